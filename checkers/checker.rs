@@ -1,0 +1,154 @@
+//! The role every checker plays.
+
+use tribunal_history::History;
+
+use crate::{Anomaly, Budget, Spent, Verdict};
+
+/// Judges one promise on one history.
+pub trait Checker: Send + Sync {
+    /// Stable name, as on the command line and in every format.
+    fn name(&self) -> &str;
+
+    /// Decides. Pure: depends on the history, the checker's own parameters and the budget only.
+    ///
+    /// # Errors
+    /// A history this checker cannot read (an operation outside its family, say). That is an
+    /// error, never a verdict.
+    fn check(&self, history: &History, budget: &Budget) -> Result<Report, CheckError>;
+}
+
+/// What a checker says.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Report {
+    /// The answer.
+    pub verdict: Verdict,
+    /// Why the answer is `Unknown`, as a sentence; `None` otherwise.
+    pub reason: Option<String>,
+    /// Which kind of `Unknown`.
+    pub reason_class: Option<ReasonClass>,
+    /// The findings, worst first; non-empty iff the verdict is `Invalid`.
+    pub anomalies: Vec<Anomaly>,
+    /// What was and was not exercised.
+    pub coverage: Coverage,
+    /// What it took.
+    pub cost: Cost,
+}
+
+/// Two kinds of not knowing, with two exit codes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum ReasonClass {
+    /// Exercised but not decided: budget, truncated history, missing final reads.
+    Undecided,
+    /// Decided as far as it goes, but what the checker is about never happened.
+    NotExercised,
+}
+
+/// "Sometimes" facts: situations without which a pass means nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Coverage {
+    /// In a fixed order.
+    pub facts: Vec<Fact>,
+}
+
+/// One situation, how often it was required and how often it was seen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fact {
+    /// Stable name (`cas-succeeded`).
+    pub name: &'static str,
+    /// Least count for a pass; 0 is informational.
+    pub required: u64,
+    /// Count in this history.
+    pub seen: u64,
+}
+
+/// What a check took, without any clock: the caller times it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Cost {
+    /// Configurations visited.
+    pub configurations: u64,
+    /// Largest number of bytes of memo and frontier at once.
+    pub peak_bytes: u64,
+    /// Which limit was hit.
+    pub spent: Option<Spent>,
+    /// Which algorithm decided how many partitions, in a fixed order.
+    pub engines: Vec<(&'static str, u64)>,
+    /// Certificates that a separate verifier accepted.
+    pub certificates_verified: u64,
+}
+
+/// Why a history could not be judged at all.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CheckError {
+    /// An operation this checker has no meaning for.
+    #[error("{checker}: {what} at {event}; choose a model that has it, or filter it out")]
+    Unsupported {
+        /// Checker name.
+        checker: String,
+        /// The operation.
+        what: String,
+        /// Where.
+        event: String,
+    },
+    /// The checker contradicted itself: a defect of the checker, never a verdict.
+    #[error("{checker}: internal error: {what}; please report it with the history")]
+    Internal {
+        /// Checker name.
+        checker: String,
+        /// What went wrong.
+        what: String,
+    },
+}
+
+impl Coverage {
+    /// Names of the facts that were required and not seen often enough.
+    pub fn missing(&self) -> Vec<&'static str> {
+        self.facts.iter().filter(|fact| fact.seen < fact.required).map(|fact| fact.name).collect()
+    }
+}
+
+impl Report {
+    /// A decided report without anomalies.
+    pub fn valid(coverage: Coverage, cost: Cost) -> Report {
+        Report {
+            verdict: Verdict::Valid,
+            reason: None,
+            reason_class: None,
+            anomalies: Vec::new(),
+            coverage,
+            cost,
+        }
+    }
+
+    /// `Invalid` with its findings.
+    ///
+    /// # Panics
+    /// Without a finding: an accusation needs proof.
+    pub fn invalid(anomalies: Vec<Anomaly>, coverage: Coverage, cost: Cost) -> Report {
+        assert!(!anomalies.is_empty(), "an invalid report needs an anomaly");
+        Report {
+            verdict: Verdict::Invalid,
+            reason: None,
+            reason_class: None,
+            anomalies,
+            coverage,
+            cost,
+        }
+    }
+
+    /// `Unknown`, and why.
+    pub fn unknown(
+        class: ReasonClass,
+        reason: impl Into<String>,
+        coverage: Coverage,
+        cost: Cost,
+    ) -> Report {
+        Report {
+            verdict: Verdict::Unknown,
+            reason: Some(reason.into()),
+            reason_class: Some(class),
+            anomalies: Vec::new(),
+            coverage,
+            cost,
+        }
+    }
+}

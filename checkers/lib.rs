@@ -1,0 +1,14 @@
+//! Pure functions from a history to a report.
+//!
+//! No clock, no runtime, no network, no random number: the same history gives the same bytes of
+//! report. What bounds a check is a [`Budget`], whose clock belongs to the caller.
+
+mod anomaly;
+mod budget;
+mod checker;
+mod verdict;
+
+pub use anomaly::{Anomaly, AnomalyKind, Evidence, StateBefore, Step};
+pub use budget::{Budget, Spent};
+pub use checker::{CheckError, Checker, Cost, Coverage, Fact, ReasonClass, Report};
+pub use verdict::Verdict;

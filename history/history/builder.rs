@@ -1,0 +1,254 @@
+//! Builds a well-formed history event by event, refusing what is not one.
+
+use rustc_hash::FxHashMap;
+
+use super::columns::{Arena, Row};
+use super::{History, HistoryError, OpIndex, Outcome, Times};
+use crate::{ErrorClass, FaultEvent, Mark, Nanos, NodeId, Op, Process, Session};
+
+/// What orders the events of a history.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Order {
+    ByTime,
+    AsGiven,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Open { op: OpIndex, event: u32 },
+    Idle { since: Nanos },
+    Retired { event: u32 },
+}
+
+/// Collects events in the order they were recorded. [`Builder::finish`] ranks them.
+#[derive(Debug)]
+pub struct Builder {
+    order: Order,
+    arena: Arena,
+    rows: Vec<Row>,
+    invoked: Vec<Nanos>,
+    completed: Vec<Nanos>,
+    process: Vec<Process>,
+    node: Vec<Option<NodeId>>,
+    outcome: Vec<Outcome>,
+    error: Vec<u8>,
+    sessions: FxHashMap<u32, Session>,
+    /// Events in the order given: operation number times two, plus one for a completion.
+    events: Vec<u32>,
+    processes: FxHashMap<Process, State>,
+    faults: Vec<FaultEvent>,
+    marks: Vec<Mark>,
+    last: Nanos,
+}
+
+impl Builder {
+    /// Events are ranked by time; an invocation comes before a completion of the same instant.
+    ///
+    /// Equal stamps are concurrent: intervals are closed. With half-open intervals a read that
+    /// starts at the very nanosecond a write completes would be forced after it, although the two
+    /// stamps were taken on different cores and say nothing about each other.
+    pub fn by_time() -> Builder {
+        Builder::new(Order::ByTime)
+    }
+
+    /// Events are ranked as given; times are kept for display only. For formats whose line order
+    /// is the order in which one recorder saw the events.
+    pub fn as_given() -> Builder {
+        Builder::new(Order::AsGiven)
+    }
+
+    fn new(order: Order) -> Builder {
+        Builder {
+            order,
+            arena: Arena::default(),
+            rows: Vec::new(),
+            invoked: Vec::new(),
+            completed: Vec::new(),
+            process: Vec::new(),
+            node: Vec::new(),
+            outcome: Vec::new(),
+            error: Vec::new(),
+            sessions: FxHashMap::default(),
+            events: Vec::new(),
+            processes: FxHashMap::default(),
+            faults: Vec::new(),
+            marks: Vec::new(),
+            last: Nanos(0),
+        }
+    }
+
+    /// Number of events taken so far: the position named by errors.
+    pub fn events(&self) -> u32 {
+        self.events.len() as u32
+    }
+
+    /// The open operation of a process, if it has one.
+    pub fn open_op(&self, process: Process) -> Option<Op> {
+        match self.processes.get(&process) {
+            Some(State::Open { op, .. }) => Some(self.arena.op(self.rows[op.0 as usize])),
+            _ => None,
+        }
+    }
+
+    /// `process` asked for `op`.
+    ///
+    /// # Errors
+    /// A process with an open operation, a retired process, or time that runs backwards.
+    pub fn invoke(
+        &mut self,
+        time: Nanos,
+        process: Process,
+        session: Option<Session>,
+        node: Option<NodeId>,
+        op: &Op,
+    ) -> Result<OpIndex, HistoryError> {
+        let event = self.events();
+        match self.processes.get(&process) {
+            Some(State::Open { event: first, .. }) => {
+                return Err(HistoryError::OpenOperation { process, first: *first, second: event });
+            }
+            Some(State::Retired { event: first }) => {
+                return Err(HistoryError::Retired { process, first: *first, second: event });
+            }
+            Some(State::Idle { since }) if self.order == Order::ByTime && time <= *since => {
+                return Err(HistoryError::TimeBackwards { event, time, before: *since });
+            }
+            Some(State::Idle { .. }) | None => {}
+        }
+        if self.rows.len() >= (u32::MAX / 2) as usize {
+            return Err(HistoryError::TooLong);
+        }
+        let index = OpIndex(self.rows.len() as u32);
+        let row = self.arena.row(&op.pending());
+        self.rows.push(row);
+        self.invoked.push(time);
+        self.completed.push(time);
+        self.process.push(process);
+        self.node.push(node);
+        self.outcome.push(Outcome::Open);
+        self.error.push(0);
+        if let Some(session) = session
+            && session.0 != process.0
+        {
+            self.sessions.insert(index.0, session);
+        }
+        self.events.push(index.0 << 1);
+        self.processes.insert(process, State::Open { op: index, event });
+        self.last = self.last.max(time);
+        Ok(index)
+    }
+
+    /// The open operation of `process` ended. `op` is the invocation filled in; `None` stands for
+    /// the invocation itself.
+    ///
+    /// # Errors
+    /// No open operation, an answer to another question, or time that runs backwards.
+    pub fn complete(
+        &mut self,
+        time: Nanos,
+        process: Process,
+        outcome: Outcome,
+        op: Option<&Op>,
+        error: Option<&ErrorClass>,
+    ) -> Result<OpIndex, HistoryError> {
+        let event = self.events();
+        let Some(State::Open { op: index, event: first }) = self.processes.get(&process).copied()
+        else {
+            return Err(HistoryError::NoInvocation { process, event });
+        };
+        let at = index.0 as usize;
+        if self.order == Order::ByTime && time < self.invoked[at] {
+            return Err(HistoryError::TimeBackwards { event, time, before: self.invoked[at] });
+        }
+        if let (Some(op), Outcome::Ok) = (op, outcome) {
+            let row = self.arena.row(op);
+            if !self.arena.same_question(self.rows[at], row) {
+                let asked = self.arena.op(self.rows[at]).to_string();
+                let answered = op.to_string();
+                return Err(HistoryError::OtherQuestion { first, second: event, asked, answered });
+            }
+            self.rows[at] = row;
+        }
+        self.completed[at] = time;
+        self.outcome[at] = outcome;
+        self.error[at] = self.arena.error_code(error);
+        self.events.push(index.0 << 1 | 1);
+        let state = match outcome {
+            Outcome::Ok | Outcome::Fail => State::Idle { since: time },
+            Outcome::Info | Outcome::Open => State::Retired { event },
+        };
+        self.processes.insert(process, state);
+        self.last = self.last.max(time);
+        Ok(index)
+    }
+
+    /// The worker sent the request of the open operation of `process` at `time`: later than the
+    /// recorded invocation, which was stamped before the request was handed out. Narrowing is
+    /// sound because no effect precedes the first byte.
+    ///
+    /// # Errors
+    /// No open operation, or a time before the recorded invocation.
+    pub fn sent(&mut self, process: Process, time: Nanos) -> Result<(), HistoryError> {
+        let event = self.events();
+        let Some(State::Open { op, .. }) = self.processes.get(&process) else {
+            return Err(HistoryError::NoInvocation { process, event });
+        };
+        let invoked = &mut self.invoked[op.0 as usize];
+        if time < *invoked {
+            return Err(HistoryError::TimeBackwards { event, time, before: *invoked });
+        }
+        *invoked = time;
+        Ok(())
+    }
+
+    /// Adds to the fault track.
+    pub fn fault(&mut self, fault: FaultEvent) {
+        self.last = self.last.max(fault.time);
+        self.faults.push(fault);
+    }
+
+    /// Adds a named instant.
+    pub fn mark(&mut self, mark: Mark) {
+        self.last = self.last.max(mark.time);
+        self.marks.push(mark);
+    }
+
+    /// Ranks the events. O(n) when they are already in order, O(n log n) otherwise.
+    pub fn finish(mut self) -> History {
+        if self.order == Order::ByTime {
+            let (invoked, completed) = (&self.invoked, &self.completed);
+            self.events.sort_by_key(|&event| {
+                let op = (event >> 1) as usize;
+                let completion = event & 1 == 1;
+                (if completion { completed[op] } else { invoked[op] }, completion)
+            });
+        }
+        let ops = self.rows.len();
+        let (mut call, mut ret) = (vec![u32::MAX; ops], vec![u32::MAX; ops]);
+        for (rank, event) in self.events.iter().enumerate() {
+            let side = if event & 1 == 1 { &mut ret } else { &mut call };
+            side[(event >> 1) as usize] = rank as u32;
+        }
+        let times = Times::new(&self.invoked, &self.completed);
+        let pack = |(row, outcome): (&Row, &Outcome)| row.f as u8 | (*outcome as u8) << 6;
+        History {
+            tag: self.rows.iter().zip(&self.outcome).map(pack).collect(),
+            key: self.rows.iter().map(|row| row.key).collect(),
+            a: self.rows.iter().map(|row| row.a).collect(),
+            b: self.rows.iter().map(|row| row.b).collect(),
+            process: self.process,
+            node: self.node.iter().map(|node| node.map_or(u16::MAX, |node| node.0)).collect(),
+            error: self.error,
+            call,
+            ret,
+            times,
+            sessions: self.sessions,
+            arena: self.arena,
+            events: self.events.len() as u32,
+            order: std::sync::OnceLock::new(),
+            faults: self.faults,
+            marks: self.marks,
+            end: self.last,
+        }
+    }
+}

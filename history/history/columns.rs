@@ -1,0 +1,278 @@
+//! The columns of a history: at most 40 bytes per register operation, 16 per micro-operation.
+
+use rustc_hash::FxHashMap;
+
+use crate::{ErrorClass, Mop, Observed, Op, RegisterOp, TxnOp, Value};
+
+/// A value by number. Two codes of one history are equal iff their values are.
+///
+/// Small non-negative integers are their own code, so a history of ten million unique writes
+/// needs no table of values.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Code(pub u32);
+
+const INTERNED: u32 = 1 << 31;
+
+impl Code {
+    /// A read that was not answered.
+    pub const PENDING: Code = Code(u32::MAX);
+    /// A read that found nothing.
+    pub const ABSENT: Code = Code(u32::MAX - 1);
+}
+
+/// Which operation of a family a row holds. The numbers are the low bits of a row's tag.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum F {
+    /// `read` of family register: `a` is the value seen.
+    Read = 0,
+    /// `write`: `a` is the value written.
+    Write = 1,
+    /// `cas`: `a` is the expected value, `b` the new one.
+    Cas = 2,
+    /// A transaction: `a` is the first micro-operation, `b` their number.
+    Txn = 3,
+}
+
+impl F {
+    pub(super) fn from_tag(tag: u8) -> F {
+        match tag & 0x3f {
+            0 => F::Read,
+            1 => F::Write,
+            2 => F::Cas,
+            _ => F::Txn,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MopRow {
+    key: Code,
+    a: u32,
+    b: u32,
+    kind: u8,
+}
+
+/// One operation as numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Row {
+    pub(super) f: F,
+    pub(super) key: Code,
+    pub(super) a: u32,
+    pub(super) b: u32,
+}
+
+/// Interned values, micro-operations, list elements and error classes.
+#[derive(Default, Debug)]
+pub(super) struct Arena {
+    values: Vec<Value>,
+    codes: FxHashMap<Value, u32>,
+    mops: Vec<MopRow>,
+    lists: Vec<Code>,
+    errors: Vec<ErrorClass>,
+}
+
+impl Arena {
+    pub(super) fn code(&mut self, value: &Value) -> Code {
+        if let Value::Int(int) = value
+            && (0..i64::from(INTERNED)).contains(int)
+        {
+            return Code(*int as u32);
+        }
+        if let Some(index) = self.codes.get(value) {
+            return Code(INTERNED | index);
+        }
+        let index = self.values.len() as u32;
+        assert!(index < INTERNED - 2, "more than 2^31 distinct values in one history");
+        self.values.push(value.clone());
+        self.codes.insert(value.clone(), index);
+        Code(INTERNED | index)
+    }
+
+    /// The code of a value that may not occur; `None` when it does not.
+    pub(super) fn lookup(&self, value: &Value) -> Option<Code> {
+        match value {
+            Value::Int(int) if (0..i64::from(INTERNED)).contains(int) => Some(Code(*int as u32)),
+            _ => self.codes.get(value).map(|index| Code(INTERNED | index)),
+        }
+    }
+
+    pub(super) fn value(&self, code: Code) -> Value {
+        if code.0 & INTERNED == 0 {
+            Value::Int(i64::from(code.0))
+        } else {
+            self.values[(code.0 & !INTERNED) as usize].clone()
+        }
+    }
+
+    fn observed_code(&mut self, value: &Observed<Value>) -> Code {
+        match value {
+            Observed::Pending => Code::PENDING,
+            Observed::Absent => Code::ABSENT,
+            Observed::Present(value) => self.code(value),
+        }
+    }
+
+    fn observed(&self, code: Code) -> Observed<Value> {
+        match code {
+            Code::PENDING => Observed::Pending,
+            Code::ABSENT => Observed::Absent,
+            code => Observed::Present(self.value(code)),
+        }
+    }
+
+    /// Error classes are few: 254 names, then `other`.
+    pub(super) fn error_code(&mut self, error: Option<&ErrorClass>) -> u8 {
+        let Some(error) = error else { return 0 };
+        if let Some(at) = self.errors.iter().position(|known| known == error) {
+            return at as u8 + 1;
+        }
+        if self.errors.len() == 254 {
+            return u8::MAX;
+        }
+        self.errors.push(error.clone());
+        self.errors.len() as u8
+    }
+
+    pub(super) fn error(&self, code: u8) -> Option<ErrorClass> {
+        match code {
+            0 => None,
+            u8::MAX => Some(ErrorClass::new("other")),
+            code => Some(self.errors[usize::from(code) - 1].clone()),
+        }
+    }
+
+    pub(super) fn row(&mut self, op: &Op) -> Row {
+        match op {
+            Op::Register(RegisterOp::Read { key, value }) => {
+                Row { f: F::Read, key: self.code(key), a: self.observed_code(value).0, b: 0 }
+            }
+            Op::Register(RegisterOp::Write { key, value }) => {
+                Row { f: F::Write, key: self.code(key), a: self.code(value).0, b: 0 }
+            }
+            Op::Register(RegisterOp::Cas { key, from, to }) => {
+                Row { f: F::Cas, key: self.code(key), a: self.code(from).0, b: self.code(to).0 }
+            }
+            Op::Txn(txn) => {
+                let a = self.mops.len() as u32;
+                for mop in &txn.mops {
+                    let row = self.mop_row(mop);
+                    self.mops.push(row);
+                }
+                Row { f: F::Txn, key: Code(0), a, b: txn.mops.len() as u32 }
+            }
+        }
+    }
+
+    fn mop_row(&mut self, mop: &Mop) -> MopRow {
+        match mop {
+            Mop::Read { key, value } => {
+                MopRow { key: self.code(key), a: self.observed_code(value).0, b: 0, kind: 0 }
+            }
+            Mop::Write { key, value } => {
+                MopRow { key: self.code(key), a: self.code(value).0, b: 0, kind: 1 }
+            }
+            Mop::Append { key, element } => {
+                MopRow { key: self.code(key), a: self.code(element).0, b: 0, kind: 2 }
+            }
+            Mop::ReadList { key, elements } => {
+                let key = self.code(key);
+                let (a, b) = self.list(elements.as_ref(), |arena, element, out| {
+                    out.push(arena.code(element));
+                });
+                MopRow { key, a, b, kind: 3 }
+            }
+            Mop::ReadPredicate { predicate, matches } => {
+                let key = self.code(&Value::Text(predicate.clone()));
+                let (a, b) = self.list(matches.as_ref(), |arena, (key, value), out| {
+                    let pair = [arena.code(key), arena.code(value)];
+                    out.extend(pair);
+                });
+                MopRow { key, a, b, kind: 4 }
+            }
+        }
+    }
+
+    /// (offset, length) of the stored list; unanswered and absent lists have no offset.
+    fn list<T>(
+        &mut self,
+        observed: Observed<&Vec<T>>,
+        mut push: impl FnMut(&mut Arena, &T, &mut Vec<Code>),
+    ) -> (u32, u32) {
+        match observed {
+            Observed::Pending => (Code::PENDING.0, 0),
+            Observed::Absent => (Code::ABSENT.0, 0),
+            Observed::Present(elements) => {
+                let mut codes = Vec::with_capacity(elements.len());
+                for element in elements {
+                    push(self, element, &mut codes);
+                }
+                let offset = self.lists.len() as u32;
+                self.lists.extend_from_slice(&codes);
+                (offset, codes.len() as u32)
+            }
+        }
+    }
+
+    pub(super) fn op(&self, row: Row) -> Op {
+        let key = || self.value(row.key);
+        match row.f {
+            F::Read => {
+                Op::Register(RegisterOp::Read { key: key(), value: self.observed(Code(row.a)) })
+            }
+            F::Write => {
+                Op::Register(RegisterOp::Write { key: key(), value: self.value(Code(row.a)) })
+            }
+            F::Cas => Op::Register(RegisterOp::Cas {
+                key: key(),
+                from: self.value(Code(row.a)),
+                to: self.value(Code(row.b)),
+            }),
+            F::Txn => {
+                let rows = &self.mops[row.a as usize..(row.a + row.b) as usize];
+                Op::Txn(TxnOp { mops: rows.iter().map(|row| self.mop(row)).collect() })
+            }
+        }
+    }
+
+    fn mop(&self, row: &MopRow) -> Mop {
+        let key = self.value(row.key);
+        match row.kind {
+            0 => Mop::Read { key, value: self.observed(Code(row.a)) },
+            1 => Mop::Write { key, value: self.value(Code(row.a)) },
+            2 => Mop::Append { key, element: self.value(Code(row.a)) },
+            3 => {
+                let elements =
+                    self.stored(row).map(|codes| codes.iter().map(|c| self.value(*c)).collect());
+                Mop::ReadList { key, elements }
+            }
+            _ => {
+                let Value::Text(predicate) = key else {
+                    unreachable!("predicates are stored as text")
+                };
+                let pair = |pair: &[Code]| (self.value(pair[0]), self.value(pair[1]));
+                let matches = self.stored(row).map(|codes| codes.chunks(2).map(pair).collect());
+                Mop::ReadPredicate { predicate, matches }
+            }
+        }
+    }
+
+    fn stored(&self, row: &MopRow) -> Observed<&[Code]> {
+        match Code(row.a) {
+            Code::PENDING => Observed::Pending,
+            Code::ABSENT => Observed::Absent,
+            Code(offset) => {
+                Observed::Present(&self.lists[offset as usize..(offset + row.b) as usize])
+            }
+        }
+    }
+
+    /// Whether two rows are the same question, whatever was observed.
+    pub(super) fn same_question(&self, one: Row, other: Row) -> bool {
+        match (one.f, other.f) {
+            (F::Read, F::Read) => one.key == other.key,
+            (F::Txn, F::Txn) => self.op(one).pending() == self.op(other).pending(),
+            _ => one == other,
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What was observed: operations, events, histories, and their codecs.
+//!
+//! This crate is a leaf. It never touches a clock, a network, a random number or a runtime: the
+//! same bytes give the same [`History`], everywhere. Everything that judges or draws reads a
+//! [`History`]; nothing else in the workspace defines what an operation is.
+
+pub mod codec;
+mod event;
+mod fault;
+mod history;
+mod ids;
+mod op;
+mod register;
+mod txn;
+mod value;
+
+pub use event::{ErrorClass, Event, Kind};
+pub use fault::{FaultEdge, FaultEvent, Mark};
+pub use history::{Builder, Code, F, History, HistoryError, OpIndex, Operation, Outcome};
+pub use ids::{EventId, Nanos, NodeId, Process, Session};
+pub use op::{Family, Op};
+pub use register::RegisterOp;
+pub use txn::{Mop, TxnOp};
+pub use value::{Observed, UNPARSED_LIMIT, Value};

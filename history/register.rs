@@ -1,0 +1,74 @@
+//! Family `register`: read, write and compare-and-set on one key.
+
+use std::fmt;
+
+use crate::{Observed, Value};
+
+/// One operation on one register. A completion is its invocation with `value` filled in.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum RegisterOp {
+    /// Read `key`.
+    Read {
+        /// Which register.
+        key: Value,
+        /// What was seen; `Pending` until answered.
+        value: Observed<Value>,
+    },
+    /// Write `value` to `key`.
+    Write {
+        /// Which register.
+        key: Value,
+        /// The value written.
+        value: Value,
+    },
+    /// Write `to` if the register holds `from`. `ok`: it did. `fail`: whether that means "the
+    /// register did not hold `from`" or "nothing is known" is a dialect of the check.
+    Cas {
+        /// Which register.
+        key: Value,
+        /// Expected value.
+        from: Value,
+        /// New value.
+        to: Value,
+    },
+}
+
+impl RegisterOp {
+    /// The register's key.
+    pub fn key(&self) -> &Value {
+        match self {
+            RegisterOp::Read { key, .. }
+            | RegisterOp::Write { key, .. }
+            | RegisterOp::Cas { key, .. } => key,
+        }
+    }
+
+    /// The operation's name in every format: `read`, `write` or `cas`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            RegisterOp::Read { .. } => "read",
+            RegisterOp::Write { .. } => "write",
+            RegisterOp::Cas { .. } => "cas",
+        }
+    }
+
+    /// The operation as it was invoked: nothing observed yet.
+    pub fn pending(&self) -> RegisterOp {
+        match self {
+            RegisterOp::Read { key, .. } => {
+                RegisterOp::Read { key: key.clone(), value: Observed::Pending }
+            }
+            RegisterOp::Write { .. } | RegisterOp::Cas { .. } => self.clone(),
+        }
+    }
+}
+
+impl fmt::Display for RegisterOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RegisterOp::Read { key, value } => write!(f, "read {key} -> {value}"),
+            RegisterOp::Write { key, value } => write!(f, "write {key} := {value}"),
+            RegisterOp::Cas { key, from, to } => write!(f, "cas {key} {from} => {to}"),
+        }
+    }
+}

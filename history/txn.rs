@@ -1,0 +1,126 @@
+//! Family `txn`: transactions over micro-operations.
+
+use std::fmt;
+
+use crate::{Observed, Value};
+
+/// One micro-operation of a transaction.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Mop {
+    /// Read one register.
+    Read {
+        /// Which object.
+        key: Value,
+        /// What was seen.
+        value: Observed<Value>,
+    },
+    /// Write one register.
+    Write {
+        /// Which object.
+        key: Value,
+        /// The value written.
+        value: Value,
+    },
+    /// Append one element to a list.
+    Append {
+        /// Which object.
+        key: Value,
+        /// The element appended.
+        element: Value,
+    },
+    /// Read a whole list.
+    ReadList {
+        /// Which object.
+        key: Value,
+        /// The elements in list order.
+        elements: Observed<Vec<Value>>,
+    },
+    /// Read every object that matches a predicate.
+    ReadPredicate {
+        /// The predicate, in the target's own words.
+        predicate: Box<str>,
+        /// The matching objects and their values, in key order.
+        matches: Observed<Vec<(Value, Value)>>,
+    },
+}
+
+/// A transaction: its micro-operations in program order.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub struct TxnOp {
+    /// In program order.
+    pub mops: Vec<Mop>,
+}
+
+impl Mop {
+    /// The micro-operation as it was invoked: nothing observed yet.
+    pub fn pending(&self) -> Mop {
+        match self {
+            Mop::Read { key, .. } => Mop::Read { key: key.clone(), value: Observed::Pending },
+            Mop::ReadList { key, .. } => {
+                Mop::ReadList { key: key.clone(), elements: Observed::Pending }
+            }
+            Mop::ReadPredicate { predicate, .. } => {
+                Mop::ReadPredicate { predicate: predicate.clone(), matches: Observed::Pending }
+            }
+            Mop::Write { .. } | Mop::Append { .. } => self.clone(),
+        }
+    }
+
+    /// Whether the micro-operation can change the database.
+    pub fn writes(&self) -> bool {
+        match self {
+            Mop::Write { .. } | Mop::Append { .. } => true,
+            Mop::Read { .. } | Mop::ReadList { .. } | Mop::ReadPredicate { .. } => false,
+        }
+    }
+}
+
+impl TxnOp {
+    /// The transaction as it was invoked: nothing observed yet.
+    pub fn pending(&self) -> TxnOp {
+        TxnOp { mops: self.mops.iter().map(Mop::pending).collect() }
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, elements: &[Value]) -> fmt::Result {
+    f.write_str("[")?;
+    for (i, element) in elements.iter().enumerate() {
+        write!(f, "{}{element}", if i == 0 { "" } else { " " })?;
+    }
+    f.write_str("]")
+}
+
+impl fmt::Display for Mop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mop::Read { key, value } => write!(f, "r({key}) -> {value}"),
+            Mop::Write { key, value } => write!(f, "w({key}, {value})"),
+            Mop::Append { key, element } => write!(f, "append({key}, {element})"),
+            Mop::ReadList { key, elements } => {
+                write!(f, "r({key}) -> ")?;
+                match elements {
+                    Observed::Pending => f.write_str("?"),
+                    Observed::Absent => f.write_str("nil"),
+                    Observed::Present(elements) => list(f, elements),
+                }
+            }
+            Mop::ReadPredicate { predicate, matches } => {
+                write!(f, "r({predicate}) -> ")?;
+                match matches {
+                    Observed::Pending => f.write_str("?"),
+                    Observed::Absent => f.write_str("nil"),
+                    Observed::Present(found) => write!(f, "{} matches", found.len()),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for TxnOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, mop) in self.mops.iter().enumerate() {
+            write!(f, "{}{mop}", if i == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
