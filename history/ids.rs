@@ -12,7 +12,10 @@ pub struct Process(pub u32);
 pub struct Session(pub u32);
 
 /// The node that was asked, by position in the cluster (0 is the first node).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
 pub struct NodeId(pub u16);
 
 /// Nanoseconds since the start of the run, on the controller's monotonic clock.

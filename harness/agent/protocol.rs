@@ -1,0 +1,364 @@
+//! What controller and agent say to each other.
+//!
+//! A frame is `u32 length | u32 crc32c | JSON`, little endian, at most [`FRAME_LIMIT`] bytes of
+//! JSON. Every request carries an id; the agent keeps its last replies, so a request that is sent
+//! again after a lost connection is answered, not repeated.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+/// Version both sides must share; the agent is pushed by the controller, so they do.
+pub const PROTOCOL: u32 = 1;
+
+/// Most bytes of JSON in one frame. Files travel in chunks.
+pub const FRAME_LIMIT: usize = 1 << 20;
+
+/// Most bytes of a file in one chunk.
+pub const CHUNK: usize = 512 << 10;
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Unique within a controller; replies are matched and remembered by it.
+    pub id: u64,
+    /// The claim this request belongs to; 0 before there is one.
+    pub epoch: u64,
+    /// Give up after this many milliseconds.
+    pub deadline_ms: u64,
+    /// What is asked.
+    pub body: Body,
+}
+
+/// One reply.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Response {
+    /// Id of the request.
+    pub id: u64,
+    /// The answer.
+    pub result: Result<Reply, Failure>,
+}
+
+/// Why a request was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Stable word: `claimed`, `stale-epoch`, `not-found`, `io`, `refused`, `timeout`, `unsupported`.
+    pub code: String,
+    /// What, where, and what to do.
+    pub message: String,
+}
+
+/// Everything a node can be asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Body {
+    /// Who are you?
+    Hello,
+    /// Try each fault family in a scratch place.
+    Probe,
+    /// Take the node for a run. Refused while another controller's lease lives, unless `force`.
+    Claim {
+        /// Run id, 8 hex digits: names tables and directories.
+        run: String,
+        /// Who asks, shown to a second controller that is refused.
+        controller: String,
+        /// Life of the claim without renewal.
+        lease_ms: u64,
+        /// Raise the epoch over a living claim (`tribunal heal --force`).
+        force: bool,
+        /// Addresses and ports through which controllers come in: never cut.
+        control: Vec<SocketAddr>,
+    },
+    /// Extend the claim and every armed fault.
+    Renew {
+        /// New life, from now.
+        lease_ms: u64,
+    },
+    /// Start a daemon and answer with its identity.
+    Start(DaemonSpec),
+    /// Stop a daemon in order: SIGTERM, then SIGKILL after `grace_ms`.
+    Stop {
+        /// Daemon name.
+        daemon: String,
+        /// Time for an orderly end.
+        grace_ms: u64,
+    },
+    /// What is the daemon doing?
+    Status {
+        /// Daemon name.
+        daemon: String,
+    },
+    /// Make the undo record durable, then bring the fault about.
+    Inject(Fault),
+    /// Measure whether the fault is in force.
+    Verify {
+        /// Fault id.
+        fault: u32,
+    },
+    /// Undo the fault, measure that it is gone, drop the record. Idempotent.
+    Heal {
+        /// Fault id.
+        fault: u32,
+    },
+    /// Undo everything of every run. Idempotent.
+    HealAll,
+    /// Connect to each address by TCP and by the agents' UDP probe; say which answered.
+    Reach {
+        /// What to try.
+        targets: Vec<SocketAddr>,
+        /// Patience per target.
+        timeout_ms: u64,
+    },
+    /// Run a program to its end. Allowed in the set-up phase only.
+    Install {
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// Environment, replacing the agent's own except PATH.
+        env: Vec<(String, String)>,
+    },
+    /// Set-up is over: refuse `Install` from now on.
+    Sealed,
+    /// Remove a directory beneath the agent's root and everything in it, then make it anew.
+    Reset {
+        /// Which directory.
+        dir: String,
+    },
+    /// Write a chunk of a file beneath the agent's root.
+    Put {
+        /// Where.
+        path: String,
+        /// Offset of this chunk; 0 truncates.
+        offset: u64,
+        /// Base64 of the bytes.
+        data: String,
+        /// File mode.
+        mode: u32,
+    },
+    /// Read a chunk of a file.
+    Get {
+        /// Where.
+        path: String,
+        /// From.
+        offset: u64,
+        /// At most this many bytes.
+        length: u64,
+    },
+    /// Size and CRC32C of a file, to skip a push that is not needed.
+    Digest {
+        /// Where.
+        path: String,
+    },
+    /// The node's clocks.
+    Clock,
+    /// Heal, release the claim, end.
+    Bye,
+}
+
+/// A daemon, as data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaemonSpec {
+    /// Name, unique on the node.
+    pub name: String,
+    /// Program and arguments. Never a shell.
+    pub argv: Vec<String>,
+    /// Environment, replacing the agent's own except PATH.
+    pub env: Vec<(String, String)>,
+    /// Working directory; made if missing.
+    pub dir: String,
+    /// File that receives stdout and stderr.
+    pub log: String,
+}
+
+/// A process that cannot be mistaken for a later one with its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Process id.
+    pub pid: i32,
+    /// Start time, field 22 of `/proc/PID/stat`, in clock ticks since boot.
+    pub start: u64,
+}
+
+/// What a daemon is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DaemonState {
+    /// Never started, or forgotten.
+    Absent,
+    /// Running or sleeping.
+    Running(Identity),
+    /// Stopped by a signal: state T.
+    Paused(Identity),
+    /// Ended: exit code, or minus the signal's number.
+    Exited {
+        /// Who it was.
+        identity: Identity,
+        /// Exit code, or minus the signal.
+        code: i32,
+    },
+}
+
+/// A fault on one node, under a lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Number of the fault in the run's schedule; the same on every node it concerns.
+    pub id: u32,
+    /// Longest time the fault outlives the last renewal.
+    pub lease_ms: u64,
+    /// What.
+    pub kind: FaultKind,
+}
+
+/// What can be done to a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// Drop packets from and to peers, both families, on every protocol.
+    Cut {
+        /// Sources whose packets are not received here.
+        from: Vec<IpAddr>,
+        /// Destinations to which packets are not sent from here.
+        to: Vec<IpAddr>,
+        /// Toggle: cut for `duty_pct` percent of each period, open for the rest.
+        flap: Option<Flap>,
+    },
+    /// SIGKILL to every process of the daemon. Healing starts it again.
+    Kill {
+        /// Daemon name.
+        daemon: String,
+    },
+    /// SIGSTOP to every process of the daemon. Healing sends SIGCONT.
+    Pause {
+        /// Daemon name.
+        daemon: String,
+    },
+}
+
+/// Timing of a flapping cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flap {
+    /// Length of one period.
+    pub period_ms: u64,
+    /// Part of it that is cut, in percent (1 to 99).
+    pub duty_pct: u8,
+}
+
+/// Answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// Carried out; nothing to add.
+    Done,
+    /// To `Hello`.
+    Hello(Hello),
+    /// To `Probe`: fault family, and why not if not.
+    Probed(Vec<Probed>),
+    /// To `Claim`.
+    Claimed {
+        /// Put it into every later request.
+        epoch: u64,
+        /// Faults of earlier runs that were found and undone.
+        healed: Vec<String>,
+    },
+    /// To `Start` and `Status`.
+    Daemon(DaemonState),
+    /// To `Inject`, `Verify`, `Heal`.
+    Fault(Measured),
+    /// To `HealAll`: what was found and undone.
+    HealedAll(Vec<String>),
+    /// To `Reach`, in the order asked.
+    Reached(Vec<Reached>),
+    /// To `Install`.
+    Output {
+        /// Exit code, or minus the signal.
+        code: i32,
+        /// Head of stdout and stderr together, at most 1 MiB before JSON escaping.
+        output: String,
+    },
+    /// To `Get`.
+    Bytes {
+        /// Base64 of the bytes; shorter than asked at the end of the file.
+        data: String,
+        /// Size of the whole file.
+        size: u64,
+    },
+    /// To `Digest`; `None` when there is no such file.
+    Digest(Option<Digest>),
+    /// To `Clock`.
+    Clock(Clocks),
+}
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digest {
+    /// Bytes.
+    pub size: u64,
+    /// CRC32C of the contents.
+    pub crc32c: u32,
+}
+
+/// Who an agent is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// See [`PROTOCOL`].
+    pub protocol: u32,
+    /// Agent version.
+    pub version: String,
+    /// Hostname.
+    pub hostname: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// Boot id: equal on nodes that share a kernel.
+    pub boot_id: String,
+    /// Addresses of every interface but loopback.
+    pub addresses: Vec<IpAddr>,
+    /// Agent's directory for everything it stores.
+    pub root: String,
+    /// Local end of the SSH connection, from SSH_CONNECTION: exempt from every cut.
+    pub ssh: Option<SocketAddr>,
+    /// UDP and TCP port that answers reachability probes.
+    pub probe_port: u16,
+    /// Free bytes beneath the root.
+    pub free_bytes: u64,
+}
+
+/// Result of trying one fault family.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probed {
+    /// `partition`, `kill`, `pause`.
+    pub family: String,
+    /// `None`: available. Otherwise the reason and what to install.
+    pub unavailable: Option<String>,
+    /// Mechanism that will be used (`nft`, `iptables+ipset`, `iptables`).
+    pub mechanism: String,
+}
+
+/// A fault, measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Whether the effect is there (after `Inject` and `Verify`) or gone (after `Heal`).
+    pub effective: bool,
+    /// What was measured, in words: counters, pids, states.
+    pub evidence: String,
+    /// Agent's CLOCK_BOOTTIME at the instant of the change.
+    pub at_boottime_ns: u64,
+}
+
+/// Whether one address answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    /// A fresh TCP connection was made.
+    pub tcp: bool,
+    /// The probe datagram came back.
+    pub udp: bool,
+}
+
+/// One reading of the node's clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clocks {
+    /// CLOCK_REALTIME.
+    pub realtime_ns: u64,
+    /// CLOCK_MONOTONIC.
+    pub monotonic_ns: u64,
+    /// CLOCK_BOOTTIME.
+    pub boottime_ns: u64,
+}

@@ -1,0 +1,3 @@
+//! Ways to nodes: local namespaces, SSH, child processes.
+mod link;
+pub use link::Link;

@@ -1,0 +1,96 @@
+//! Role: a generator offers operations. Pure, seeded, no clock, no I/O.
+
+use tribunal_history::{ErrorClass, Kind, Nanos, Op, Process};
+
+use crate::seed::Stream;
+
+mod slots;
+pub use slots::SlotSet;
+
+/// What a generator would do next. An offer changes nothing until it is committed.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Next {
+    /// Invoke `op` in `slot`, not before `at`. An offer in the past is dispatched at once.
+    Invoke {
+        /// A free slot of the context.
+        slot: u32,
+        /// Earliest time.
+        at: Nanos,
+        /// What to ask.
+        op: Op,
+    },
+    /// Write a note into the record; not an operation.
+    Note {
+        /// Earliest time.
+        at: Nanos,
+        /// The note.
+        text: String,
+    },
+    /// Mark a phase in the record; not an operation.
+    Mark {
+        /// Earliest time.
+        at: Nanos,
+        /// Name of the phase.
+        name: String,
+    },
+    /// Nothing now. Ask again when a completion arrives, or at `until`.
+    Pending {
+        /// When to ask again in any case.
+        until: Option<Nanos>,
+    },
+    /// Nothing ever again.
+    Done,
+}
+
+/// What a generator may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Now.
+    pub time: Nanos,
+    /// Slots this generator may use at all.
+    pub usable: &'a SlotSet,
+    /// Those of them that are idle.
+    pub free: &'a SlotSet,
+    /// The process that lives in each slot, by slot.
+    pub processes: &'a [Process],
+}
+
+/// An invocation or completion, as generators see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Observation<'a> {
+    /// When.
+    pub time: Nanos,
+    /// Where.
+    pub slot: u32,
+    /// Who.
+    pub process: Process,
+    /// Which edge.
+    pub kind: Kind,
+    /// What, with what was observed.
+    pub op: &'a Op,
+    /// Why not.
+    pub error: Option<&'a ErrorClass>,
+}
+
+/// A source of operations.
+///
+/// `next` is a peek: calling it again without `commit` or `observe`, in an equal context, gives an
+/// equal answer. `commit` adopts the last offer. Random draws are keyed by the committed count, so
+/// peeking twice costs nothing and changes nothing.
+pub trait Generator: Send {
+    /// Takes its random stream; called once, before the first `next`. Combinators hand child
+    /// streams (`mix/0`, `mix/1` ...) to their children.
+    fn bind(&mut self, stream: &Stream);
+
+    /// An offer.
+    fn next(&mut self, cx: &Context<'_>) -> Next;
+
+    /// The last offer was taken; only now does state advance.
+    fn commit(&mut self);
+
+    /// Every invocation and completion, in log order.
+    fn observe(&mut self, _cx: &Context<'_>, _event: &Observation<'_>) {}
+
+    /// An independent copy, for plans and simulations.
+    fn fork(&self) -> Box<dyn Generator>;
+}

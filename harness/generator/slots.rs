@@ -1,0 +1,90 @@
+//! A set of worker slots.
+
+/// Slots `0..n` as bits.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct SlotSet {
+    words: Vec<u64>,
+    len: u32,
+}
+
+impl SlotSet {
+    /// The slots `0..n`.
+    pub fn full(n: u32) -> SlotSet {
+        let mut set = SlotSet::empty(n);
+        (0..n).for_each(|slot| set.insert(slot));
+        set
+    }
+
+    /// No slot, with room for `0..n`.
+    pub fn empty(n: u32) -> SlotSet {
+        SlotSet { words: vec![0; n.div_ceil(64) as usize], len: 0 }
+    }
+
+    /// Adds `slot`.
+    ///
+    /// # Panics
+    /// When `slot` is out of range.
+    pub fn insert(&mut self, slot: u32) {
+        let (word, bit) = (slot as usize / 64, 1 << (slot % 64));
+        self.len += u32::from(self.words[word] & bit == 0);
+        self.words[word] |= bit;
+    }
+
+    /// Removes `slot`.
+    ///
+    /// # Panics
+    /// When `slot` is out of range.
+    pub fn remove(&mut self, slot: u32) {
+        let (word, bit) = (slot as usize / 64, 1 << (slot % 64));
+        self.len -= u32::from(self.words[word] & bit != 0);
+        self.words[word] &= !bit;
+    }
+
+    /// Whether `slot` is a member.
+    pub fn contains(&self, slot: u32) -> bool {
+        self.words.get(slot as usize / 64).is_some_and(|word| word & 1 << (slot % 64) != 0)
+    }
+
+    /// Number of members.
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether there is no member.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The members in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.words.iter().enumerate().flat_map(|(at, word)| {
+            let mut word = *word;
+            std::iter::from_fn(move || {
+                (word != 0).then(|| {
+                    let bit = word.trailing_zeros();
+                    word &= word - 1;
+                    at as u32 * 64 + bit
+                })
+            })
+        })
+    }
+
+    /// The `n`-th member in ascending order. O(words).
+    pub fn nth(&self, mut n: u32) -> Option<u32> {
+        for (at, word) in self.words.iter().enumerate() {
+            if n < word.count_ones() {
+                let mut word = *word;
+                (0..n).for_each(|_| word &= word - 1);
+                return Some(at as u32 * 64 + word.trailing_zeros());
+            }
+            n -= word.count_ones();
+        }
+        None
+    }
+
+    /// Members of both sets.
+    pub fn intersection(&self, other: &SlotSet) -> SlotSet {
+        let words: Vec<u64> = self.words.iter().zip(&other.words).map(|(a, b)| a & b).collect();
+        SlotSet { len: words.iter().map(|word| word.count_ones()).sum(), words }
+    }
+}

@@ -1,0 +1,1 @@
+//! Dispatcher, executor and recorder.
