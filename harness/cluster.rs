@@ -1,8 +1,10 @@
 //! The nodes of a run, and the link to each agent.
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tribunal_agent::protocol::{Body, Failure, Reply};
+use tribunal_agent::protocol::{Body, Failure, Hello, Reply};
 
 use crate::control::Link;
 use crate::node::NodeInfo;
@@ -14,6 +16,10 @@ pub struct Node {
     pub info: NodeInfo,
     /// Its agent.
     pub link: Link,
+    /// What the agent said of itself.
+    pub hello: Arc<Hello>,
+    /// Names of the daemons the target runs here.
+    pub daemons: Arc<Vec<String>>,
 }
 
 /// The nodes of one run, in order.
@@ -61,6 +67,19 @@ pub enum AgentError {
 }
 
 impl Node {
+    /// Every address at which peers may meet this node: the inventory's, and those of its
+    /// interfaces, without the ones that only the controller uses.
+    pub fn peer_addresses(&self) -> Vec<IpAddr> {
+        let control = self.hello.ssh.map(|ssh| ssh.ip());
+        let mut all = vec![self.info.address];
+        for address in &self.hello.addresses {
+            if Some(*address) != control && !all.contains(address) {
+                all.push(*address);
+            }
+        }
+        all
+    }
+
     /// Asks the agent and waits for its answer, at most `patience`.
     ///
     /// # Errors

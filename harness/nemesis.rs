@@ -73,11 +73,19 @@ pub trait Nemesis: Send + Sync {
     /// Fault family that every target node must have, as probed.
     fn requires(&self) -> &'static str;
 
+    /// Shapes or target choices a suite may name.
+    fn shapes(&self) -> Vec<&'static str>;
+
     /// Decides shape and targets. Pure: a function of its arguments.
     ///
     /// # Errors
     /// A shape this cluster cannot carry, as a sentence.
     fn plan(&self, shape: &str, view: &ClusterView, stream: &Stream) -> Result<Injection, String>;
+
+    /// The same injection, now that the primaries are known.
+    fn resolve(&self, it: &Injection, primaries: &[NodeId], _view: &ClusterView) -> Injection {
+        Injection { targets: primaries.to_vec(), ..it.clone() }
+    }
 
     /// Brings it about on every node; the undo records are durable first.
     async fn inject(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError>;

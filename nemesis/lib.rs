@@ -1,1 +1,20 @@
-//! Placeholder.
+//! Faults: what is done to a cluster, when, with what proof, and how it ends.
+//!
+//! Plans are pure functions of suite and seed. Every fault is a lease on the node; the ledger
+//! records each edge of its life, and a fault counts only once its effect was measured.
+
+pub mod driver;
+mod kill;
+mod ledger;
+mod partition;
+mod pause;
+pub mod registry;
+pub mod schedule;
+pub mod shape;
+mod step;
+pub mod targets;
+
+pub use kill::Kill;
+pub use ledger::{Ledger, Sink};
+pub use partition::Partition;
+pub use pause::Pause;

@@ -1,0 +1,212 @@
+//! Carries a schedule out: each fault its own task, every edge in the ledger, healed at the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+use tribunal_harness::cluster::Cluster;
+use tribunal_harness::nemesis::{ClusterView, Injection, Nemesis};
+use tribunal_history::{FaultEdge, NodeId};
+
+use crate::ledger::Ledger;
+use crate::registry;
+use crate::schedule::Planned;
+
+/// Time between two attempts to verify or heal.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Attempts to heal before a node is reported as not healed.
+const HEAL_ATTEMPTS: u32 = 12;
+
+/// Says who leads, when a fault wants to know.
+#[async_trait]
+pub trait Primaries: Send + Sync {
+    /// The nodes that believe they lead, now.
+    async fn primaries(&self) -> Vec<NodeId>;
+}
+
+/// What became of the schedule.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Summary {
+    /// Windows in the schedule.
+    pub planned: usize,
+    /// Windows refused by a guard, or impossible.
+    pub refused: usize,
+    /// Windows brought about.
+    pub injected: usize,
+    /// Windows whose effect was measured.
+    pub verified: usize,
+    /// Windows whose end could not be measured: the node's own lease must end them.
+    pub unhealed: usize,
+}
+
+/// Everything a window needs.
+#[derive(Clone)]
+pub struct Scene {
+    /// Where.
+    pub cluster: Arc<Cluster>,
+    /// Who leads.
+    pub primaries: Arc<dyn Primaries>,
+    /// Where it is written.
+    pub ledger: Ledger,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Refused,
+    Failed { healed: bool },
+    Done { verified: bool, healed: bool },
+}
+
+/// Runs every window at its time, counted from now. When `stop` turns true, windows that have not
+/// begun are dropped and open ones are healed at once; returns when all are healed or given up.
+pub async fn run(scene: Scene, plan: Vec<Planned>, stop: watch::Receiver<bool>) -> Summary {
+    let start = Instant::now();
+    let mut summary = Summary { planned: plan.len(), ..Summary::default() };
+    let mut tasks = JoinSet::new();
+    for planned in plan {
+        note(scene.ledger.planned(&planned.injection));
+        if let Some(reason) = &planned.refused {
+            note(scene.ledger.failed(&planned.injection, FaultEdge::Refused, reason));
+            summary.refused += 1;
+            continue;
+        }
+        tasks.spawn(window(scene.clone(), planned.injection, start, stop.clone()));
+    }
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok(None) => {}
+            Ok(Some(End::Refused)) => summary.refused += 1,
+            Ok(Some(End::Failed { healed })) => summary.unhealed += usize::from(!healed),
+            Ok(Some(End::Done { verified, healed })) => {
+                summary.injected += 1;
+                summary.verified += usize::from(verified);
+                summary.unhealed += usize::from(!healed);
+            }
+            Err(panic) => {
+                tracing::error!("a fault's task panicked: {panic}");
+                summary.unhealed += 1;
+            }
+        }
+    }
+    summary
+}
+
+/// One window, from its start to its measured end; `None` when it was dropped before it began.
+async fn window(
+    scene: Scene,
+    planned: Injection,
+    start: Instant,
+    mut stop: watch::Receiver<bool>,
+) -> Option<End> {
+    if wait(start + planned.at, &mut stop).await {
+        return None;
+    }
+    let nemesis = registry::find(&planned.kind)?;
+    let it = match resolve(&scene, nemesis, &planned).await {
+        Ok(it) => it,
+        Err(reason) => {
+            note(scene.ledger.failed(&planned, FaultEdge::Refused, &reason));
+            return Some(End::Refused);
+        }
+    };
+    if let Err(error) = scene.ledger.armed(&it) {
+        tracing::error!("fault {}: not injected, its record cannot be written: {error}", it.id);
+        return Some(End::Refused);
+    }
+    match nemesis.inject(&scene.cluster, &it).await {
+        Ok(found) => note(scene.ledger.measured(&it, FaultEdge::Injected, &found)),
+        Err(error) => {
+            tracing::warn!("{error}");
+            note(scene.ledger.failed(&it, FaultEdge::DidNotBite, &error.to_string()));
+            let healed = heal(&scene, nemesis, &it).await;
+            return Some(End::Failed { healed });
+        }
+    }
+    let end = Instant::now() + it.hold;
+    let verified = verify(&scene, nemesis, &it, end, &mut stop).await;
+    wait(end, &mut stop).await;
+    let healed = heal(&scene, nemesis, &it).await;
+    Some(End::Done { verified, healed })
+}
+
+/// Sleeps until `until`, or until the run stops; true when it stopped.
+async fn wait(until: Instant, stop: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        () = sleep_until(until) => false,
+        _ = stop.wait_for(|stop| *stop) => true,
+    }
+}
+
+async fn resolve(
+    scene: &Scene,
+    nemesis: &dyn Nemesis,
+    planned: &Injection,
+) -> Result<Injection, String> {
+    if !planned.targets.is_empty() || !planned.cuts.is_empty() {
+        return Ok(planned.clone());
+    }
+    let primaries = scene.primaries.primaries().await;
+    if primaries.is_empty() {
+        return Err("no node says that it leads".into());
+    }
+    let view = ClusterView { nodes: scene.cluster.nodes.len() };
+    Ok(nemesis.resolve(planned, &primaries, &view))
+}
+
+/// Measures until the effect is seen, within the window.
+async fn verify(
+    scene: &Scene,
+    nemesis: &dyn Nemesis,
+    it: &Injection,
+    end: Instant,
+    stop: &mut watch::Receiver<bool>,
+) -> bool {
+    loop {
+        let reason = match nemesis.verify(&scene.cluster, it).await {
+            Ok(found) if found.effective => {
+                note(scene.ledger.measured(it, FaultEdge::Verified, &found));
+                return true;
+            }
+            Ok(found) => found.notes.join("; "),
+            Err(error) => error.to_string(),
+        };
+        let next = Instant::now() + RETRY;
+        if next >= end || wait(next, stop).await {
+            note(scene.ledger.failed(it, FaultEdge::DidNotBite, &reason));
+            return false;
+        }
+    }
+}
+
+/// Heals until the absence is measured. The node's own lease ends what cannot be reached.
+async fn heal(scene: &Scene, nemesis: &dyn Nemesis, it: &Injection) -> bool {
+    let mut reason = String::new();
+    for attempt in 0..HEAL_ATTEMPTS {
+        if attempt > 0 {
+            sleep(RETRY * attempt).await;
+        }
+        match nemesis.heal(&scene.cluster, it).await {
+            Ok(found) if found.effective => {
+                note(scene.ledger.measured(it, FaultEdge::Healed, &found));
+                note(scene.ledger.measured(it, FaultEdge::HealVerified, &found));
+                return true;
+            }
+            Ok(found) => reason = found.notes.join("; "),
+            Err(error) => reason = error.to_string(),
+        }
+    }
+    tracing::error!("fault {}: not healed: {reason}", it.id);
+    note(scene.ledger.failed(it, FaultEdge::HealFailed, &reason));
+    false
+}
+
+/// An edge that cannot be written is no reason to leave a fault in force.
+fn note(result: std::io::Result<()>) {
+    if let Err(error) = result {
+        tracing::error!("fault ledger: {error}");
+    }
+}

@@ -1,0 +1,162 @@
+//! Partition: packets between nodes are dropped at the receiver, in every protocol and family.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use async_trait::async_trait;
+use tribunal_agent::protocol::{Body, Fault, FaultKind, Flap, Reply};
+use tribunal_harness::cluster::Cluster;
+use tribunal_harness::nemesis::{ClusterView, Evidence, Injection, Nemesis, NemesisError};
+use tribunal_harness::seed::Stream;
+use tribunal_history::NodeId;
+
+use crate::schedule::empty;
+use crate::shape::{Shape, isolate};
+use crate::step::{ask, measure, probe_address};
+
+/// Patience of one reachability probe. Longer than any healthy round trip on a busy machine.
+const PROBE_MS: u64 = 400;
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub struct Partition;
+
+#[async_trait]
+impl Nemesis for Partition {
+    fn name(&self) -> &'static str {
+        "partition"
+    }
+
+    fn requires(&self) -> &'static str {
+        "partition"
+    }
+
+    fn shapes(&self) -> Vec<&'static str> {
+        Shape::ALL.map(Shape::name).to_vec()
+    }
+
+    fn plan(&self, shape: &str, view: &ClusterView, stream: &Stream) -> Result<Injection, String> {
+        let shape = Shape::parse(shape).ok_or_else(|| {
+            let known = Shape::ALL.map(Shape::name).join(", ");
+            format!("partition does not know the shape {shape:?}; known are {known}")
+        })?;
+        let mut draw = stream.draw(0, 0);
+        let cuts = shape.cuts(view.nodes, &mut draw)?;
+        let flap = (shape == Shape::Flapping).then(|| (1000 + draw.below(2000), 60));
+        Ok(Injection { cuts, flap, ..empty(self.name(), shape.name()) })
+    }
+
+    fn resolve(&self, it: &Injection, primaries: &[NodeId], view: &ClusterView) -> Injection {
+        Injection { cuts: isolate(primaries, view.nodes), ..it.clone() }
+    }
+
+    async fn inject(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError> {
+        let flap = it.flap.map(|(period_ms, duty_pct)| Flap { period_ms, duty_pct });
+        let lease_ms = it.lease.as_millis() as u64;
+        let requests = by_receiver(it).into_iter().map(|(node, senders)| {
+            let from = senders.iter().flat_map(|sender| addresses(cluster, *sender)).collect();
+            let kind = FaultKind::Cut { from, to: Vec::new(), flap };
+            (node, Body::Inject(Fault { id: it.id, lease_ms, kind }))
+        });
+        measure(cluster, "inject", it.id, requests.collect()).await
+    }
+
+    /// The measured matrix must equal the planned one, and every receiver must hold its elements.
+    ///
+    /// A round trip works iff neither direction is cut, so the matrix shows a one-way cut as a
+    /// broken pair; which direction it is, the receiver's counters show. A flapping cut is open
+    /// part of the time: for it the counters alone are evidence.
+    async fn verify(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError> {
+        let matrix = Matrix::measure(cluster, it).await;
+        let receivers = by_receiver(it).into_keys();
+        let requests = receivers.map(|node| (node, Body::Verify { fault: it.id })).collect();
+        let mut evidence = measure(cluster, "verify", it.id, requests).await?;
+        let differing =
+            matrix.differing(|i, j| !it.cuts.contains(&(i, j)) && !it.cuts.contains(&(j, i)));
+        if it.flap.is_none() {
+            evidence.effective &= differing.is_empty();
+            evidence.notes.insert(0, matrix.note(&differing));
+        }
+        Ok(evidence)
+    }
+
+    async fn heal(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError> {
+        let receivers = by_receiver(it).into_keys();
+        let requests = receivers.map(|node| (node, Body::Heal { fault: it.id })).collect();
+        measure(cluster, "heal", it.id, requests).await
+    }
+}
+
+/// Senders not heard, by receiver.
+fn by_receiver(it: &Injection) -> BTreeMap<NodeId, Vec<NodeId>> {
+    let mut receivers = BTreeMap::<NodeId, Vec<NodeId>>::new();
+    for (from, to) in &it.cuts {
+        receivers.entry(*to).or_default().push(*from);
+    }
+    receivers
+}
+
+/// Every address of a node, so that no family and no second interface leaks.
+fn addresses(cluster: &Cluster, node: NodeId) -> Vec<IpAddr> {
+    cluster.nodes[usize::from(node.0)].peer_addresses()
+}
+
+/// Which pairs of nodes can make a round trip.
+struct Matrix {
+    pairs: Vec<(NodeId, NodeId, Result<bool, String>)>,
+}
+
+impl Matrix {
+    /// From every node that the injection concerns to every other node, by UDP and fresh TCP.
+    async fn measure(cluster: &Cluster, it: &Injection) -> Matrix {
+        let all: Vec<NodeId> = cluster.nodes.iter().map(|node| node.info.id).collect();
+        let others = |node: NodeId| all.iter().copied().filter(move |other| *other != node);
+        let probe = |node: NodeId| probe_address(&cluster.nodes[usize::from(node.0)]);
+        let mut askers: Vec<NodeId> = it.cuts.iter().flat_map(|(i, j)| [*i, *j]).collect();
+        askers.sort_unstable();
+        askers.dedup();
+        let requests = askers.into_iter().map(|node| {
+            let targets: Vec<SocketAddr> = others(node).map(probe).collect();
+            (node, Body::Reach { targets, timeout_ms: PROBE_MS })
+        });
+        let mut pairs = Vec::new();
+        for (node, answer) in ask(cluster, requests.collect()).await {
+            let reached = match answer {
+                Ok(Reply::Reached(reached)) => Ok(reached),
+                Ok(other) => Err(format!("unexpected answer {other:?}")),
+                Err(problem) => Err(problem),
+            };
+            for (at, other) in others(node).enumerate() {
+                let open = match &reached {
+                    Ok(reached) => reached
+                        .get(at)
+                        .map(|reached| reached.tcp && reached.udp)
+                        .ok_or_else(|| "no answer for this peer".to_string()),
+                    Err(problem) => Err(problem.clone()),
+                };
+                pairs.push((node, other, open));
+            }
+        }
+        Matrix { pairs }
+    }
+
+    /// Pairs that are not as expected, in words.
+    fn differing(&self, expected: impl Fn(NodeId, NodeId) -> bool) -> Vec<String> {
+        let words = |open: bool| if open { "open" } else { "cut" };
+        let wrong = self.pairs.iter().filter_map(|(i, j, open)| match open {
+            Ok(open) if *open == expected(*i, *j) => None,
+            Ok(open) => Some(format!("{i}-{j} is {}", words(*open))),
+            Err(problem) => Some(format!("{i}-{j} could not be measured: {problem}")),
+        });
+        wrong.collect()
+    }
+
+    fn note(&self, differing: &[String]) -> String {
+        let open = self.pairs.iter().filter(|(_, _, open)| *open == Ok(true)).count();
+        let total = self.pairs.len();
+        match differing {
+            [] => format!("matrix as planned: {open} of {total} pairs open"),
+            wrong => format!("matrix differs from the plan: {}", wrong.join(", ")),
+        }
+    }
+}

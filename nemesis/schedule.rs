@@ -1,0 +1,310 @@
+//! When which fault happens: a pure function of the suite's packages and the seed.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tribunal_harness::nemesis::{ClusterView, Injection};
+use tribunal_harness::seed::{Draw, Stream};
+use tribunal_history::NodeId;
+
+use crate::registry;
+use crate::shape::cut_off;
+
+/// Longest time a fault outlives the last renewal of its lease.
+pub const LEASE: Duration = Duration::from_secs(10);
+
+/// A range of durations, drawn uniformly to the millisecond.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Range {
+    /// Shortest.
+    pub from: Duration,
+    /// Longest.
+    pub to: Duration,
+}
+
+/// One line of a suite's fault list: windows of one kind, one after the other. Packages run beside
+/// each other.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Package {
+    /// Fault kind, as in the registry.
+    pub kind: String,
+    /// Shapes or target choices, one of which is drawn for each window.
+    pub shapes: Vec<String>,
+    /// How long a window lasts.
+    pub hold: Range,
+    /// Pause before each window. At least some seconds, or nothing recovers in between.
+    pub recover: Range,
+}
+
+/// Guards of a schedule.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Guard {
+    /// Most nodes that may be killed, paused or cut off from a majority at one time.
+    pub max_down: usize,
+}
+
+/// A planned window, or the reason why there is none.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Planned {
+    /// What happens.
+    pub injection: Injection,
+    /// Why it will not: a guard or a shape the cluster cannot carry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+impl Range {
+    fn draw(self, draw: &mut Draw) -> Duration {
+        let (from, to) = (self.from.as_millis() as u64, self.to.as_millis() as u64);
+        Duration::from_millis(from + draw.below(to.saturating_sub(from) + 1))
+    }
+}
+
+impl Guard {
+    /// Progress stays possible: a majority of `n` is left alone.
+    pub fn keep_quorum(n: usize) -> Guard {
+        Guard { max_down: n.saturating_sub(1) / 2 }
+    }
+
+    /// Everything may go down at once.
+    pub fn beyond_quorum(n: usize) -> Guard {
+        Guard { max_down: n }
+    }
+}
+
+/// Every window of a run of length `limit`, in order of start, numbered from 0.
+///
+/// Every window ends before `limit`. Removing a package or a window does not change the draws of
+/// the others: each package has its own stream, and so has each of its windows.
+///
+/// # Errors
+/// A kind nobody knows, as a sentence.
+pub fn plan(
+    packages: &[Package],
+    guard: Guard,
+    view: &ClusterView,
+    stream: &Stream,
+    limit: Duration,
+) -> Result<Vec<Planned>, String> {
+    let mut windows = Vec::new();
+    for (index, package) in packages.iter().enumerate() {
+        let stream = stream.child(&package.kind).child(&index.to_string());
+        windows.extend(package_windows(package, view, &stream, limit)?);
+    }
+    windows.sort_by_key(|planned| planned.injection.at);
+    for (id, planned) in windows.iter_mut().enumerate() {
+        planned.injection.id = id as u32;
+    }
+    keep(&mut windows, guard, view);
+    Ok(windows)
+}
+
+fn package_windows(
+    package: &Package,
+    view: &ClusterView,
+    stream: &Stream,
+    limit: Duration,
+) -> Result<Vec<Planned>, String> {
+    let Some(nemesis) = registry::find(&package.kind) else {
+        return Err(format!("no fault is called {:?}; see `tribunal list faults`", package.kind));
+    };
+    let mut windows = Vec::new();
+    let mut now = Duration::ZERO;
+    for n in 0u64.. {
+        let window = stream.child(&n.to_string());
+        let mut draw = window.draw(0, 0);
+        now += package.recover.draw(&mut draw);
+        let hold = package.hold.draw(&mut draw);
+        if now + hold >= limit {
+            break;
+        }
+        let shape = &package.shapes[draw.below(package.shapes.len() as u64) as usize];
+        let timed = |injection: Injection| Injection { at: now, hold, lease: LEASE, ..injection };
+        windows.push(match nemesis.plan(shape, view, &window.child("targets")) {
+            Ok(injection) => Planned { injection: timed(injection), refused: None },
+            Err(reason) => {
+                let injection = timed(empty(nemesis.name(), shape));
+                Planned { injection, refused: Some(reason) }
+            }
+        });
+        now += hold;
+    }
+    Ok(windows)
+}
+
+/// An injection that concerns nobody yet.
+pub(crate) fn empty(kind: &str, shape: &str) -> Injection {
+    Injection {
+        id: 0,
+        kind: kind.into(),
+        shape: shape.into(),
+        targets: Vec::new(),
+        cuts: Vec::new(),
+        flap: None,
+        at: Duration::ZERO,
+        hold: Duration::ZERO,
+        lease: LEASE,
+    }
+}
+
+/// Nodes a window takes down. Primaries are not known yet: one is assumed, and it may be any.
+fn down(injection: &Injection, n: usize) -> Vec<NodeId> {
+    match injection.cuts.is_empty() {
+        true => injection.targets.clone(),
+        false => cut_off(&injection.cuts, n),
+    }
+}
+
+/// Windows that would take down more nodes than the guard allows, together with those accepted
+/// before them, lose targets from the end; a window with nobody left, or with cuts, is refused.
+fn keep(windows: &mut [Planned], guard: Guard, view: &ClusterView) {
+    let n = view.nodes;
+    for at in 0..windows.len() {
+        if windows[at].refused.is_some() {
+            continue;
+        }
+        let (start, end) = span(&windows[at].injection);
+        let before: Vec<Injection> = windows[..at]
+            .iter()
+            .filter(|other| other.refused.is_none())
+            .map(|other| other.injection.clone())
+            .filter(|other| span(other).0 < end && start < span(other).1)
+            .collect();
+        let mut busy: Vec<NodeId> = before.iter().flat_map(|other| down(other, n)).collect();
+        let unknown = before.iter().filter(|other| down(other, n).is_empty() && runtime(other));
+        let spare = guard.max_down.saturating_sub(unknown.count());
+        busy.sort_unstable();
+        busy.dedup();
+        let injection = &mut windows[at].injection;
+        let fits = |targets: &[NodeId]| {
+            let fresh = targets.iter().filter(|node| !busy.contains(node)).count();
+            let any = usize::from(targets.is_empty());
+            busy.len() + fresh + any <= spare
+        };
+        if injection.cuts.is_empty() && !injection.targets.is_empty() {
+            while !injection.targets.is_empty() && !fits(&injection.targets) {
+                injection.targets.pop();
+            }
+            if !injection.targets.is_empty() {
+                continue;
+            }
+        } else if (!runtime(injection) && down(injection, n).is_empty())
+            || fits(&down(injection, n))
+        {
+            continue;
+        }
+        windows[at].refused = Some(format!(
+            "more than {} of {n} nodes would be down; allow it with `beyond_quorum = true`",
+            guard.max_down
+        ));
+    }
+}
+
+fn span(injection: &Injection) -> (Duration, Duration) {
+    (injection.at, injection.at + injection.hold)
+}
+
+/// Whether whom it hits is decided when it happens.
+fn runtime(injection: &Injection) -> bool {
+    injection.targets.is_empty() && injection.cuts.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tribunal_harness::seed::Seed;
+
+    use super::*;
+
+    fn seconds(from: u64, to: u64) -> Range {
+        Range { from: Duration::from_secs(from), to: Duration::from_secs(to) }
+    }
+
+    fn packages() -> Vec<Package> {
+        let package = |kind: &str, shapes: &[&str]| Package {
+            kind: kind.into(),
+            shapes: shapes.iter().map(|shape| shape.to_string()).collect(),
+            hold: seconds(2, 6),
+            recover: seconds(1, 4),
+        };
+        vec![
+            package("partition", &["halves", "one", "majorities-ring", "one-way", "primaries"]),
+            package("kill", &["one", "minority"]),
+            package("pause", &["one", "primaries"]),
+        ]
+    }
+
+    fn planned(seed: u64, packages: &[Package], guard: Guard) -> Vec<Planned> {
+        let stream = Seed(seed).root().child("schedule");
+        let view = ClusterView { nodes: 5 };
+        plan(packages, guard, &view, &stream, Duration::from_secs(60)).expect("known kinds")
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes() {
+        let bytes = |seed| {
+            let plan = planned(seed, &packages(), Guard::keep_quorum(5));
+            serde_json::to_string(&plan).expect("plans are data")
+        };
+        assert_eq!(bytes(7), bytes(7));
+        assert_ne!(bytes(7), bytes(8));
+    }
+
+    #[test]
+    fn an_unknown_kind_is_refused() {
+        let package = Package { kind: "earthquake".into(), ..packages().remove(0) };
+        let stream = Seed(1).root();
+        let view = ClusterView { nodes: 5 };
+        let guard = Guard::keep_quorum(5);
+        let error = plan(&[package], guard, &view, &stream, Duration::from_secs(9)).unwrap_err();
+        assert_eq!(error, "no fault is called \"earthquake\"; see `tribunal list faults`");
+    }
+
+    proptest! {
+        #[test]
+        fn every_window_ends_within_the_run(seed: u64) {
+            for planned in planned(seed, &packages(), Guard::keep_quorum(5)) {
+                prop_assert!(span(&planned.injection).1 < Duration::from_secs(60));
+            }
+        }
+
+        #[test]
+        fn never_more_nodes_down_than_allowed(seed: u64) {
+            let windows = planned(seed, &packages(), Guard::keep_quorum(5));
+            let live: Vec<&Injection> = windows
+                .iter()
+                .filter(|window| window.refused.is_none())
+                .map(|window| &window.injection)
+                .collect();
+            for at in &live {
+                let now = at.at;
+                let open = live.iter().filter(|w| span(w).0 <= now && now < span(w).1);
+                let mut down_now: Vec<NodeId> = Vec::new();
+                let mut unknown = 0;
+                for window in open {
+                    down_now.extend(down(window, 5));
+                    unknown += usize::from(runtime(window));
+                }
+                down_now.sort_unstable();
+                down_now.dedup();
+                prop_assert!(down_now.len() + unknown <= 2, "{down_now:?} + {unknown}");
+            }
+        }
+
+        #[test]
+        fn removing_a_package_changes_no_other(seed: u64) {
+            let guard = Guard::beyond_quorum(5);
+            let all = planned(seed, &packages(), guard);
+            let less = planned(seed, &packages()[..2], guard);
+            let strip = |plan: &[Planned], kind: &str| -> Vec<Injection> {
+                plan.iter()
+                    .filter(|window| window.injection.kind == kind)
+                    .map(|window| Injection { id: 0, ..window.injection.clone() })
+                    .collect()
+            };
+            for kind in ["partition", "kill"] {
+                prop_assert_eq!(strip(&all, kind), strip(&less, kind));
+            }
+        }
+    }
+}

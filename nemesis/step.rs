@@ -1,0 +1,70 @@
+//! One request to each of several nodes at once, and what came back.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tribunal_agent::protocol::{Body, Measured, Reply};
+use tribunal_harness::cluster::{Cluster, Node};
+use tribunal_harness::nemesis::{Evidence, NemesisError};
+use tribunal_history::NodeId;
+
+/// Patience for one request about a fault.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where a node answers reachability probes from its peers.
+pub(crate) fn probe_address(node: &Node) -> SocketAddr {
+    SocketAddr::new(node.info.address, node.hello.probe_port)
+}
+
+/// Asks every node at once; answers come in the order asked.
+pub(crate) async fn ask(
+    cluster: &Cluster,
+    requests: Vec<(NodeId, Body)>,
+) -> Vec<(NodeId, Result<Reply, String>)> {
+    let mut tasks = JoinSet::new();
+    for (node, body) in requests {
+        let target = cluster.nodes[usize::from(node.0)].clone();
+        tasks.spawn(async move {
+            let reply = target.call(body, PATIENCE).await;
+            (node, reply.map_err(|error| error.to_string()))
+        });
+    }
+    let mut answers = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok(answer) => answers.push(answer),
+            Err(panic) => tracing::error!("a request to an agent panicked: {panic}"),
+        }
+    }
+    answers.sort_by_key(|(node, _)| *node);
+    answers
+}
+
+/// What `Inject`, `Verify` and `Heal` measured on each node, as one piece of evidence.
+///
+/// # Errors
+/// A node that did not answer, or answered something else.
+pub(crate) async fn measure(
+    cluster: &Cluster,
+    step: &'static str,
+    fault: u32,
+    requests: Vec<(NodeId, Body)>,
+) -> Result<Evidence, NemesisError> {
+    let mut evidence = Evidence { effective: !requests.is_empty(), notes: Vec::new() };
+    let mut failure = None;
+    for (node, answer) in ask(cluster, requests).await {
+        let name = cluster.nodes[usize::from(node.0)].info.name.clone();
+        let problem = match answer {
+            Ok(Reply::Fault(Measured { effective, evidence: note, .. })) => {
+                evidence.effective &= effective;
+                evidence.notes.push(format!("{name}: {note}"));
+                continue;
+            }
+            Ok(other) => format!("unexpected answer {other:?}"),
+            Err(problem) => problem,
+        };
+        failure.get_or_insert(NemesisError { step, fault, node: name, problem });
+    }
+    failure.map_or(Ok(evidence), Err)
+}
