@@ -1,0 +1,260 @@
+//! The command line as types; no behaviour.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Puts distributed databases on trial.
+///
+/// Drives concurrent clients against a real cluster, breaks it in planned ways, records every
+/// operation, and decides from the record alone which promises were kept.
+///
+/// Results go to stdout, progress to stderr. A seed reproduces what is asked and what is broken,
+/// not what the cluster does.
+///
+/// Exit codes: 0 held, 1 anomaly, 2 unknown, 3 nothing was tested, 64 usage, 69 infrastructure,
+/// 70 bug, 130 interrupted twice.
+#[derive(Debug, Parser)]
+#[command(name = "tribunal", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Only the result: no progress on stderr.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+
+    /// More on stderr; repeat for more.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// Where run directories are made.
+    #[arg(
+        long,
+        global = true,
+        env = "TRIBUNAL_RUNS_DIR",
+        default_value = "runs",
+        value_name = "DIR"
+    )]
+    pub(crate) runs_dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a suite, judge it, and write its report.
+    Run(RunArgs),
+    /// Print the operations and faults a seed will produce; touches no network.
+    Plan(RunArgs),
+    /// Judge a stored history or run directory again.
+    Check(CheckArgs),
+    /// Write the report of a run directory again.
+    Report {
+        /// The run directory; `latest` for the newest.
+        run: PathBuf,
+    },
+    /// What there is: targets, workloads, faults, checkers, models, formats, suites, runs.
+    List {
+        /// Which list; everything but runs without one.
+        what: Option<ListWhat>,
+    },
+    /// Remove every fault any run left on the nodes. Safe at any time, twice too.
+    Heal(HealArgs),
+    /// What each node can do, and what to install where it cannot.
+    Doctor(NodesArgs),
+    /// Quickstart on the best kind of nodes this machine allows.
+    Demo(DemoArgs),
+    /// Bring up local nodes that stay (a lab); prints the inventory to give to --nodes.
+    Up(UpArgs),
+    /// Take a lab down.
+    Down {
+        /// The inventory that `up` printed.
+        inventory: PathBuf,
+    },
+    /// The process that holds a lab's nodes.
+    #[command(hide = true)]
+    Keep {
+        /// Where the lab lives.
+        dir: PathBuf,
+        /// Number of nodes.
+        nodes: usize,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListWhat {
+    Targets,
+    Workloads,
+    Faults,
+    Checkers,
+    Models,
+    Formats,
+    Suites,
+    Runs,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RunArgs {
+    /// A suite (TOML). Without one, flags suffice.
+    pub(crate) suite: Option<PathBuf>,
+
+    /// System under test.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<String>,
+
+    /// What the clients do.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) workload: Option<String>,
+
+    /// Faults: `partition,kill,pause`, each with shapes if wanted (`partition:bridge+one-way`); or
+    /// `none`.
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    pub(crate) nemesis: Option<Vec<String>>,
+
+    /// Where the nodes come from: `local:5`, `processes:3`, an inventory file, `vagrant`, or
+    /// `host1,host2`.
+    #[arg(long, value_name = "NODES")]
+    pub(crate) nodes: Option<String>,
+
+    /// Length of the load.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) time: Option<String>,
+
+    /// Clients: a number, or a multiple of the nodes (`2n`).
+    #[arg(long, value_name = "N")]
+    pub(crate) concurrency: Option<String>,
+
+    /// Operations per second over all clients.
+    #[arg(long, value_name = "R")]
+    pub(crate) rate: Option<f64>,
+
+    /// Where everything random comes from; drawn and printed when not given.
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+
+    /// Plant a defect in one of the project's own servers.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bug: Vec<String>,
+
+    /// An option of the target.
+    #[arg(long = "option", short = 'o', value_name = "K=V")]
+    pub(crate) options: Vec<String>,
+
+    /// An option of the workload.
+    #[arg(long = "workload-option", short = 'w', value_name = "K=V")]
+    pub(crate) workload_options: Vec<String>,
+
+    /// Directory of this run, instead of a new one below --runs-dir.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Succeed iff an anomaly is found.
+    #[arg(long)]
+    pub(crate) expect_anomaly: bool,
+
+    /// How host keys are checked: `strict`, `tofu` (trust on first use), `insecure`.
+    #[arg(long, value_name = "MODE")]
+    pub(crate) host_keys: Option<String>,
+
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Histories or run directories.
+    #[arg(required = true, value_name = "FILE|RUN")]
+    pub(crate) inputs: Vec<PathBuf>,
+
+    /// What the objects are: `register`, `cas-register`. A run directory names its own.
+    #[arg(long, short, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+
+    /// Consistency level.
+    #[arg(long, short = 'c', value_name = "LEVEL", default_value = "linearizable")]
+    pub(crate) consistency: String,
+
+    /// Format of the file; found from its content when not given.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+
+    /// Initial value of every register: an integer, a text, or `nil`.
+    #[arg(long, value_name = "V", default_value = "nil", allow_hyphen_values = true)]
+    pub(crate) init: String,
+
+    /// What a read of nil and a failed compare-and-set mean: `tribunal`, `etcd`, `knossos`. Found
+    /// from the format when not given.
+    #[arg(long, value_name = "DIALECT")]
+    pub(crate) dialect: Option<String>,
+
+    /// Give up after this long: the verdict is then unknown.
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub(crate) time_limit: String,
+
+    /// Give up beyond this much memory: the verdict is then unknown.
+    #[arg(long, value_name = "SIZE", default_value = "4GiB")]
+    pub(crate) memory_limit: String,
+
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NodesArgs {
+    /// The nodes, as for `run`.
+    #[arg(long, value_name = "NODES", default_value = "local:3")]
+    pub(crate) nodes: String,
+
+    /// How host keys are checked: `strict`, `tofu`, `insecure`.
+    #[arg(long, value_name = "MODE")]
+    pub(crate) host_keys: Option<String>,
+
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct HealArgs {
+    #[command(flatten)]
+    pub(crate) nodes: NodesArgs,
+
+    /// Also while another controller's lease lives.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Kind of nodes, instead of the best this machine allows.
+    #[arg(long, value_name = "PROVIDER")]
+    pub(crate) provider: Option<String>,
+
+    /// Plant a defect to see one found.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bug: Vec<String>,
+
+    /// Where everything random comes from.
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+
+    /// Length of the load.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) time: Option<String>,
+
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct UpArgs {
+    /// `local:N`.
+    #[arg(long, value_name = "NODES", default_value = "local:5")]
+    pub(crate) nodes: String,
+
+    /// Where the lab lives.
+    #[arg(long, value_name = "DIR", default_value = "runs/lab")]
+    pub(crate) dir: PathBuf,
+}

@@ -1,0 +1,267 @@
+//! What will be done: suite, flags and defaults folded into one value. Flags win over the suite.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+use tribunal_nemesis::registry;
+use tribunal_nemesis::schedule::{Guard, Package, Range};
+
+use crate::cli::RunArgs;
+use crate::exit_code::Trouble;
+use crate::suite::{FaultTable, SuiteFile};
+use crate::units;
+
+/// Everything a run is made of, but for the seed. Stored with the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Experiment {
+    pub(crate) name: String,
+    pub(crate) target: String,
+    pub(crate) target_options: BTreeMap<String, String>,
+    pub(crate) bugs: Vec<String>,
+    pub(crate) nodes: String,
+    pub(crate) host_keys: String,
+    pub(crate) concurrency: String,
+    pub(crate) rate: Option<f64>,
+    pub(crate) time: Duration,
+    pub(crate) quiet: Duration,
+    pub(crate) op_timeout: Duration,
+    pub(crate) workload: String,
+    pub(crate) workload_options: BTreeMap<String, String>,
+    pub(crate) faults: Vec<Package>,
+    pub(crate) beyond_quorum: bool,
+    pub(crate) check_time: Duration,
+    pub(crate) check_memory: u64,
+    pub(crate) expect_anomaly: bool,
+}
+
+impl Experiment {
+    /// Folds flags over the suite over the defaults.
+    pub(crate) fn resolve(args: &RunArgs, file: &SuiteFile) -> Result<Experiment, Trouble> {
+        let suite = &file.suite;
+        let text = |flag: &Option<String>, key: &Option<Spanned<String>>, default: &str| {
+            flag.clone()
+                .or_else(|| key.as_ref().map(|key| key.get_ref().clone()))
+                .unwrap_or(default.into())
+        };
+        let target = text(&args.target, &suite.target.name, "");
+        if target.is_empty() {
+            return Err(Trouble::usage(
+                "no target; name one with --target, or a suite that has one (`tribunal list targets`)",
+            ));
+        }
+        let concurrency = suite.load.concurrency.as_ref().map(|c| c.get_ref().to_string());
+        let scalars = |table: &BTreeMap<String, Spanned<crate::suite::Scalar>>| {
+            table.iter().map(|(k, v)| (k.clone(), v.get_ref().to_string())).collect()
+        };
+        let mut target_options: BTreeMap<String, String> = scalars(&suite.target.options);
+        target_options.extend(pairs(&args.options, "--option")?);
+        let mut workload_options: BTreeMap<String, String> = scalars(&suite.workload.options);
+        workload_options.extend(pairs(&args.workload_options, "--workload-option")?);
+        let load = &suite.load;
+        let memory = within(file, &suite.check.memory, units::bytes)?;
+        Ok(Experiment {
+            name: suite.name.clone().unwrap_or_else(|| target.clone()),
+            target,
+            target_options,
+            bugs: if args.bug.is_empty() { suite.target.bugs.clone() } else { args.bug.clone() },
+            nodes: text(&args.nodes, &suite.cluster.nodes, "local:5"),
+            host_keys: text(&args.host_keys, &suite.cluster.host_keys, "tofu"),
+            concurrency: args.concurrency.clone().or(concurrency).unwrap_or("2n".into()),
+            rate: rate(args.rate.or(load.rate))?,
+            time: time(file, "--time", &args.time, &load.time, "30s")?,
+            quiet: time(file, "", &None, &load.quiet, "3s")?,
+            op_timeout: time(file, "", &None, &load.op_timeout, "5s")?,
+            workload: text(&args.workload, &suite.workload.name, "register"),
+            workload_options,
+            faults: match &args.nemesis {
+                Some(flags) => packages_of_flags(flags)?,
+                None => packages_of_suite(file)?,
+            },
+            beyond_quorum: suite.check.beyond_quorum,
+            check_time: time(file, "", &None, &suite.check.time, "120s")?,
+            check_memory: memory.unwrap_or(4 << 30),
+            expect_anomaly: args.expect_anomaly || suite.expect.anomaly,
+        })
+    }
+
+    /// Number of clients on `nodes` nodes.
+    pub(crate) fn clients(&self, nodes: usize) -> Result<usize, Trouble> {
+        let text = self.concurrency.as_str();
+        let clients = match text.strip_suffix('n') {
+            Some(factor) => factor.parse::<usize>().map(|factor| factor * nodes),
+            None => text.parse(),
+        };
+        match clients {
+            Ok(clients) if (1..=100_000).contains(&clients) => Ok(clients),
+            _ => Err(Trouble::usage(format!(
+                "concurrency {text:?} is not a number of clients; write 10, or 2n for two per node"
+            ))),
+        }
+    }
+
+    /// How many nodes may be down at once.
+    pub(crate) fn guard(&self, nodes: usize) -> Guard {
+        if self.beyond_quorum { Guard::beyond_quorum(nodes) } else { Guard::keep_quorum(nodes) }
+    }
+}
+
+fn rate(rate: Option<f64>) -> Result<Option<f64>, Trouble> {
+    match rate {
+        Some(rate) if !(rate.is_finite() && rate > 0.0) => {
+            Err(Trouble::usage(format!("rate {rate} is not a number of operations per second")))
+        }
+        rate => Ok(rate),
+    }
+}
+
+/// A value of the suite, with its position in the complaint.
+fn within<T>(
+    file: &SuiteFile,
+    key: &Option<Spanned<String>>,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, Trouble> {
+    let parsed = key.as_ref().map(|key| {
+        parse(key.get_ref()).map_err(|problem| file.complain(key.span().start, problem))
+    });
+    parsed.transpose()
+}
+
+fn time(
+    file: &SuiteFile,
+    name: &str,
+    flag: &Option<String>,
+    key: &Option<Spanned<String>>,
+    default: &str,
+) -> Result<Duration, Trouble> {
+    match flag {
+        Some(flag) => {
+            units::duration(flag).map_err(|problem| Trouble::usage(format!("{name}: {problem}")))
+        }
+        None => match within(file, key, units::duration)? {
+            Some(time) => Ok(time),
+            None => units::duration(default).map_err(Trouble::bug),
+        },
+    }
+}
+
+fn pairs(flags: &[String], name: &str) -> Result<BTreeMap<String, String>, Trouble> {
+    let pair = |flag: &String| match flag.split_once('=') {
+        Some((key, value)) => Ok((key.to_string(), value.to_string())),
+        None => Err(Trouble::usage(format!("{name} {flag:?} is not of the form key=value"))),
+    };
+    flags.iter().map(pair).collect()
+}
+
+fn packages_of_suite(file: &SuiteFile) -> Result<Vec<Package>, Trouble> {
+    file.suite.fault.iter().map(|table| package_of_table(file, table)).collect()
+}
+
+fn package_of_table(file: &SuiteFile, table: &FaultTable) -> Result<Package, Trouble> {
+    let kind = table.kind.get_ref();
+    let at = table.kind.span().start;
+    let mut package = default_package(kind).map_err(|problem| file.complain(at, problem))?;
+    if !table.shapes.is_empty() {
+        package.shapes.clear();
+    }
+    for shape in &table.shapes {
+        known_shape(kind, shape.get_ref())
+            .map_err(|problem| file.complain(shape.span().start, problem))?;
+        package.shapes.push(shape.get_ref().clone());
+    }
+    if let Some(hold) = within(file, &table.hold, units::range)? {
+        package.hold = hold;
+    }
+    if let Some(recover) = within(file, &table.recover, units::range)? {
+        package.recover = recover;
+    }
+    Ok(package)
+}
+
+/// `partition`, `kill:primaries`, `partition:ring+bridge`, `none`.
+fn packages_of_flags(flags: &[String]) -> Result<Vec<Package>, Trouble> {
+    let mut packages = Vec::new();
+    for flag in flags.iter().filter(|flag| *flag != "none") {
+        let (kind, shapes) = flag.split_once(':').unwrap_or((flag, ""));
+        let complain = |problem| Trouble::usage(format!("--nemesis {flag}: {problem}"));
+        let mut package = default_package(kind).map_err(complain)?;
+        if !shapes.is_empty() {
+            package.shapes = shapes.split('+').map(String::from).collect();
+        }
+        for shape in &package.shapes {
+            known_shape(kind, shape).map_err(complain)?;
+        }
+        packages.push(package);
+    }
+    Ok(packages)
+}
+
+fn known_shape(kind: &str, shape: &str) -> Result<(), String> {
+    let shapes = registry::find(kind).map(|fault| fault.shapes()).unwrap_or_default();
+    match shapes.contains(&shape) {
+        true => Ok(()),
+        false => Err(format!("{kind} has no shape {shape:?}; it has {}", shapes.join(", "))),
+    }
+}
+
+fn default_package(kind: &str) -> Result<Package, String> {
+    let Some(fault) = registry::find(kind) else {
+        let known: Vec<&str> = registry::FAULTS.iter().map(|fault| fault.name()).collect();
+        return Err(format!("no fault is called {kind:?}; there are {}", known.join(", ")));
+    };
+    let seconds = |from: f64, to: f64| Range {
+        from: Duration::from_secs_f64(from),
+        to: Duration::from_secs_f64(to),
+    };
+    let processes = kind != "partition";
+    let shapes: Vec<&str> = match processes {
+        true => vec!["one", "primaries"],
+        false => fault.shapes(),
+    };
+    Ok(Package {
+        kind: kind.into(),
+        shapes: shapes.into_iter().map(String::from).collect(),
+        hold: if processes { seconds(1.0, 3.0) } else { seconds(3.0, 6.0) },
+        recover: if processes { seconds(3.0, 6.0) } else { seconds(2.0, 4.0) },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn complains(suite: &str, args: RunArgs, expected: Expect) {
+        let file = SuiteFile::parse("s.toml", suite).unwrap_or_else(|error| panic!("{error}"));
+        expected.assert_eq(&Experiment::resolve(&args, &file).unwrap_err().message);
+    }
+
+    const HEAD: &str = "schema = 1\n[target]\nname = \"raftkv\"\n";
+
+    #[test]
+    fn complaints_name_the_place() {
+        let flags = RunArgs::default;
+        complains("schema = 1", flags(), expect!["no target; name one with --target, or a suite that has one (`tribunal list targets`)"]);
+        complains(&format!("{HEAD}[load]\ntime = \"30\"\n"), flags(), expect![[r#"s.toml:5:8: "30" has no unit; write 30s or 30ms"#]]);
+        complains(&format!("{HEAD}[[fault]]\nkind = \"quake\"\n"), flags(), expect![[r#"s.toml:5:8: no fault is called "quake"; there are partition, kill, pause"#]]);
+        let shape = "[[fault]]\nkind = \"kill\"\nshapes = [\"ring\"]\n";
+        complains(&format!("{HEAD}{shape}"), flags(), expect![[r#"s.toml:6:11: kill has no shape "ring"; it has one, some, minority, majority, all, primaries"#]]);
+        let args = RunArgs { nemesis: Some(vec!["partition:oval".into()]), ..flags() };
+        complains(HEAD, args, expect![[r#"--nemesis partition:oval: partition has no shape "oval"; it has halves, one, majority-minority, majorities-ring, bridge, one-way, flapping, primaries"#]]);
+        complains(HEAD, RunArgs { time: Some("soon".into()), ..flags() }, expect![[r#"--time: "soon" is not a number with a unit"#]]);
+        complains(HEAD, RunArgs { options: vec!["x".into()], ..flags() }, expect![[r#"--option "x" is not of the form key=value"#]]);
+        complains(HEAD, RunArgs { rate: Some(-1.0), ..flags() }, expect!["rate -1 is not a number of operations per second"]);
+    }
+
+    #[test]
+    fn flags_win_over_the_suite() {
+        let suite = format!("{HEAD}[load]\ntime = \"9s\"\nconcurrency = 3\n");
+        let file = SuiteFile::parse("s.toml", &suite).expect("a suite");
+        let args = RunArgs { time: Some("2s".into()), ..RunArgs::default() };
+        let experiment = Experiment::resolve(&args, &file).expect("complete");
+        assert_eq!(experiment.time, Duration::from_secs(2));
+        assert_eq!(experiment.clients(5).expect("a number"), 3);
+    }
+}

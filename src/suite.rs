@@ -1,0 +1,192 @@
+//! Suites: TOML with a position for every complaint.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::exit_code::Trouble;
+
+/// A suite as written. Every key may be missing; flags and defaults fill in.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Suite {
+    pub(crate) schema: Option<Spanned<u32>>,
+    pub(crate) name: Option<String>,
+    #[serde(default)]
+    pub(crate) target: TargetTable,
+    #[serde(default)]
+    pub(crate) cluster: ClusterTable,
+    #[serde(default)]
+    pub(crate) load: LoadTable,
+    #[serde(default)]
+    pub(crate) workload: WorkloadTable,
+    #[serde(default)]
+    pub(crate) fault: Vec<FaultTable>,
+    #[serde(default)]
+    pub(crate) check: CheckTable,
+    #[serde(default)]
+    pub(crate) expect: ExpectTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TargetTable {
+    pub(crate) name: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) options: BTreeMap<String, Spanned<Scalar>>,
+    #[serde(default)]
+    pub(crate) bugs: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClusterTable {
+    pub(crate) nodes: Option<Spanned<String>>,
+    pub(crate) host_keys: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LoadTable {
+    pub(crate) concurrency: Option<Spanned<Scalar>>,
+    pub(crate) rate: Option<f64>,
+    pub(crate) time: Option<Spanned<String>>,
+    pub(crate) quiet: Option<Spanned<String>>,
+    pub(crate) op_timeout: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WorkloadTable {
+    pub(crate) name: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) options: BTreeMap<String, Spanned<Scalar>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FaultTable {
+    pub(crate) kind: Spanned<String>,
+    #[serde(default)]
+    pub(crate) shapes: Vec<Spanned<String>>,
+    pub(crate) hold: Option<Spanned<String>>,
+    pub(crate) recover: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CheckTable {
+    pub(crate) time: Option<Spanned<String>>,
+    pub(crate) memory: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) beyond_quorum: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExpectTable {
+    #[serde(default)]
+    pub(crate) anomaly: bool,
+}
+
+/// A value that people write with or without quotes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Scalar {
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+}
+
+/// A suite with its text, for complaints with a position and for the record.
+#[derive(Debug, Default)]
+pub(crate) struct SuiteFile {
+    pub(crate) path: String,
+    pub(crate) text: String,
+    pub(crate) suite: Suite,
+}
+
+impl std::fmt::Display for Scalar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Scalar::Bool(value) => value.fmt(f),
+            Scalar::Int(value) => value.fmt(f),
+            Scalar::Float(value) => value.fmt(f),
+            Scalar::Text(value) => f.write_str(value),
+        }
+    }
+}
+
+impl SuiteFile {
+    /// Reads a suite.
+    pub(crate) fn read(path: &Path) -> Result<SuiteFile, Trouble> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Trouble::usage(format!("suite {shown}: {error}")))?;
+        SuiteFile::parse(&shown.to_string(), &text)
+    }
+
+    /// Parses the text of a suite.
+    pub(crate) fn parse(path: &str, text: &str) -> Result<SuiteFile, Trouble> {
+        let suite: Suite = toml::from_str(text).map_err(|error| {
+            let place = position(path, text, error.span().map_or(0, |span| span.start));
+            Trouble::usage(format!("{place}: {}", error.message().trim()))
+        })?;
+        let file = SuiteFile { path: path.into(), text: text.into(), suite };
+        match &file.suite.schema {
+            Some(schema) if *schema.get_ref() == 1 => Ok(file),
+            Some(schema) => Err(file.complain(
+                schema.span().start,
+                format!("schema {} is not known; this version reads schema 1", schema.get_ref()),
+            )),
+            None => Err(file.complain(0, "schema is missing; begin the suite with `schema = 1`")),
+        }
+    }
+
+    /// A usage error at a byte of the file.
+    pub(crate) fn complain(&self, at: usize, message: impl std::fmt::Display) -> Trouble {
+        Trouble::usage(format!("{}: {message}", position(&self.path, &self.text, at)))
+    }
+}
+
+/// `file:line:column`, counted from 1.
+fn position(path: &str, text: &str, at: usize) -> String {
+    let before = &text[..text.floor_char_boundary(at)];
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!("{path}:{line}:{column}")
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn complains(text: &str, expected: Expect) {
+        expected.assert_eq(&SuiteFile::parse("s.toml", text).unwrap_err().message);
+    }
+
+    #[test]
+    fn complaints_have_a_position() {
+        complains("", expect!["s.toml:1:1: schema is missing; begin the suite with `schema = 1`"]);
+        complains("schema = 2\n", expect!["s.toml:1:10: schema 2 is not known; this version reads schema 1"]);
+        complains("schema = 1\n[load]\nconcurency = 3\n", expect!["s.toml:3:1: unknown field `concurency`, expected one of `concurrency`, `rate`, `time`, `quiet`, `op_timeout`"]);
+        complains("schema = 1\n[[fault]]\nshapes = [\"one\"]\n", expect!["s.toml:2:1: missing field `kind`"]);
+        complains("schema = 1\n[load]\nrate = \"fast\"\n", expect![[r#"s.toml:3:8: invalid type: string "fast", expected f64"#]]);
+        complains("schema = 1\nname = \n", expect!["s.toml:2:8: string values must be quoted, expected literal string"]);
+    }
+
+    #[test]
+    fn the_suites_of_this_repository_parse() {
+        for entry in std::fs::read_dir("suites").expect("suites/ is part of the repository") {
+            let path = entry.expect("readable").path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                SuiteFile::read(&path).unwrap_or_else(|error| panic!("{error}"));
+            }
+        }
+    }
+}
