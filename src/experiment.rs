@@ -243,16 +243,56 @@ mod tests {
     #[test]
     fn complaints_name_the_place() {
         let flags = RunArgs::default;
-        complains("schema = 1", flags(), expect!["no target; name one with --target, or a suite that has one (`tribunal list targets`)"]);
-        complains(&format!("{HEAD}[load]\ntime = \"30\"\n"), flags(), expect![[r#"s.toml:5:8: "30" has no unit; write 30s or 30ms"#]]);
-        complains(&format!("{HEAD}[[fault]]\nkind = \"quake\"\n"), flags(), expect![[r#"s.toml:5:8: no fault is called "quake"; there are partition, kill, pause"#]]);
+        complains(
+            "schema = 1",
+            flags(),
+            expect![
+                "no target; name one with --target, or a suite that has one (`tribunal list targets`)"
+            ],
+        );
+        complains(
+            &format!("{HEAD}[load]\ntime = \"30\"\n"),
+            flags(),
+            expect![[r#"s.toml:5:8: "30" has no unit; write 30s or 30ms"#]],
+        );
+        complains(
+            &format!("{HEAD}[[fault]]\nkind = \"quake\"\n"),
+            flags(),
+            expect![[
+                r#"s.toml:5:8: no fault is called "quake"; there are partition, kill, pause"#
+            ]],
+        );
         let shape = "[[fault]]\nkind = \"kill\"\nshapes = [\"ring\"]\n";
-        complains(&format!("{HEAD}{shape}"), flags(), expect![[r#"s.toml:6:11: kill has no shape "ring"; it has one, some, minority, majority, all, primaries"#]]);
+        complains(
+            &format!("{HEAD}{shape}"),
+            flags(),
+            expect![[
+                r#"s.toml:6:11: kill has no shape "ring"; it has one, some, minority, majority, all, primaries"#
+            ]],
+        );
         let args = RunArgs { nemesis: Some(vec!["partition:oval".into()]), ..flags() };
-        complains(HEAD, args, expect![[r#"--nemesis partition:oval: partition has no shape "oval"; it has halves, one, majority-minority, majorities-ring, bridge, one-way, flapping, primaries"#]]);
-        complains(HEAD, RunArgs { time: Some("soon".into()), ..flags() }, expect![[r#"--time: "soon" is not a number with a unit"#]]);
-        complains(HEAD, RunArgs { options: vec!["x".into()], ..flags() }, expect![[r#"--option "x" is not of the form key=value"#]]);
-        complains(HEAD, RunArgs { rate: Some(-1.0), ..flags() }, expect!["rate -1 is not a number of operations per second"]);
+        complains(
+            HEAD,
+            args,
+            expect![[
+                r#"--nemesis partition:oval: partition has no shape "oval"; it has halves, one, majority-minority, majorities-ring, bridge, one-way, flapping, primaries"#
+            ]],
+        );
+        complains(
+            HEAD,
+            RunArgs { time: Some("soon".into()), ..flags() },
+            expect![[r#"--time: "soon" is not a number with a unit"#]],
+        );
+        complains(
+            HEAD,
+            RunArgs { options: vec!["x".into()], ..flags() },
+            expect![[r#"--option "x" is not of the form key=value"#]],
+        );
+        complains(
+            HEAD,
+            RunArgs { rate: Some(-1.0), ..flags() },
+            expect!["rate -1 is not a number of operations per second"],
+        );
     }
 
     #[test]

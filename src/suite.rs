@@ -173,11 +173,28 @@ mod tests {
     #[test]
     fn complaints_have_a_position() {
         complains("", expect!["s.toml:1:1: schema is missing; begin the suite with `schema = 1`"]);
-        complains("schema = 2\n", expect!["s.toml:1:10: schema 2 is not known; this version reads schema 1"]);
-        complains("schema = 1\n[load]\nconcurency = 3\n", expect!["s.toml:3:1: unknown field `concurency`, expected one of `concurrency`, `rate`, `time`, `quiet`, `op_timeout`"]);
-        complains("schema = 1\n[[fault]]\nshapes = [\"one\"]\n", expect!["s.toml:2:1: missing field `kind`"]);
-        complains("schema = 1\n[load]\nrate = \"fast\"\n", expect![[r#"s.toml:3:8: invalid type: string "fast", expected f64"#]]);
-        complains("schema = 1\nname = \n", expect!["s.toml:2:8: string values must be quoted, expected literal string"]);
+        complains(
+            "schema = 2\n",
+            expect!["s.toml:1:10: schema 2 is not known; this version reads schema 1"],
+        );
+        complains(
+            "schema = 1\n[load]\nconcurency = 3\n",
+            expect![
+                "s.toml:3:1: unknown field `concurency`, expected one of `concurrency`, `rate`, `time`, `quiet`, `op_timeout`"
+            ],
+        );
+        complains(
+            "schema = 1\n[[fault]]\nshapes = [\"one\"]\n",
+            expect!["s.toml:2:1: missing field `kind`"],
+        );
+        complains(
+            "schema = 1\n[load]\nrate = \"fast\"\n",
+            expect![[r#"s.toml:3:8: invalid type: string "fast", expected f64"#]],
+        );
+        complains(
+            "schema = 1\nname = \n",
+            expect!["s.toml:2:8: string values must be quoted, expected literal string"],
+        );
     }
 
     #[test]

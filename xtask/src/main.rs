@@ -1,1 +1,69 @@
-fn main() {}
+//! Project chores. `cargo xtask demo` and `cargo xtask test` are all a newcomer needs.
+
+mod bench;
+mod nightly;
+mod setup;
+mod steps;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Project chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Install what is missing, build, and run the quickstart suite on local nodes.
+    Demo {
+        /// Passed on to `tribunal demo`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Install what is missing and run every test.
+    Test,
+    /// Sizes, dependency direction, module docs, words that must not appear.
+    Tidy,
+    /// Measure, in release; without a name, everything.
+    Bench {
+        /// Which: dispatcher, cluster, codec, generator, linearizable, report, demo.
+        name: Option<String>,
+        /// Passed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// The long checks: detection matrix, clean seeds, kill storms, etcd.
+    Nightly {
+        /// Which: matrix, clean, etcd, leases, all.
+        name: Option<String>,
+        /// Seeds per row.
+        #[arg(long, default_value_t = 20)]
+        seeds: u64,
+    },
+    /// Install what the other chores need, and say so.
+    Setup,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().chore {
+        Chore::Demo { args } => steps::demo(&args),
+        Chore::Test => steps::test(),
+        Chore::Tidy => tidy::run(),
+        Chore::Bench { name, args } => bench::run(name.as_deref(), &args),
+        Chore::Nightly { name, seeds } => nightly::run(name.as_deref(), seeds),
+        Chore::Setup => setup::run(setup::Need::Everything),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: error: {error:#}");
+            ExitCode::from(70)
+        }
+    }
+}

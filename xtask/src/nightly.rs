@@ -1,0 +1,133 @@
+//! The long checks, one row of docs/TRACK_RECORD.md each.
+
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::setup::{self, Need};
+use crate::steps::{build, root};
+
+/// One row: the same run with many seeds.
+struct Row {
+    group: &'static str,
+    name: &'static str,
+    args: &'static [&'static str],
+    /// Exit code every run must end with.
+    wanted: i32,
+    /// Seeds, as a share of those asked for: percent.
+    share: u64,
+    /// Runs that may end otherwise, in percent; never with another verdict when `wanted` is 0.
+    misses: u64,
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        group: "matrix",
+        name: "raftkv stale-read",
+        args: &["suites/negative/raftkv-stale-read.toml"],
+        wanted: 1,
+        share: 100,
+        misses: 5,
+    },
+    Row {
+        group: "matrix",
+        name: "raftkv lost-write",
+        args: &["suites/negative/raftkv-lost-write.toml"],
+        wanted: 1,
+        share: 100,
+        misses: 5,
+    },
+    Row {
+        group: "matrix",
+        name: "raftkv no-fsync-vote",
+        args: &["suites/negative/raftkv-no-fsync-vote.toml"],
+        wanted: 1,
+        share: 100,
+        misses: 5,
+    },
+    Row {
+        group: "matrix",
+        name: "raftkv dirty-cas",
+        args: &["suites/negative/raftkv-dirty-cas.toml"],
+        wanted: 1,
+        share: 100,
+        misses: 5,
+    },
+    Row {
+        group: "clean",
+        name: "raftkv clean, three faults together",
+        args: &["suites/quickstart.toml"],
+        wanted: 0,
+        share: 200,
+        misses: 0,
+    },
+    Row {
+        group: "etcd",
+        name: "etcd default reads",
+        args: &["suites/claims/etcd.toml"],
+        wanted: 0,
+        share: 50,
+        misses: 0,
+    },
+    Row {
+        group: "etcd",
+        name: "etcd serializable reads",
+        args: &["suites/claims/etcd-serializable.toml"],
+        wanted: 1,
+        share: 50,
+        misses: 10,
+    },
+];
+
+/// Runs the rows of one group, or all, and prints a Markdown table.
+pub(crate) fn run(group: Option<&str>, seeds: u64) -> Result<ExitCode> {
+    setup::run(Need::Everything)?;
+    let tribunal = build("release")?;
+    let all = group.is_none_or(|group| group == "all");
+    let rows: Vec<&Row> = ROWS.iter().filter(|row| all || Some(row.group) == group).collect();
+    if rows.is_empty() {
+        bail!(
+            "no nightly check is called {:?}; there are matrix, clean, etcd",
+            group.unwrap_or("")
+        );
+    }
+    println!("| row | runs | as wanted | verdicts by exit code | median s | command |");
+    println!("|---|---|---|---|---|---|");
+    let mut failed = false;
+    for row in rows {
+        failed |= !run_row(&tribunal, row, (seeds * row.share / 100).max(1))?;
+    }
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn run_row(tribunal: &Path, row: &Row, runs: u64) -> Result<bool> {
+    let mut codes = std::collections::BTreeMap::<i32, u64>::new();
+    let mut seconds = Vec::new();
+    for seed in 1..=runs {
+        let start = Instant::now();
+        let status = Command::new(tribunal)
+            .arg("run")
+            .args(row.args)
+            .args(["--quiet", "--seed", &seed.to_string()])
+            .current_dir(root())
+            .stdout(Stdio::null())
+            .status()
+            .with_context(|| format!("starting {}", tribunal.display()))?;
+        *codes.entry(status.code().unwrap_or(-1)).or_default() += 1;
+        seconds.push(start.elapsed().as_secs_f64());
+        eprintln!("nightly: {} seed {seed}: {status}", row.name);
+    }
+    seconds.sort_by(f64::total_cmp);
+    let median = seconds[seconds.len() / 2];
+    let hits = codes.get(&row.wanted).copied().unwrap_or(0);
+    let list: Vec<String> = codes.iter().map(|(code, n)| format!("{code}: {n}")).collect();
+    println!(
+        "| {} | {runs} | {hits} | {} | {median:.1} | `tribunal run {} --seed N` |",
+        row.name,
+        list.join(", "),
+        row.args.join(" "),
+    );
+    Ok((runs - hits) * 100 <= row.misses * runs)
+}
