@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{RegisterOp, TxnOp};
+use crate::{F, RegisterOp, TxnOp};
 
 /// The owned exchange value of clients, generators and codecs.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -36,6 +36,25 @@ impl Op {
         match self {
             Op::Register(op) => op.name(),
             Op::Txn(_) => "txn",
+        }
+    }
+
+    /// Which operation of its family it is.
+    pub fn f(&self) -> F {
+        match self {
+            Op::Register(RegisterOp::Read { .. }) => F::Read,
+            Op::Register(RegisterOp::Write { .. }) => F::Write,
+            Op::Register(RegisterOp::Cas { .. }) => F::Cas,
+            Op::Txn(_) => F::Txn,
+        }
+    }
+
+    /// Whether this is `asked` filled in: the same question, whatever was observed.
+    pub fn answers(&self, asked: &Op) -> bool {
+        match (self, asked) {
+            (Op::Register(this), Op::Register(asked)) => this.answers(asked),
+            (Op::Txn(this), Op::Txn(asked)) => this.answers(asked),
+            (Op::Register(_), Op::Txn(_)) | (Op::Txn(_), Op::Register(_)) => false,
         }
     }
 

@@ -52,6 +52,14 @@ impl RegisterOp {
         }
     }
 
+    /// Whether this is `asked` filled in.
+    pub fn answers(&self, asked: &RegisterOp) -> bool {
+        match (self, asked) {
+            (RegisterOp::Read { key, .. }, RegisterOp::Read { key: asked, .. }) => key == asked,
+            _ => self == asked,
+        }
+    }
+
     /// The operation as it was invoked: nothing observed yet.
     pub fn pending(&self) -> RegisterOp {
         match self {

@@ -66,6 +66,29 @@ impl Mop {
         }
     }
 
+    /// Whether this is `asked` filled in.
+    pub fn answers(&self, asked: &Mop) -> bool {
+        match (self, asked) {
+            (Mop::Read { key, .. }, Mop::Read { key: asked, .. })
+            | (Mop::ReadList { key, .. }, Mop::ReadList { key: asked, .. }) => key == asked,
+            (Mop::ReadPredicate { predicate, .. }, Mop::ReadPredicate { predicate: asked, .. }) => {
+                predicate == asked
+            }
+            _ => self == asked,
+        }
+    }
+
+    /// The number that stands for the kind in columns and in the native log.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Mop::Read { .. } => 0,
+            Mop::Write { .. } => 1,
+            Mop::Append { .. } => 2,
+            Mop::ReadList { .. } => 3,
+            Mop::ReadPredicate { .. } => 4,
+        }
+    }
+
     /// Whether the micro-operation can change the database.
     pub fn writes(&self) -> bool {
         match self {
@@ -76,6 +99,12 @@ impl Mop {
 }
 
 impl TxnOp {
+    /// Whether this is `asked` filled in.
+    pub fn answers(&self, asked: &TxnOp) -> bool {
+        self.mops.len() == asked.mops.len()
+            && self.mops.iter().zip(&asked.mops).all(|(this, asked)| this.answers(asked))
+    }
+
     /// The transaction as it was invoked: nothing observed yet.
     pub fn pending(&self) -> TxnOp {
         TxnOp { mops: self.mops.iter().map(Mop::pending).collect() }

@@ -93,7 +93,8 @@ impl Builder {
     /// `process` asked for `op`.
     ///
     /// # Errors
-    /// A process with an open operation, a retired process, or time that runs backwards.
+    /// A process with an open operation, a retired process, time that runs backwards (by time, an
+    /// invocation must be later than the last completion of its process), or too many operations.
     pub fn invoke(
         &mut self,
         time: Nanos,
@@ -115,7 +116,7 @@ impl Builder {
             }
             Some(State::Idle { .. }) | None => {}
         }
-        if self.rows.len() >= (u32::MAX / 2) as usize {
+        if self.rows.len() >= (u32::MAX / 2) as usize || !self.arena.has_room() {
             return Err(HistoryError::TooLong);
         }
         let index = OpIndex(self.rows.len() as u32);
@@ -160,14 +161,14 @@ impl Builder {
         if self.order == Order::ByTime && time < self.invoked[at] {
             return Err(HistoryError::TimeBackwards { event, time, before: self.invoked[at] });
         }
-        if let (Some(op), Outcome::Ok) = (op, outcome) {
-            let row = self.arena.row(op);
-            if !self.arena.same_question(self.rows[at], row) {
-                let asked = self.arena.op(self.rows[at]).to_string();
-                let answered = op.to_string();
-                return Err(HistoryError::OtherQuestion { first, second: event, asked, answered });
-            }
-            self.rows[at] = row;
+        if outcome == Outcome::Open {
+            return Err(HistoryError::OpenCompletion { process, event });
+        }
+        if !self.arena.has_room() {
+            return Err(HistoryError::TooLong);
+        }
+        if let Some(op) = op {
+            self.answer(at, first, outcome, op)?;
         }
         self.completed[at] = time;
         self.outcome[at] = outcome;
@@ -180,6 +181,30 @@ impl Builder {
         self.processes.insert(process, state);
         self.last = self.last.max(time);
         Ok(index)
+    }
+
+    /// Only `ok` observes: what a failed or unknown operation carries is checked and dropped.
+    fn answer(
+        &mut self,
+        at: usize,
+        first: u32,
+        outcome: Outcome,
+        op: &Op,
+    ) -> Result<(), HistoryError> {
+        let asked = self.rows[at];
+        let answered = match outcome {
+            Outcome::Ok => self.arena.answer(asked, op).inspect(|row| self.rows[at] = *row),
+            Outcome::Fail | Outcome::Info | Outcome::Open => {
+                op.answers(&self.arena.op(asked)).then_some(asked)
+            }
+        };
+        if answered.is_none() {
+            let second = self.events();
+            let asked = self.arena.op(asked).pending().to_string();
+            let answered = op.to_string();
+            return Err(HistoryError::OtherQuestion { first, second, asked, answered });
+        }
+        Ok(())
     }
 
     /// The worker sent the request of the open operation of `process` at `time`: later than the
@@ -223,6 +248,9 @@ impl Builder {
                 (if completion { completed[op] } else { invoked[op] }, completion)
             });
         }
+        self.arena.shrink();
+        self.process.shrink_to_fit();
+        self.error.shrink_to_fit();
         let ops = self.rows.len();
         let (mut call, mut ret) = (vec![u32::MAX; ops], vec![u32::MAX; ops]);
         for (rank, event) in self.events.iter().enumerate() {

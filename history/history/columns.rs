@@ -1,6 +1,8 @@
 //! The columns of a history: at most 40 bytes per register operation, 16 per micro-operation.
 
-use rustc_hash::FxHashMap;
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
 
 use crate::{ErrorClass, Mop, Observed, Op, RegisterOp, TxnOp, Value};
 
@@ -53,6 +55,14 @@ pub(super) struct MopRow {
     kind: u8,
 }
 
+impl MopRow {
+    /// Whether two rows are the same question, whatever was observed.
+    fn same_question(&self, other: MopRow) -> bool {
+        let argument = matches!(self.kind, 1 | 2);
+        self.kind == other.kind && self.key == other.key && (!argument || self.a == other.a)
+    }
+}
+
 /// One operation as numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Row {
@@ -66,7 +76,7 @@ pub(super) struct Row {
 #[derive(Default, Debug)]
 pub(super) struct Arena {
     values: Vec<Value>,
-    codes: FxHashMap<Value, u32>,
+    codes: HashMap<Value, u32, FixedState>,
     mops: Vec<MopRow>,
     lists: Vec<Code>,
     errors: Vec<ErrorClass>,
@@ -164,23 +174,69 @@ impl Arena {
         }
     }
 
+    /// The row of `op`, which answers what `asked` asks; `None` if it is another question. The
+    /// micro-operations of a transaction are filled in where they are.
+    pub(super) fn answer(&mut self, asked: Row, op: &Op) -> Option<Row> {
+        match (asked.f, op) {
+            (F::Txn, Op::Txn(txn)) => {
+                if txn.mops.len() != asked.b as usize {
+                    return None;
+                }
+                for (at, mop) in (asked.a as usize..).zip(&txn.mops) {
+                    let row = self.mop_row(mop);
+                    if !self.mops[at].same_question(row) {
+                        return None;
+                    }
+                    self.mops[at] = row;
+                }
+                Some(asked)
+            }
+            (F::Txn, Op::Register(_)) | (F::Read | F::Write | F::Cas, Op::Txn(_)) => None,
+            (F::Read | F::Write | F::Cas, Op::Register(_)) => {
+                let row = self.row(op);
+                (match asked.f {
+                    F::Read => row.f == F::Read && row.key == asked.key,
+                    F::Write | F::Cas | F::Txn => row == asked,
+                })
+                .then_some(row)
+            }
+        }
+    }
+
+    /// Whether one more operation of at most 2^24 parts fits. A record of the native log is
+    /// smaller; 32-bit offsets leave no more room.
+    pub(super) fn has_room(&self) -> bool {
+        const ROOM: usize = (INTERNED - (1 << 26)) as usize;
+        self.values.len() < ROOM && self.mops.len() < ROOM && self.lists.len() < ROOM
+    }
+
+    /// Gives back what growing reserved.
+    pub(super) fn shrink(&mut self) {
+        self.values.shrink_to_fit();
+        self.mops.shrink_to_fit();
+        self.lists.shrink_to_fit();
+    }
+
     fn mop_row(&mut self, mop: &Mop) -> MopRow {
         match mop {
-            Mop::Read { key, value } => {
-                MopRow { key: self.code(key), a: self.observed_code(value).0, b: 0, kind: 0 }
-            }
+            Mop::Read { key, value } => MopRow {
+                key: self.code(key),
+                a: self.observed_code(value).0,
+                b: 0,
+                kind: mop.code(),
+            },
             Mop::Write { key, value } => {
-                MopRow { key: self.code(key), a: self.code(value).0, b: 0, kind: 1 }
+                MopRow { key: self.code(key), a: self.code(value).0, b: 0, kind: mop.code() }
             }
             Mop::Append { key, element } => {
-                MopRow { key: self.code(key), a: self.code(element).0, b: 0, kind: 2 }
+                MopRow { key: self.code(key), a: self.code(element).0, b: 0, kind: mop.code() }
             }
             Mop::ReadList { key, elements } => {
                 let key = self.code(key);
                 let (a, b) = self.list(elements.as_ref(), |arena, element, out| {
                     out.push(arena.code(element));
                 });
-                MopRow { key, a, b, kind: 3 }
+                MopRow { key, a, b, kind: mop.code() }
             }
             Mop::ReadPredicate { predicate, matches } => {
                 let key = self.code(&Value::Text(predicate.clone()));
@@ -188,7 +244,7 @@ impl Arena {
                     let pair = [arena.code(key), arena.code(value)];
                     out.extend(pair);
                 });
-                MopRow { key, a, b, kind: 4 }
+                MopRow { key, a, b, kind: mop.code() }
             }
         }
     }
@@ -264,15 +320,6 @@ impl Arena {
             Code(offset) => {
                 Observed::Present(&self.lists[offset as usize..(offset + row.b) as usize])
             }
-        }
-    }
-
-    /// Whether two rows are the same question, whatever was observed.
-    pub(super) fn same_question(&self, one: Row, other: Row) -> bool {
-        match (one.f, other.f) {
-            (F::Read, F::Read) => one.key == other.key,
-            (F::Txn, F::Txn) => self.op(one).pending() == self.op(other).pending(),
-            _ => one == other,
         }
     }
 }

@@ -63,6 +63,14 @@ pub enum HistoryError {
         /// The completion.
         event: u32,
     },
+    /// To end is to be no longer open.
+    #[error("{process} completed at event {event} with outcome `open`; leave the event out")]
+    OpenCompletion {
+        /// Who.
+        process: Process,
+        /// The completion.
+        event: u32,
+    },
     /// A completion is its invocation filled in.
     #[error("event {second} answers `{answered}` but event {first} asked `{asked}`")]
     OtherQuestion {
@@ -86,7 +94,7 @@ pub enum HistoryError {
         before: Nanos,
     },
     /// Ranks are 32 bits wide.
-    #[error("more than 2^31 operations in one history; split it by key")]
+    #[error("more operations, micro-operations or values than 32 bits can number; split by key")]
     TooLong,
 }
 

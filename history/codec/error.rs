@@ -1,0 +1,70 @@
+//! Why bytes are not a history, and where.
+
+use crate::HistoryError;
+
+/// Why bytes could not be read as a history, or a history not written. Every variant says where.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    /// A text format broke its grammar, or says something that has no meaning here.
+    #[error("line {line}, column {column}: {message}")]
+    Text {
+        /// From 1.
+        line: u64,
+        /// In bytes, from 1.
+        column: u64,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// A text format is readable, but what it tells is not a history.
+    #[error("line {line}: {source}")]
+    Events {
+        /// Line of the offending event, from 1.
+        line: u64,
+        /// What is impossible about it.
+        source: HistoryError,
+    },
+    /// The native log broke its grammar although its checksum holds.
+    #[error("byte {at}: {message}")]
+    Native {
+        /// Offset in the file.
+        at: u64,
+        /// What is wrong.
+        message: String,
+    },
+    /// The native log is intact, but what it tells is not a history.
+    #[error("byte {at}: {source}")]
+    NativeEvents {
+        /// Offset of the offending record in the file.
+        at: u64,
+        /// What is impossible about it.
+        source: HistoryError,
+    },
+    /// The bytes are of a kind that is not read; the message says what to do instead.
+    #[error("{0}")]
+    Unsupported(String),
+    /// One operation is larger than any record may be.
+    #[error("a record of {bytes} bytes is larger than the limit of {limit}")]
+    RecordTooLong {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A frame was never taken.
+    #[error("a frame of {bytes} bytes is larger than the limit of {limit}; take frames oftener")]
+    FrameTooLong {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The writer's sink failed.
+    #[error("write history: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl CodecError {
+    pub(crate) fn native(at: usize, message: impl Into<String>) -> CodecError {
+        CodecError::Native { at: at as u64, message: message.into() }
+    }
+}

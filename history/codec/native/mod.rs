@@ -1,0 +1,45 @@
+//! The native log, `history.log`: append-only, framed, checksummed, nothing lost.
+//!
+//! A header page, then frames; a frame is a length, a CRC32C and records. The writer is a pure
+//! encoder ([`FrameEncoder`]): it owns no file, so that the recorder decides when bytes are
+//! written and synced. The reader ([`read_log`]) keeps everything before the first damaged frame.
+//! `docs/history-format.md` is the specification.
+
+mod encoder;
+mod header;
+mod reader;
+mod wire;
+
+pub use encoder::FrameEncoder;
+pub use header::{HEADER_LEN, LogHeader, MAJOR, MINOR};
+pub use reader::{Late, LogFile, Torn, read_log};
+
+/// First bytes of every native log.
+pub const MAGIC: &[u8; 8] = b"TRIBHIST";
+
+/// Largest record, in bytes. A larger one is refused by the encoder and by the reader.
+pub const RECORD_LIMIT: usize = 16 << 20;
+
+/// Events after which the dictionary and the time base start afresh.
+pub const SEGMENT_EVENTS: u32 = 1 << 16;
+
+/// Record tags. Below 0x80 a record is essential: a reader that does not know it must refuse the
+/// file, for skipping an operation would change verdicts. From 0x80 on it is advisory and carries
+/// its length, so that an older reader skips what a newer minor version added.
+mod tag {
+    pub(super) const INTERN: u8 = 0x01;
+    pub(super) const SEGMENT: u8 = 0x02;
+    /// Bit 0: session follows. Bit 1: node follows. Bits 2-4: [`crate::F`].
+    pub(super) const INVOKE: u8 = 0x20;
+    /// Bits 0-1: outcome. Bit 2: error class follows. Bits 3-4: 0 nothing seen, 1 one value,
+    /// 2 a counted list of results.
+    pub(super) const COMPLETE: u8 = 0x40;
+    pub(super) const ADVISORY: u8 = 0x80;
+    pub(super) const META: u8 = 0x80;
+    pub(super) const NOTE: u8 = 0x81;
+    pub(super) const SAMPLE: u8 = 0x82;
+    pub(super) const FAULT: u8 = 0x83;
+    pub(super) const MARK: u8 = 0x84;
+    pub(super) const LATE: u8 = 0x85;
+    pub(super) const END: u8 = 0x86;
+}

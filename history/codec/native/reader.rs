@@ -1,0 +1,441 @@
+//! The reader's half: everything before the first damaged frame, and where that frame is.
+
+use super::header::LogHeader;
+use super::wire::{Cursor, Seen};
+use super::{RECORD_LIMIT, tag};
+use crate::codec::CodecError;
+use crate::{
+    Builder, ErrorClass, FaultEdge, FaultEvent, History, HistoryError, Mark, Mop, Nanos, NodeId,
+    Observed, Op, Outcome, Process, RegisterOp, Session, TxnOp, Value,
+};
+
+/// A reply that arrived after its operation had been recorded as `info`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Late {
+    /// When.
+    pub time: Nanos,
+    /// Whose operation; the process retired with it, so there is only one.
+    pub process: Process,
+    /// What the reply says.
+    pub outcome: Outcome,
+    /// The operation filled in, if the reply filled anything in.
+    pub op: Option<Op>,
+}
+
+/// Where and why a log stops being readable.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Torn {
+    /// Offset of the first frame that was not read.
+    pub at_byte: u64,
+    /// Events before it, all kept.
+    pub kept_events: u32,
+    /// What is wrong with that frame.
+    pub reason: String,
+}
+
+/// A native log, read as far as it is intact.
+#[derive(Debug)]
+pub struct LogFile {
+    /// Which run.
+    pub header: LogHeader,
+    /// The last meta record: one JSON document.
+    pub meta: Option<String>,
+    /// The operations, the fault track and the marks. Open operations stay open.
+    pub history: History,
+    /// Replies to operations that had been given up.
+    pub late: Vec<Late>,
+    /// Free text.
+    pub notes: Vec<(Nanos, String)>,
+    /// Measurements, each one JSON document.
+    pub samples: Vec<(Nanos, String)>,
+    /// Why the run ended. Without it the log is incomplete.
+    pub ended: Option<String>,
+    /// The damage, if any.
+    pub torn: Option<Torn>,
+    /// Advisory records of a newer minor version that were skipped.
+    pub skipped: u64,
+}
+
+/// Reads a native log from memory. Memory used is bounded by a small multiple of the input.
+///
+/// # Errors
+/// Not a native log, a newer major version, a damaged header, or records that contradict each
+/// other although their checksum holds. A torn tail is not an error: see [`LogFile::torn`].
+pub fn read_log(bytes: &[u8]) -> Result<LogFile, CodecError> {
+    let (header, mut at) = LogHeader::decode(bytes)?;
+    let mut reader = Reader::new();
+    let mut torn = None;
+    while at < bytes.len() {
+        match frame_at(&bytes[at..]) {
+            Frame::Body(body) => {
+                reader.records(body, at + FRAME_HEAD)?;
+                at += FRAME_HEAD + body.len();
+            }
+            Frame::Reserve => break,
+            Frame::Damaged(reason) => {
+                let kept_events = reader.builder.events();
+                torn = Some(Torn { at_byte: at as u64, kept_events, reason });
+                break;
+            }
+        }
+    }
+    Ok(LogFile {
+        header,
+        meta: reader.meta,
+        history: reader.builder.finish(),
+        late: reader.late,
+        notes: reader.notes,
+        samples: reader.samples,
+        ended: reader.ended,
+        torn,
+        skipped: reader.skipped,
+    })
+}
+
+const FRAME_HEAD: usize = 8;
+
+enum Frame<'b> {
+    Body(&'b [u8]),
+    /// Zeros to the end: space reserved ahead by a recorder that never came to use it.
+    Reserve,
+    Damaged(String),
+}
+
+fn frame_at(bytes: &[u8]) -> Frame<'_> {
+    let Some((head, rest)) = bytes.split_at_checked(FRAME_HEAD) else {
+        return match bytes.iter().all(|byte| *byte == 0) {
+            true => Frame::Reserve,
+            false => Frame::Damaged(format!("{} bytes are too few for a frame", bytes.len())),
+        };
+    };
+    let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+    let crc = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+    if length == 0 {
+        return match bytes.iter().all(|byte| *byte == 0) {
+            true => Frame::Reserve,
+            false => Frame::Damaged("a frame of no bytes".to_owned()),
+        };
+    }
+    let Some(body) = rest.get(..length) else {
+        let left = rest.len();
+        return Frame::Damaged(format!("a frame of {length} bytes, but the file has {left} left"));
+    };
+    if crc32c::crc32c(body) != crc {
+        return Frame::Damaged(format!("the checksum of a frame of {length} bytes is wrong"));
+    }
+    Frame::Body(body)
+}
+
+#[derive(Debug)]
+struct Reader {
+    builder: Builder,
+    dictionary: Vec<Box<str>>,
+    base: u64,
+    meta: Option<String>,
+    late: Vec<Late>,
+    notes: Vec<(Nanos, String)>,
+    samples: Vec<(Nanos, String)>,
+    ended: Option<String>,
+    skipped: u64,
+}
+
+impl Reader {
+    fn new() -> Reader {
+        Reader {
+            builder: Builder::by_time(),
+            dictionary: Vec::new(),
+            base: 0,
+            meta: None,
+            late: Vec::new(),
+            notes: Vec::new(),
+            samples: Vec::new(),
+            ended: None,
+            skipped: 0,
+        }
+    }
+
+    fn records(&mut self, body: &[u8], base: usize) -> Result<(), CodecError> {
+        let mut cursor = Cursor::new(body, base);
+        while !cursor.is_empty() {
+            let start = cursor.offset();
+            self.record(&mut cursor)?;
+            let bytes = cursor.offset() - start;
+            if bytes > RECORD_LIMIT {
+                return Err(CodecError::RecordTooLong { bytes, limit: RECORD_LIMIT });
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, cursor: &mut Cursor<'_>) -> Result<(), CodecError> {
+        let start = cursor.offset();
+        match cursor.byte()? {
+            tag::INTERN => {
+                self.dictionary.push(cursor.text()?.into());
+                Ok(())
+            }
+            tag::SEGMENT => {
+                self.dictionary.clear();
+                self.base = cursor.varint()?;
+                let events = cursor.varint()?;
+                if events != u64::from(self.builder.events()) {
+                    let have = self.builder.events();
+                    return Err(CodecError::native(
+                        start,
+                        format!("a segment starts after {events} events, but {have} were read"),
+                    ));
+                }
+                Ok(())
+            }
+            tag @ tag::INVOKE..=0x3f => self.invoke(tag, cursor, start),
+            tag @ tag::COMPLETE..=0x5f => self.complete(tag, cursor, start),
+            tag @ tag::ADVISORY..=u8::MAX => {
+                let head = cursor.take(4)?;
+                let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
+                let base = cursor.offset();
+                let mut body = Cursor::new(cursor.take(length.into())?, base);
+                self.advisory(tag, &mut body)
+            }
+            tag => Err(CodecError::native(
+                start,
+                format!("record type {tag:#04x} is unknown; a newer release wrote this log"),
+            )),
+        }
+    }
+
+    fn invoke(&mut self, tag: u8, cursor: &mut Cursor<'_>, start: usize) -> Result<(), CodecError> {
+        let process = Process(cursor.narrow("process")?);
+        let session = match tag & 1 {
+            0 => None,
+            _ => Some(Session(cursor.narrow("session")?)),
+        };
+        let node = match tag >> 1 & 1 {
+            0 => None,
+            _ => Some(self.node(cursor)?),
+        };
+        let op = self.question(tag >> 2 & 7, cursor)?;
+        let time = self.time(cursor)?;
+        let added = self.builder.invoke(time, process, session, node, &op);
+        added.map(drop).map_err(|source| impossible(start, source))
+    }
+
+    fn node(&self, cursor: &mut Cursor<'_>) -> Result<NodeId, CodecError> {
+        match cursor.narrow::<u16>("node")? {
+            u16::MAX => Err(cursor.error("node 65535 cannot exist")),
+            node => Ok(NodeId(node)),
+        }
+    }
+
+    fn complete(
+        &mut self,
+        tag: u8,
+        cursor: &mut Cursor<'_>,
+        start: usize,
+    ) -> Result<(), CodecError> {
+        let process = Process(cursor.narrow("process")?);
+        let outcome = outcome(tag & 3, cursor)?;
+        let error = match tag >> 2 & 1 {
+            0 => None,
+            _ => Some(self.error_class(cursor)?),
+        };
+        let op = match tag >> 3 & 3 {
+            0 => None,
+            form => {
+                let Some(asked) = self.builder.open_op(process) else {
+                    let event = self.builder.events();
+                    return Err(impossible(start, HistoryError::NoInvocation { process, event }));
+                };
+                Some(self.observation(form, asked, cursor)?)
+            }
+        };
+        let time = self.time(cursor)?;
+        if let Some(latency) = cursor.varint()?.checked_sub(1) {
+            let Some(sent) = time.0.checked_sub(latency) else {
+                return Err(cursor.error(format!("a latency of {latency} ns before the run began")));
+            };
+            self.builder.sent(process, Nanos(sent)).map_err(|source| impossible(start, source))?;
+        }
+        let added = self.builder.complete(time, process, outcome, op.as_ref(), error.as_ref());
+        added.map(drop).map_err(|source| impossible(start, source))
+    }
+
+    fn time(&mut self, cursor: &mut Cursor<'_>) -> Result<Nanos, CodecError> {
+        self.base = self.base.wrapping_add(cursor.zigzag()? as u64);
+        Ok(Nanos(self.base))
+    }
+
+    fn error_class(&self, cursor: &mut Cursor<'_>) -> Result<ErrorClass, CodecError> {
+        Ok(ErrorClass::new(self.string(cursor)?.into_string()))
+    }
+
+    fn string(&self, cursor: &mut Cursor<'_>) -> Result<Box<str>, CodecError> {
+        match cursor.value(&self.dictionary)? {
+            Value::Text(text) => Ok(text),
+            Value::Nil | Value::Int(_) | Value::Unparsed(_) => {
+                Err(cursor.error("a text was expected here"))
+            }
+        }
+    }
+
+    fn question(&self, f: u8, cursor: &mut Cursor<'_>) -> Result<Op, CodecError> {
+        let dictionary = &self.dictionary;
+        Ok(match f {
+            0 => {
+                let key = cursor.value(dictionary)?;
+                Op::Register(RegisterOp::Read { key, value: Observed::Pending })
+            }
+            1 => {
+                let key = cursor.value(dictionary)?;
+                let value = cursor.value(dictionary)?;
+                Op::Register(RegisterOp::Write { key, value })
+            }
+            2 => {
+                let key = cursor.value(dictionary)?;
+                let from = cursor.value(dictionary)?;
+                let to = cursor.value(dictionary)?;
+                Op::Register(RegisterOp::Cas { key, from, to })
+            }
+            3 => {
+                let count = cursor.varint()?;
+                let mut mops = Vec::new();
+                for _ in 0..count {
+                    mops.push(self.mop(cursor)?);
+                }
+                Op::Txn(TxnOp { mops })
+            }
+            other => {
+                let message = format!("operation {other} is unknown; a newer release wrote this");
+                return Err(cursor.error(message));
+            }
+        })
+    }
+
+    fn mop(&self, cursor: &mut Cursor<'_>) -> Result<Mop, CodecError> {
+        let kind = cursor.byte()?;
+        if kind == 4 {
+            let predicate = self.string(cursor)?;
+            return Ok(Mop::ReadPredicate { predicate, matches: Observed::Pending });
+        }
+        let key = cursor.value(&self.dictionary)?;
+        Ok(match kind {
+            0 => Mop::Read { key, value: Observed::Pending },
+            1 => Mop::Write { key, value: cursor.value(&self.dictionary)? },
+            2 => Mop::Append { key, element: cursor.value(&self.dictionary)? },
+            3 => Mop::ReadList { key, elements: Observed::Pending },
+            other => return Err(cursor.error(format!("micro-operation {other} is unknown"))),
+        })
+    }
+
+    fn observation(&self, form: u8, op: Op, cursor: &mut Cursor<'_>) -> Result<Op, CodecError> {
+        match (form, op) {
+            (1, Op::Register(RegisterOp::Read { key, .. })) => {
+                let value = observed(cursor.seen(&self.dictionary)?, cursor)?;
+                Ok(Op::Register(RegisterOp::Read { key, value }))
+            }
+            (2, Op::Txn(mut txn)) => {
+                let count = cursor.varint()?;
+                let reads = txn.mops.iter().filter(|mop| !mop.writes()).count() as u64;
+                if count != reads {
+                    let message = format!("{count} results for the {reads} reads of `{txn}`");
+                    return Err(cursor.error(message));
+                }
+                for mop in txn.mops.iter_mut().filter(|mop| !mop.writes()) {
+                    fill(mop, cursor.seen(&self.dictionary)?, cursor)?;
+                }
+                Ok(Op::Txn(txn))
+            }
+            (form, op) => {
+                Err(cursor.error(format!("an answer of form {form} does not fit `{op}`")))
+            }
+        }
+    }
+
+    fn advisory(&mut self, tag: u8, body: &mut Cursor<'_>) -> Result<(), CodecError> {
+        if !(tag::META..=tag::END).contains(&tag) {
+            self.skipped += 1;
+            return Ok(());
+        }
+        let time = Nanos(body.varint()?);
+        match tag {
+            tag::META => self.meta = Some(body.text()?.to_owned()),
+            tag::NOTE => self.notes.push((time, body.text()?.to_owned())),
+            tag::SAMPLE => self.samples.push((time, body.text()?.to_owned())),
+            tag::FAULT => self.builder.fault(fault(time, body)?),
+            tag::MARK => self.builder.mark(Mark { time, name: body.text()?.to_owned() }),
+            tag::LATE => {
+                let late = self.late_reply(time, body)?;
+                self.late.push(late);
+            }
+            _ => self.ended = Some(body.text()?.to_owned()),
+        }
+        Ok(())
+    }
+
+    fn late_reply(&self, time: Nanos, body: &mut Cursor<'_>) -> Result<Late, CodecError> {
+        let process = Process(body.narrow("process")?);
+        let outcome = outcome(body.byte()?, body)?;
+        let op = match body.byte()? {
+            u8::MAX => None,
+            f => {
+                let op = self.question(f, body)?;
+                match body.byte()? {
+                    0 => Some(op),
+                    form => Some(self.observation(form, op, body)?),
+                }
+            }
+        };
+        Ok(Late { time, process, outcome, op })
+    }
+}
+
+fn impossible(at: usize, source: HistoryError) -> CodecError {
+    CodecError::NativeEvents { at: at as u64, source }
+}
+
+fn outcome(code: u8, cursor: &Cursor<'_>) -> Result<Outcome, CodecError> {
+    match code {
+        0 => Ok(Outcome::Ok),
+        1 => Ok(Outcome::Fail),
+        2 => Ok(Outcome::Info),
+        other => Err(cursor.error(format!("outcome {other} is unknown"))),
+    }
+}
+
+fn observed(seen: Seen, cursor: &Cursor<'_>) -> Result<Observed<Value>, CodecError> {
+    match seen {
+        Seen::Value(value) => Ok(value),
+        Seen::List(_) | Seen::Pairs(_) => Err(cursor.error("a register read saw a list")),
+    }
+}
+
+fn fill(mop: &mut Mop, seen: Seen, cursor: &Cursor<'_>) -> Result<(), CodecError> {
+    match (mop, seen) {
+        (Mop::Read { value, .. }, Seen::Value(seen)) => *value = seen,
+        (Mop::ReadList { elements, .. }, Seen::List(seen)) => *elements = Observed::Present(seen),
+        (Mop::ReadPredicate { matches, .. }, Seen::Pairs(seen)) => {
+            *matches = Observed::Present(seen);
+        }
+        (Mop::ReadList { .. }, Seen::Value(Observed::Pending))
+        | (Mop::ReadPredicate { .. }, Seen::Value(Observed::Pending)) => {}
+        (Mop::ReadList { elements, .. }, Seen::Value(Observed::Absent)) => {
+            *elements = Observed::Absent;
+        }
+        (Mop::ReadPredicate { matches, .. }, Seen::Value(Observed::Absent)) => {
+            *matches = Observed::Absent;
+        }
+        (mop, _) => return Err(cursor.error(format!("a result of the wrong kind for `{mop}`"))),
+    }
+    Ok(())
+}
+
+fn fault(time: Nanos, body: &mut Cursor<'_>) -> Result<FaultEvent, CodecError> {
+    let fault = body.narrow("fault")?;
+    let edge = FaultEdge::ALL.get(usize::from(body.byte()?)).copied();
+    let edge = edge.ok_or_else(|| body.error("a fault edge of a newer release"))?;
+    let kind = body.text()?.to_owned();
+    let mut nodes = Vec::new();
+    for _ in 0..body.varint()? {
+        nodes.push(body.text()?.to_owned());
+    }
+    Ok(FaultEvent { time, fault, edge, kind, nodes, detail: body.text()?.to_owned() })
+}

@@ -1,0 +1,282 @@
+//! The native log: sizes, recovery, and what it refuses.
+
+mod common;
+
+use tribunal_history::codec::CodecError;
+use tribunal_history::codec::native::{
+    FrameEncoder, HEADER_LEN, LogFile, LogHeader, SEGMENT_EVENTS, read_log,
+};
+use tribunal_history::{
+    Event, FaultEdge, FaultEvent, Mark, Mop, Nanos, NodeId, Observed, Op, Outcome, Process,
+    Session, TxnOp, Value,
+};
+
+use common::{Random, cas, read, write};
+
+fn events(log: &LogFile) -> Vec<Event> {
+    log.history.events().collect()
+}
+
+fn with_frame(records: impl FnOnce(&mut FrameEncoder)) -> Vec<u8> {
+    let mut encoder = FrameEncoder::new(&LogHeader::default());
+    records(&mut encoder);
+    let mut file = encoder.header_bytes().to_vec();
+    file.extend_from_slice(encoder.frame().expect("records"));
+    file
+}
+
+/// A frame of arbitrary records, with a correct checksum.
+fn with_body(body: &[u8]) -> Vec<u8> {
+    let mut file = FrameEncoder::new(&LogHeader::default()).header_bytes().to_vec();
+    file.extend_from_slice(&(body.len() as u32).to_le_bytes());
+    file.extend_from_slice(&crc32c::crc32c(body).to_le_bytes());
+    file.extend_from_slice(body);
+    file
+}
+
+#[test]
+fn a_register_event_costs_twelve_bytes_in_company_and_eighteen_alone() {
+    for (per_frame, limit) in [(1, 18.0), (10, 12.0), (100, 12.0)] {
+        let count = 200_000;
+        let bytes = common::log(count, per_frame).len() - HEADER_LEN;
+        let each = bytes as f64 / count as f64;
+        println!("{per_frame} events per frame: {each:.2} bytes per event");
+        assert!(each <= limit, "{each:.2} bytes per event at {per_frame} events per frame");
+    }
+}
+
+#[test]
+fn everything_written_is_read() {
+    let count = u64::from(SEGMENT_EVENTS) * 2 + 77;
+    let log = read_log(&common::log(count, 13)).expect("intact");
+    assert_eq!(u64::from(log.history.event_count()), count);
+    assert_eq!(log.header.run_id, "2026-11-21T05-47-15");
+    assert_eq!(log.meta.as_deref(), Some("{\"suite\":\"quickstart\"}"));
+    assert_eq!(log.ended.as_deref(), Some("time"));
+    assert_eq!((log.torn, log.skipped), (None, 0));
+}
+
+#[test]
+fn the_framing_does_not_change_the_events() {
+    let one = read_log(&common::log(5_000, 1)).expect("intact");
+    let many = read_log(&common::log(5_000, 777)).expect("intact");
+    assert_eq!(events(&one), events(&many));
+}
+
+#[test]
+fn every_kind_of_record_survives() {
+    let fault = FaultEvent {
+        time: Nanos(5),
+        fault: 3,
+        edge: FaultEdge::HealFailed,
+        kind: "partition".to_owned(),
+        nodes: vec!["n1".to_owned(), "n3".to_owned()],
+        detail: "{\"why\":\"é\"}".to_owned(),
+    };
+    let mark = Mark { time: Nanos(6), name: "quiet".to_owned() };
+    let text = |text: &str| Value::text(text);
+    let asked = Op::Txn(TxnOp {
+        mops: vec![
+            Mop::Read { key: text("x"), value: Observed::Pending },
+            Mop::Write { key: text("x"), value: Value::Int(i64::MIN) },
+            Mop::Append { key: Value::Nil, element: text(&"long".repeat(100)) },
+            Mop::ReadList { key: Value::Int(-1), elements: Observed::Pending },
+            Mop::ReadList { key: Value::Int(-2), elements: Observed::Pending },
+            Mop::ReadPredicate { predicate: "v > 1".into(), matches: Observed::Pending },
+        ],
+    });
+    let answered = Op::Txn(TxnOp {
+        mops: vec![
+            Mop::Read { key: text("x"), value: Observed::Absent },
+            Mop::Write { key: text("x"), value: Value::Int(i64::MIN) },
+            Mop::Append { key: Value::Nil, element: text(&"long".repeat(100)) },
+            Mop::ReadList { key: Value::Int(-1), elements: Observed::Absent },
+            Mop::ReadList {
+                key: Value::Int(-2),
+                elements: Observed::Present(vec![text("x"), Value::unparsed(b"\xff\0")]),
+            },
+            Mop::ReadPredicate {
+                predicate: "v > 1".into(),
+                matches: Observed::Present(vec![(Value::Int(1), Value::Int(i64::MAX))]),
+            },
+        ],
+    });
+    let file = with_frame(|log| {
+        log.fault(&fault).expect("fits");
+        log.mark(&mark).expect("fits");
+        log.note(Nanos(7), "a note").expect("fits");
+        log.sample(Nanos(8), "{}").expect("fits");
+        log.invoke(Process(7), Some(Session(2)), Some(NodeId(4)), &asked, Nanos(9)).expect("fits");
+        log.complete(Process(7), Outcome::Ok, Some(&answered), None, Nanos(12), Nanos(20))
+            .expect("fits");
+        log.invoke(Process(8), None, None, &cas(1, 2, 3), Nanos(13)).expect("fits");
+        log.late(Process(8), Outcome::Ok, Some(&answered), Nanos(30)).expect("fits");
+        log.late(Process(8), Outcome::Fail, None, Nanos(31)).expect("fits");
+    });
+    let log = read_log(&file).expect("intact");
+    assert_eq!(log.history.faults(), [fault]);
+    assert_eq!(log.history.marks(), [mark]);
+    assert_eq!(log.notes, [(Nanos(7), "a note".to_owned())]);
+    assert_eq!(log.samples, [(Nanos(8), "{}".to_owned())]);
+    assert_eq!(log.late[0].op.as_ref(), Some(&answered));
+    assert_eq!((log.late[1].outcome, log.late[1].op.as_ref()), (Outcome::Fail, None));
+    let first = log.history.operations().next().expect("two operations");
+    assert_eq!(first.op(), answered);
+    assert_eq!((first.session(), first.node()), (Session(2), Some(NodeId(4))));
+    assert_eq!((first.invoked_at(), first.completed_at()), (Nanos(12), Nanos(20)));
+    let second = log.history.operations().last().expect("two operations");
+    assert_eq!((second.outcome(), second.op()), (Outcome::Open, cas(1, 2, 3)));
+    assert_eq!(log.ended, None);
+}
+
+#[test]
+fn the_interval_of_an_ok_operation_starts_when_it_was_sent() {
+    let file = with_frame(|log| {
+        log.invoke(Process(0), None, None, &write(0, 1), Nanos(10)).expect("fits");
+        log.invoke(Process(1), None, None, &write(0, 2), Nanos(11)).expect("fits");
+        log.complete(Process(0), Outcome::Ok, None, None, Nanos(30), Nanos(40)).expect("fits");
+        // A clock that went backwards is not believed: the dispatch time stays.
+        log.complete(Process(1), Outcome::Ok, None, None, Nanos(99), Nanos(40)).expect("fits");
+    });
+    let log = read_log(&file).expect("intact");
+    let sent: Vec<_> = log.history.operations().map(|op| op.invoked_at()).collect();
+    assert_eq!(sent, [Nanos(30), Nanos(11)]);
+}
+
+/// Any prefix: no panic, and exactly the events of the whole frames are kept.
+#[test]
+fn any_prefix_keeps_the_frames_it_holds() {
+    let file = common::log(400, 7);
+    let whole = events(&read_log(&file).expect("intact"));
+    let mut last = 0;
+    for length in 0..file.len() {
+        let read = read_log(&file[..length]);
+        if length < HEADER_LEN {
+            assert!(matches!(read, Err(CodecError::Native { .. })), "{length} bytes");
+            continue;
+        }
+        let log = read.expect("a torn tail is not an error");
+        let kept = log.torn.as_ref().map(|torn| (torn.at_byte, torn.kept_events));
+        if let Some((at, events)) = kept {
+            assert!(at <= length as u64 && events == log.history.event_count());
+        }
+        let kept = log.history.event_count();
+        assert!(
+            kept.is_multiple_of(7) || kept == whole.len() as u32,
+            "{kept} is not a whole frame"
+        );
+        assert!(kept >= last, "a longer prefix keeps no less");
+        last = kept;
+        assert_eq!(log.ended.is_some(), length == file.len());
+    }
+}
+
+/// Any flipped bit: no panic; damage in a frame is found, and what precedes it kept.
+#[test]
+fn any_flipped_bit_is_noticed() {
+    let file = common::log(300, 7);
+    for at in 0..file.len() {
+        let mut damaged = file.clone();
+        damaged[at] ^= 1 << (at % 8);
+        match read_log(&damaged) {
+            Err(_) => assert!(at < HEADER_LEN, "byte {at} is in a frame: it must be torn"),
+            Ok(log) => {
+                let torn = log.torn.expect("damage is reported");
+                assert!(torn.at_byte <= at as u64, "torn at {} by byte {at}", torn.at_byte);
+                let prefix = read_log(&file[..torn.at_byte as usize]).expect("intact so far");
+                assert_eq!(prefix.history.event_count(), torn.kept_events);
+            }
+        }
+    }
+}
+
+/// With the checksum made right again, nonsense reaches the record parser.
+#[test]
+fn nonsense_behind_a_good_checksum_never_panics() {
+    let mut random = Random(42);
+    let template = common::log(60, 60);
+    let body = &template[HEADER_LEN + 8..];
+    let (mut errors, mut read) = (0, 0);
+    for _ in 0..60_000 {
+        let mut body: Vec<u8> = match random.below(2) {
+            0 => (0..1 + random.below(60)).map(|_| random.next() as u8).collect(),
+            _ => body[..1 + random.below(body.len() as u64 - 1) as usize].to_vec(),
+        };
+        for _ in 0..random.below(4) {
+            let at = random.below(body.len() as u64) as usize;
+            body[at] = random.next() as u8;
+        }
+        match read_log(&with_body(&body)) {
+            Ok(_) => read += 1,
+            Err(_) => errors += 1,
+        }
+    }
+    assert!(errors > 1_000 && read > 100, "{errors} errors, {read} read");
+}
+
+#[test]
+fn reserved_zeros_are_not_damage() {
+    let mut file = common::log(20, 5);
+    file.resize(file.len() + 100_000, 0);
+    let log = read_log(&file).expect("intact");
+    assert_eq!((log.history.event_count(), log.torn), (20, None));
+    let last = file.len() - 1;
+    file[last] = 1;
+    let torn = read_log(&file).expect("readable").torn.expect("a byte after the zeros");
+    assert_eq!(torn.kept_events, 20);
+}
+
+#[test]
+fn what_is_not_a_log_is_named() {
+    let message = |bytes: &[u8]| read_log(bytes).expect_err("not a log").to_string();
+    assert_eq!(
+        message(b"{:index 0}"),
+        "byte 0: not a tribunal history log: it does not start with TRIBHIST"
+    );
+    let mut newer = common::log(5, 5);
+    newer[8] = 2;
+    assert_eq!(
+        message(&newer),
+        "byte 8: format version 2 is newer than 1, the newest this program reads; \
+         use the release that wrote it"
+    );
+    let file = with_frame(|log| {
+        log.invoke(Process(0), None, None, &write(0, 1), Nanos(10)).expect("fits");
+        log.invoke(Process(0), None, None, &write(0, 2), Nanos(11)).expect("fits");
+    });
+    assert_eq!(
+        message(&file),
+        "byte 4109: p0 invoked at event 1 while its invocation at event 0 is open"
+    );
+    let file = with_frame(|log| {
+        log.invoke(Process(0), None, None, &write(0, 1), Nanos(10)).expect("fits");
+        let answer = read(0, Observed::Absent);
+        log.complete(Process(0), Outcome::Ok, Some(&answer), None, Nanos(11), Nanos(12))
+            .expect("fits");
+    });
+    assert_eq!(message(&file), "byte 4111: an answer of form 1 does not fit `write 0 := 1`");
+}
+
+#[test]
+fn a_newer_minor_version_is_skipped_where_it_may_be() {
+    let log = read_log(&with_body(&[0xf0, 3, 0, 0, 0, 1, 2, 3])).expect("advisory");
+    assert_eq!(log.skipped, 1);
+    let error = read_log(&with_body(&[0x10, 3])).expect_err("essential").to_string();
+    assert_eq!(error, "byte 4104: record type 0x10 is unknown; a newer release wrote this log");
+}
+
+#[test]
+fn a_record_over_the_limit_is_refused_and_leaves_no_trace() {
+    let mut encoder = FrameEncoder::new(&LogHeader::default());
+    let huge = Op::Txn(TxnOp {
+        mops: vec![Mop::Append { key: Value::Int(0), element: Value::text("x".repeat(17 << 20)) }],
+    });
+    let refused = encoder.invoke(Process(0), None, None, &huge, Nanos(1));
+    assert!(matches!(refused, Err(CodecError::RecordTooLong { .. })));
+    assert!(encoder.frame().is_none());
+    encoder.invoke(Process(0), None, None, &write(0, 1), Nanos(1)).expect("fits");
+    encoder.note(Nanos(2), &"é".repeat(9 << 20)).expect("cut");
+    let mut file = encoder.header_bytes().to_vec();
+    file.extend_from_slice(encoder.frame().expect("a frame"));
+    assert_eq!(read_log(&file).expect("intact").history.len(), 1);
+}
