@@ -5,7 +5,22 @@ use tribunal_history::{ErrorClass, Kind, Nanos, Op, Process};
 use crate::seed::Stream;
 
 mod slots;
+mod threads;
+mod turns;
+
 pub use slots::SlotSet;
+pub use threads::Threads;
+pub use turns::{Step, Turns};
+
+/// A generator of any shape: what every combinator takes and gives.
+pub type Gen = Box<dyn Generator>;
+
+impl Clone for Gen {
+    /// [`Generator::fork`].
+    fn clone(&self) -> Gen {
+        self.fork()
+    }
+}
 
 /// What a generator would do next. An offer changes nothing until it is committed.
 #[derive(Clone, PartialEq, Debug)]
@@ -92,5 +107,38 @@ pub trait Generator: Send {
     fn observe(&mut self, _cx: &Context<'_>, _event: &Observation<'_>) {}
 
     /// An independent copy, for plans and simulations.
-    fn fork(&self) -> Box<dyn Generator>;
+    fn fork(&self) -> Gen;
+
+    /// The combinator's name, for the path of a stuck generator.
+    fn name(&self) -> &'static str {
+        "generator"
+    }
+
+    /// The children that may still offer something, for paths and sums over the whole tree.
+    fn children(&self) -> Vec<&dyn Generator> {
+        Vec::new()
+    }
+
+    /// Whether something other than time and completions can wake it: a value not delivered yet.
+    fn armed(&self) -> bool {
+        self.children().into_iter().any(Generator::armed)
+    }
+
+    /// Operations whose time came when no slot was free (coordinated omission).
+    fn missed(&self) -> u64 {
+        self.children().into_iter().map(Generator::missed).sum()
+    }
+}
+
+/// Where a generator waits: the names of its live branches, `phases/mix(until_ok/function, limit)`.
+pub fn path(generator: &dyn Generator) -> String {
+    let children = generator.children();
+    let below: Vec<String> = children.iter().take(8).map(|child| path(*child)).collect();
+    let name = generator.name();
+    match below.as_slice() {
+        [] => name.to_owned(),
+        [child] => format!("{name}/{child}"),
+        _ if children.len() > 8 => format!("{name}({}, ...)", below.join(", ")),
+        _ => format!("{name}({})", below.join(", ")),
+    }
 }

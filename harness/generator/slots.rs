@@ -87,4 +87,57 @@ impl SlotSet {
         let words: Vec<u64> = self.words.iter().zip(&other.words).map(|(a, b)| a & b).collect();
         SlotSet { len: words.iter().map(|word| word.count_ones()).sum(), words }
     }
+
+    /// Makes this the members of both `a` and `b`, reusing its memory.
+    pub fn assign_intersection(&mut self, a: &SlotSet, b: &SlotSet) {
+        self.words.clear();
+        self.words.extend(a.words.iter().zip(&b.words).map(|(a, b)| a & b));
+        self.len = self.words.iter().map(|word| word.count_ones()).sum();
+    }
+
+    /// Adds `slot`, making room for it.
+    pub fn grow(&mut self, slot: u32) {
+        let words = slot as usize / 64 + 1;
+        if self.words.len() < words {
+            self.words.resize(words, 0);
+        }
+        self.insert(slot);
+    }
+
+    /// Removes `slot` if it is a member, and says whether it was.
+    pub fn take(&mut self, slot: u32) -> bool {
+        let member = self.contains(slot);
+        if member {
+            self.remove(slot);
+        }
+        member
+    }
+}
+
+impl FromIterator<u32> for SlotSet {
+    fn from_iter<I: IntoIterator<Item = u32>>(slots: I) -> SlotSet {
+        let mut set = SlotSet::default();
+        slots.into_iter().for_each(|slot| set.grow(slot));
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SlotSet;
+
+    #[test]
+    fn members_are_counted_and_ordered() {
+        let mut set: SlotSet = [130, 3, 64, 3].into_iter().collect();
+        assert_eq!((set.len(), set.iter().collect::<Vec<_>>()), (3, vec![3, 64, 130]));
+        assert_eq!((set.nth(1), set.nth(3)), (Some(64), None));
+        assert!(set.take(64) && !set.take(64) && !set.take(9999));
+        let mut both = SlotSet::default();
+        both.assign_intersection(&set, &SlotSet::full(100));
+        assert_eq!((both.len(), both.nth(0)), (1, Some(3)));
+        assert_eq!(
+            both.iter().collect::<Vec<_>>(),
+            set.intersection(&SlotSet::full(100)).iter().collect::<Vec<_>>()
+        );
+    }
 }
