@@ -4,4 +4,7 @@
 //! closed enum and arguments are data: there is no shell. Every fault is a lease with an undo
 //! record made durable before the fault, so a node heals itself when the controller vanishes.
 
+pub mod base64;
+pub mod frame;
+pub mod launch;
 pub mod protocol;

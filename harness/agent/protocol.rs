@@ -60,13 +60,16 @@ pub enum Body {
     Claim {
         /// Run id, 8 hex digits: names tables and directories.
         run: String,
-        /// Who asks, shown to a second controller that is refused.
+        /// Who asks, shown to a second controller that is refused. Unique per controller process
+        /// (host, pid, start): the same run and controller may claim again after a lost channel
+        /// and finds its faults still in force.
         controller: String,
         /// Life of the claim without renewal.
         lease_ms: u64,
         /// Raise the epoch over a living claim (`tribunal heal --force`).
         force: bool,
-        /// Addresses and ports through which controllers come in: never cut.
+        /// (Address of a controller, port of this node's sshd) pairs: packets between them are
+        /// never cut. The pair of SSH_CONNECTION is added by the agent itself.
         control: Vec<SocketAddr>,
     },
     /// Extend the claim and every armed fault.
@@ -119,6 +122,7 @@ pub enum Body {
     /// Set-up is over: refuse `Install` from now on.
     Sealed,
     /// Remove a directory beneath the agent's root and everything in it, then make it anew.
+    /// Every path of a request is absolute beneath [`Hello::root`] or relative to it.
     Reset {
         /// Which directory.
         dir: String,
@@ -192,8 +196,9 @@ pub enum DaemonState {
     Exited {
         /// Who it was.
         identity: Identity,
-        /// Exit code, or minus the signal.
-        code: i32,
+        /// Exit code, or minus the signal. `None`: it ended while no agent of this boot was its
+        /// parent, so nobody could learn it.
+        code: Option<i32>,
     },
 }
 
@@ -271,7 +276,7 @@ pub enum Reply {
     Output {
         /// Exit code, or minus the signal.
         code: i32,
-        /// Head of stdout and stderr together, at most 1 MiB before JSON escaping.
+        /// Head of stdout and stderr together, cut (and so marked) where a frame would be full.
         output: String,
     },
     /// To `Get`.
@@ -313,7 +318,7 @@ pub struct Hello {
     pub addresses: Vec<IpAddr>,
     /// Agent's directory for everything it stores.
     pub root: String,
-    /// Local end of the SSH connection, from SSH_CONNECTION: exempt from every cut.
+    /// (Controller's address, this node's sshd port) from SSH_CONNECTION: exempt from every cut.
     pub ssh: Option<SocketAddr>,
     /// UDP and TCP port that answers reachability probes.
     pub probe_port: u16,
