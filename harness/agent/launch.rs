@@ -46,8 +46,8 @@ pub struct LaunchPlan {
     /// Directories that are hidden beneath an empty tmpfs inside (the run directory, users'
     /// homes). One that does not exist inside is skipped: there is nothing to hide.
     pub mask: Vec<String>,
-    /// Directories that are made inside, in the upper layer, and kept over a power cut. One that
-    /// exists in a lower layer is made opaque: it starts empty.
+    /// Directories of the node's own, empty at first and kept over a power cut. They lie in
+    /// `UPPER-own` and are bound over what the lower layers have there, past the overlay.
     pub fresh: Vec<String>,
     /// Files written inside after all mounts: `/etc/hosts`, the sshd configuration, host key,
     /// authorized keys. Parents are made.

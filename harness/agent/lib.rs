@@ -8,3 +8,9 @@ pub mod base64;
 pub mod frame;
 pub mod launch;
 pub mod protocol;
+
+mod cli;
+mod node;
+mod sys;
+
+pub use cli::run;
