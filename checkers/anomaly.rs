@@ -6,6 +6,13 @@ use tribunal_history::{EventId, OpIndex};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct AnomalyKind(pub &'static str);
 
+impl AnomalyKind {
+    /// No order of a key's operations is legal and respects real time.
+    pub const NONLINEARIZABLE: AnomalyKind = AnomalyKind("nonlinearizable");
+    /// A reply that could not be parsed: no value that anyone wrote.
+    pub const UNPARSEABLE: AnomalyKind = AnomalyKind("unparseable-reply");
+}
+
 /// One finding.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Anomaly {

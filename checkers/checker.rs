@@ -66,7 +66,7 @@ pub struct Fact {
 pub struct Cost {
     /// Configurations visited.
     pub configurations: u64,
-    /// Largest number of bytes of memo and frontier at once.
+    /// Largest number of bytes of memo and frontier that one partition held at once.
     pub peak_bytes: u64,
     /// Which limit was hit.
     pub spent: Option<Spent>,

@@ -6,6 +6,7 @@
 mod anomaly;
 mod budget;
 mod checker;
+pub mod linearizable;
 mod verdict;
 
 pub use anomaly::{Anomaly, AnomalyKind, Evidence, StateBefore, Step};

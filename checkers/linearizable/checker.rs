@@ -1,0 +1,333 @@
+//! The checker: partitions judged in parallel, merged in key order.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+use tribunal_history::{History, Value};
+
+use super::meter::Ledger;
+use super::partition::{Component, components};
+use super::rules::Rules;
+use super::search::{Found, Order, Progress, Took};
+use super::{
+    CasRegister, Dialect, FromHistory, NEVER, Problem, Register, certificate, explain, portfolio,
+    prep, shrink,
+};
+use crate::{
+    Anomaly, Budget, CheckError, Checker, Cost, Coverage, Fact, ReasonClass, Report, Spent,
+};
+
+/// The data types a history can be judged as.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum ModelChoice {
+    /// Read and write.
+    Register,
+    /// Read, write, compare-and-set.
+    CasRegister,
+}
+
+/// Which bad keys are reported.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub enum Which {
+    /// Every one.
+    #[default]
+    All,
+    /// The first in key order; keys after it may not be judged.
+    First,
+}
+
+/// How a check is done.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Options {
+    /// Which bad keys are reported.
+    pub which: Which,
+    /// Whether orders that prove `Valid` are replayed. Counterexamples always are verified.
+    pub verify: bool,
+}
+
+/// Everything verified, every bad key reported.
+impl Default for Options {
+    fn default() -> Options {
+        Options { which: Which::All, verify: true }
+    }
+}
+
+/// Judges whether every key is one copy, operated on one step at a time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Linearizable {
+    model: ModelChoice,
+    dialect: Dialect,
+    initial: Value,
+    options: Options,
+}
+
+impl Linearizable {
+    /// Under `dialect`, with every key holding `initial` before the first operation.
+    pub fn new(model: ModelChoice, dialect: Dialect, initial: Value) -> Linearizable {
+        Linearizable { model, dialect, initial, options: Options::default() }
+    }
+
+    /// The same check done another way.
+    pub fn with_options(self, options: Options) -> Linearizable {
+        Linearizable { options, ..self }
+    }
+}
+
+impl Checker for Linearizable {
+    fn name(&self) -> &str {
+        "linearizable"
+    }
+
+    fn check(&self, history: &History, budget: &Budget) -> Result<Report, CheckError> {
+        let initial = self.initial.clone();
+        let (dialect, options) = (self.dialect, self.options);
+        match self.model {
+            ModelChoice::Register => {
+                judge(&Register { initial }, history, dialect, budget, options)
+            }
+            ModelChoice::CasRegister => {
+                judge(&CasRegister { initial }, history, dialect, budget, options)
+            }
+        }
+    }
+}
+
+/// What became of one partition.
+enum Judged {
+    Valid {
+        took: Took,
+        verified: bool,
+    },
+    Invalid {
+        took: Took,
+        anomaly: Box<Anomaly>,
+        verified: bool,
+    },
+    Unknown {
+        took: Took,
+        spent: Spent,
+        reason: String,
+    },
+    /// Not looked at: an earlier key is bad, and one is enough.
+    Skipped,
+}
+
+/// Facts of one partition.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    completed: u64,
+    crashed: u64,
+}
+
+/// Judges `history` by any data type. [`Linearizable`] is this for the data types we ship.
+///
+/// With several threads the verdict, the findings and their evidence are those of one thread; a
+/// budget that runs out may run out on another key.
+///
+/// # Errors
+/// An operation the data type does not have, or a certificate that was refused.
+pub fn judge<M: FromHistory>(
+    model: &M,
+    history: &History,
+    dialect: Dialect,
+    budget: &Budget,
+    options: Options,
+) -> Result<Report, CheckError> {
+    let components = components(model, history);
+    let ledger = Ledger::new(budget);
+    let first_bad = AtomicUsize::new(usize::MAX);
+    let one = |at: usize| {
+        if options.which == Which::First && first_bad.load(Ordering::Relaxed) < at {
+            return Ok((Judged::Skipped, Seen::default()));
+        }
+        let judged = partition(model, history, &components[at], dialect, &ledger, options);
+        if let Ok((Judged::Invalid { .. }, _)) = &judged {
+            first_bad.fetch_min(at, Ordering::Relaxed);
+        }
+        judged
+    };
+    let judged = in_parallel(&components, budget.threads, one)?;
+    merge(&components, judged, options)
+}
+
+/// Largest first, so that the last one to finish is small; results in key order.
+fn in_parallel<T: Send>(
+    components: &[Component],
+    threads: usize,
+    one: impl Fn(usize) -> Result<T, CheckError> + Sync,
+) -> Result<Vec<T>, CheckError> {
+    if threads <= 1 || components.len() <= 1 {
+        return (0..components.len()).map(one).collect();
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.min(components.len()))
+        .build()
+        .map_err(|error| internal(format!("no threads: {error}")))?;
+    let mut order: Vec<usize> = (0..components.len()).collect();
+    order.sort_by_key(|at| (std::cmp::Reverse(components[*at].operations.len()), *at));
+    let mut judged: Vec<(usize, Result<T, CheckError>)> =
+        pool.install(|| order.into_par_iter().with_max_len(1).map(|at| (at, one(at))).collect());
+    judged.sort_by_key(|(at, _)| *at);
+    judged.into_iter().map(|(_, judged)| judged).collect()
+}
+
+fn partition<M: FromHistory>(
+    model: &M,
+    history: &History,
+    component: &Component,
+    dialect: Dialect,
+    ledger: &Ledger<'_>,
+    options: Options,
+) -> Result<(Judged, Seen), CheckError> {
+    let problem = prep::prepare(model, "linearizable", history, component, dialect)?;
+    let completed = problem.completed() as u64;
+    let seen = Seen { completed, crashed: problem.entries.len() as u64 - completed };
+    let rules = Rules::default();
+    let decision = portfolio::decide(model, &problem, ledger, u64::MAX, rules);
+    let mut took = decision.took;
+    let judged = match decision.found {
+        Found::Linearization(order) => {
+            if options.verify || cfg!(debug_assertions) {
+                certificate::verify_linearization(model, &problem, &order).map_err(|why| {
+                    internal(format!("the order found for key {} is none: {why}", component.key))
+                })?;
+            }
+            Judged::Valid { took, verified: options.verify || cfg!(debug_assertions) }
+        }
+        Found::Spent(spent, progress) => {
+            let reason = unfinished(history, &problem, component, spent, &progress);
+            Judged::Unknown { took, spent, reason }
+        }
+        Found::Impure(state, op) => {
+            return Err(internal(format!("the model calls `{op}` pure but it changes {state}")));
+        }
+        Found::Dead(dead) => {
+            let cost = took.configurations;
+            let shrunk = shrink::shrink(model, &problem, ledger, dead.rank, cost, rules);
+            // Not even the prefix could be decided again within the budget: the search's own
+            // words are the evidence, and still a proof.
+            let found = shrunk.unwrap_or_else(|| shrink::Counterexample {
+                kept: (0..problem.entries.len() as u32)
+                    .filter(|at| problem.entries[*at as usize].call < dead.rank)
+                    .collect(),
+                dead,
+                states: decision.states,
+                minimal: false,
+                configurations: 0,
+            });
+            took.configurations += found.configurations;
+            let subject = component.key.to_string();
+            let (anomaly, verified) = explain::anomaly(model, history, &subject, &problem, &found)
+                .map_err(|why| {
+                    internal(format!("the counterexample for key {subject} is none: {why}"))
+                })?;
+            Judged::Invalid { took, anomaly: Box::new(anomaly), verified }
+        }
+    };
+    Ok((judged, seen))
+}
+
+fn internal(what: String) -> CheckError {
+    CheckError::Internal { checker: "linearizable".into(), what }
+}
+
+fn unfinished<O>(
+    history: &History,
+    problem: &Problem<O>,
+    component: &Component,
+    spent: Spent,
+    progress: &Progress,
+) -> String {
+    let Progress { layer, layers, frontier, crashed } = progress;
+    let mut reason = format!(
+        "key {}: {} budget spent with {layer} of {layers} completions passed and {frontier} \
+         configurations at the next one",
+        component.key,
+        spent.name(),
+    );
+    let mut multiply: Vec<(u32, String)> = crashed
+        .iter()
+        .filter(|(_, used)| *used > 0)
+        .map(|(entry, used)| {
+            let entry = &problem.entries[*entry as usize];
+            let same = problem.entries.iter();
+            let same = same.filter(|other| other.ret == NEVER && other.class == entry.class);
+            let op = history.operation(entry.origin).op();
+            (*used, format!("{used} of {} crashed `{op}`", same.count()))
+        })
+        .collect();
+    multiply.sort_by(|one, other| other.cmp(one));
+    if !multiply.is_empty() {
+        let words: Vec<String> = multiply.into_iter().take(5).map(|(_, words)| words).collect();
+        reason += &format!("; multiplied by {}", words.join(", "));
+    }
+    reason
+}
+
+fn merge(
+    components: &[Component],
+    judged: Vec<(Judged, Seen)>,
+    options: Options,
+) -> Result<Report, CheckError> {
+    let mut cost = Cost::default();
+    let (mut anomalies, mut unknown) = (Vec::new(), Vec::new());
+    let (mut depth, mut breadth, mut decided) = (0, 0, 0);
+    let mut seen = Seen::default();
+    for (judged, facts) in judged {
+        if options.which == Which::First && !anomalies.is_empty() {
+            break;
+        }
+        seen.completed += facts.completed;
+        seen.crashed += facts.crashed;
+        let (took, verified) = match judged {
+            Judged::Skipped => continue,
+            Judged::Valid { took, verified } => (took, verified),
+            Judged::Invalid { took, anomaly, verified } => {
+                anomalies.push(*anomaly);
+                (took, verified)
+            }
+            Judged::Unknown { took, spent, reason } => {
+                cost.configurations += took.configurations;
+                cost.peak_bytes = cost.peak_bytes.max(took.peak_bytes);
+                cost.spent.get_or_insert(spent);
+                unknown.push(reason);
+                continue;
+            }
+        };
+        decided += 1;
+        cost.configurations += took.configurations;
+        cost.peak_bytes = cost.peak_bytes.max(took.peak_bytes);
+        cost.certificates_verified += u64::from(verified);
+        match took.order {
+            Order::Depth => depth += 1,
+            Order::Breadth => breadth += 1,
+        }
+    }
+    cost.engines = vec![("wgl-depth", depth), ("wgl-breadth", breadth)];
+    cost.engines.retain(|(_, partitions)| *partitions > 0);
+    let fact = |name, required, seen| Fact { name, required, seen };
+    let coverage = Coverage {
+        facts: vec![
+            fact("operation-completed", 1, seen.completed),
+            fact("operation-crashed", 0, seen.crashed),
+            fact("key", 0, components.len() as u64),
+        ],
+    };
+    if !anomalies.is_empty() {
+        return Ok(Report::invalid(anomalies, coverage, cost));
+    }
+    if let Some(first) = unknown.first() {
+        let keys = components.len();
+        let reason = format!("{first}; {decided} of {keys} keys decided");
+        return Ok(Report::unknown(ReasonClass::Undecided, reason, coverage, cost));
+    }
+    if components.is_empty() {
+        let class = ReasonClass::NotExercised;
+        return Ok(Report::unknown(class, "no operations", coverage, cost));
+    }
+    if seen.completed == 0 {
+        let reason = "no operation completed with an answer that asserts anything";
+        return Ok(Report::unknown(ReasonClass::NotExercised, reason, coverage, cost));
+    }
+    Ok(Report::valid(coverage, cost))
+}

@@ -1,0 +1,31 @@
+//! Is every key a single copy of its data, operated on one step at a time?
+//!
+//! Decides linearizability (Herlihy & Wing 1990) by exhaustive search with a windowed memo, one
+//! partition per key. It knows nothing of faults, clocks or clusters: only operations and ranks.
+//! Every verdict carries a certificate that [`certificate`] accepts without trusting the search.
+
+pub mod certificate;
+mod checker;
+mod dialect;
+mod explain;
+mod mask;
+mod meter;
+mod model;
+mod models;
+mod partition;
+mod plain;
+mod plan;
+mod portfolio;
+mod prep;
+mod rules;
+mod search;
+mod shrink;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use checker::{Linearizable, ModelChoice, Options, Which, judge};
+pub use dialect::{Dialect, FailedCas, NilRead};
+pub use model::{FromHistory, Interpreted, Model, Steps, Words};
+pub use models::{CasRegister, CasRegisterOp, Register, RegisterOp};
+pub use prep::{Entry, NEVER, Problem};

@@ -1,0 +1,109 @@
+//! The seam between a data type and the searches. A data type is one file in `models/`.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use tribunal_history::{Code, Operation};
+
+use crate::linearizable::Dialect;
+
+/// What an operation can lead to from one state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Steps<S> {
+    /// It is illegal here.
+    None,
+    /// One next state.
+    One(S),
+    /// Any of these: a nondeterministic data type. Order does not matter; empty means illegal.
+    Many(Vec<S>),
+}
+
+/// How people are told about an operation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Words {
+    /// What a process did: `read 0`.
+    pub past: String,
+    /// What a process had done: `written 1`.
+    pub perfect: String,
+}
+
+/// A sequential data type.
+///
+/// An `Op` is an operation *with its result*: two operations with the same question and the same
+/// answer are the same `Op`, and the searches intern them. Methods must be functions of their
+/// arguments: searches call them in any order and remember what they said.
+pub trait Model: Send + Sync {
+    /// What the object holds.
+    type State: Clone + Eq + Hash + Debug + Send + Sync;
+    /// A question with its answer.
+    type Op: Clone + Eq + Hash + Debug + Send + Sync;
+
+    /// The state before the first operation.
+    fn initial(&self) -> Self::State;
+
+    /// Where `op`, with the answer it holds, can lead from `state`.
+    fn step(&self, state: &Self::State, op: &Self::Op) -> Steps<Self::State>;
+
+    /// Whether `op` leaves *every* state in which it is legal unchanged.
+    ///
+    /// A write of `v` is not pure although it changes nothing when the state is `v` already: a
+    /// search that took it then, because it "costs nothing", would miss the order in which it is
+    /// needed later, and call a valid history invalid.
+    fn is_pure(&self, op: &Self::Op) -> bool;
+
+    /// Whether `op` is legal in every state and its next state does not depend on the one before,
+    /// as with a plain write. Lets counterexamples forget what happened before it. The default,
+    /// `false`, is always right.
+    fn is_blind(&self, _op: &Self::Op) -> bool {
+        false
+    }
+
+    /// Whether removing `producer` from an order could make `observer` illegal. Lets
+    /// counterexamples shrink. The default, `true`, is always right.
+    ///
+    /// The contract, where the answer is `false`: with `s` the state `producer` leads to,
+    /// `observer` is illegal in `s`, or it is blind.
+    fn observes(&self, _observer: &Self::Op, _producer: &Self::Op) -> bool {
+        true
+    }
+
+    /// The state, for people.
+    fn describe_state(&self, state: &Self::State) -> String {
+        format!("{state:?}")
+    }
+
+    /// The operation, for people.
+    fn words(&self, op: &Self::Op) -> Words {
+        Words { past: format!("did {op:?}"), perfect: format!("done {op:?}") }
+    }
+
+    /// Why `op` is illegal in `state`. Asked only where it is.
+    fn refusal(&self, state: &Self::State, op: &Self::Op) -> String;
+}
+
+/// What an operation of a history asserts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Interpreted<O> {
+    /// This took effect between its invocation and its completion.
+    Completed(O),
+    /// This took effect at some time after its invocation, or never did.
+    Crashed(O),
+    /// Nothing.
+    Nothing,
+}
+
+/// A model that reads operations of a [`tribunal_history::History`].
+pub trait FromHistory: Model {
+    /// What `operation` asserts under `dialect`.
+    ///
+    /// # Errors
+    /// The operation, when this data type has no such operation.
+    fn interpret(
+        &self,
+        operation: &Operation<'_>,
+        dialect: Dialect,
+    ) -> Result<Interpreted<Self::Op>, String>;
+
+    /// The keys whose state `operation` shares; operations that share none are judged apart.
+    fn keys(&self, operation: &Operation<'_>, keys: &mut Vec<Code>);
+}

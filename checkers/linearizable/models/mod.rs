@@ -1,0 +1,8 @@
+//! One data type per file.
+
+mod cas_register;
+mod register;
+
+pub use cas_register::{CasRegister, CasRegisterOp};
+pub(super) use register::is_unparsed_read;
+pub use register::{Register, RegisterOp};

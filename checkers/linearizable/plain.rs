@@ -1,0 +1,145 @@
+//! The plainest search: Wing & Gong's list with a bit per operation of the history, no purity, no
+//! classes, no dominance. It shares no code with the search whose refutations it re-decides.
+
+use fixedbitset::FixedBitSet;
+use rustc_hash::FxHashSet;
+
+use super::{Model, NEVER, Problem, Steps};
+
+/// Whether some order of `problem` is legal; `None` after `limit` remembered configurations.
+pub(super) fn is_linearizable<M: Model>(
+    model: &M,
+    problem: &Problem<M::Op>,
+    limit: usize,
+) -> Option<bool> {
+    let mut list = List::new(problem);
+    let mut linearized = FixedBitSet::with_capacity(problem.entries.len());
+    let mut state = model.initial();
+    let mut seen = FxHashSet::default();
+    let mut stack: Vec<(usize, usize, M::State)> = Vec::new();
+    let (mut node, mut branch) = (list.first(), 0);
+    loop {
+        if list.returns == 0 {
+            return Some(true);
+        }
+        let call = node != HEAD && !list.nodes[node].is_return;
+        if call {
+            let entry = list.nodes[node].entry;
+            let next = branch_of(model.step(&state, problem.op(&problem.entries[entry])), branch);
+            let Some(next) = next else {
+                (node, branch) = (list.nodes[node].next, 0);
+                continue;
+            };
+            linearized.insert(entry);
+            if seen.insert((linearized.clone(), next.clone())) {
+                if seen.len() > limit {
+                    return None;
+                }
+                stack.push((node, branch, std::mem::replace(&mut state, next)));
+                list.lift(node);
+                (node, branch) = (list.first(), 0);
+            } else {
+                linearized.set(entry, false);
+                branch += 1;
+            }
+        } else {
+            let Some((last, tried, before)) = stack.pop() else { return Some(false) };
+            linearized.set(list.nodes[last].entry, false);
+            list.put_back(last);
+            state = before;
+            (node, branch) = (last, tried + 1);
+        }
+    }
+}
+
+fn branch_of<S>(steps: Steps<S>, branch: usize) -> Option<S> {
+    match steps {
+        Steps::None => None,
+        Steps::One(next) => (branch == 0).then_some(next),
+        Steps::Many(all) => all.into_iter().nth(branch),
+    }
+}
+
+/// Both ends of the list.
+const HEAD: usize = 0;
+
+struct Node {
+    entry: usize,
+    is_return: bool,
+    /// The node of the operation's other event; `HEAD` if it has none.
+    other: usize,
+    before: usize,
+    next: usize,
+}
+
+/// Events that are not linearized yet, by rank. A crashed operation has no return.
+struct List {
+    nodes: Vec<Node>,
+    returns: usize,
+}
+
+impl List {
+    fn new<O>(problem: &Problem<O>) -> List {
+        let mut events = Vec::new();
+        for (at, entry) in problem.entries.iter().enumerate() {
+            events.push((entry.call, at, false));
+            if entry.ret != NEVER {
+                events.push((entry.ret, at, true));
+            }
+        }
+        events.sort_unstable();
+        let mut call_of = vec![HEAD; problem.entries.len()];
+        let mut nodes =
+            vec![Node { entry: 0, is_return: false, other: HEAD, before: HEAD, next: HEAD }];
+        let mut returns = 0;
+        for (_, entry, is_return) in events {
+            let at = nodes.len();
+            let other = call_of[entry];
+            if is_return {
+                nodes[other].other = at;
+                returns += 1;
+            } else {
+                call_of[entry] = at;
+            }
+            nodes.push(Node { entry, is_return, other, before: at - 1, next: HEAD });
+            nodes[at - 1].next = at;
+        }
+        let last = nodes.len() - 1;
+        nodes[HEAD].before = last;
+        List { nodes, returns }
+    }
+
+    fn first(&self) -> usize {
+        self.nodes[HEAD].next
+    }
+
+    fn lift(&mut self, call: usize) {
+        self.unlink(call);
+        let ret = self.nodes[call].other;
+        if ret != HEAD {
+            self.unlink(ret);
+            self.returns -= 1;
+        }
+    }
+
+    fn put_back(&mut self, call: usize) {
+        let ret = self.nodes[call].other;
+        if ret != HEAD {
+            self.relink(ret);
+            self.returns += 1;
+        }
+        self.relink(call);
+    }
+
+    fn unlink(&mut self, node: usize) {
+        let Node { before, next, .. } = self.nodes[node];
+        self.nodes[before].next = next;
+        self.nodes[next].before = before;
+    }
+
+    fn relink(&mut self, node: usize) {
+        let Node { before, next, .. } = self.nodes[node];
+        self.nodes[before].next = node;
+        self.nodes[next].before = node;
+    }
+}

@@ -1,0 +1,110 @@
+//! Every engine against the definition on random histories, and proof that this finds mistakes.
+
+use tribunal_history::Code;
+
+use super::brute;
+use super::check;
+use super::generate::{Act, Random, history, small};
+use crate::linearizable::meter::Ledger;
+use crate::linearizable::partition::components;
+use crate::linearizable::plain;
+use crate::linearizable::portfolio::decide_by;
+use crate::linearizable::prep::prepare;
+use crate::linearizable::rules::{Bug, Rules};
+use crate::linearizable::search::{Found, Order};
+use crate::linearizable::{CasRegister, Dialect};
+use crate::{Budget, Verdict};
+
+const HISTORIES: u64 = 200_000;
+
+/// Whether every key is linearizable by the bare search.
+fn by_search(acts: &[Act], order: Option<Order>, rules: Rules) -> bool {
+    let model = CasRegister { initial: 0.into() };
+    let history = history(acts);
+    let budget = Budget::unlimited();
+    let ledger = Ledger::new(&budget);
+    components(&model, &history).iter().all(|component| {
+        let problem = prepare(&model, "test", &history, component, Dialect::TRIBUNAL)
+            .expect("a register history");
+        match decide_by(&model, &problem, &ledger, u64::MAX, rules, order).found {
+            Found::Linearization(_) => true,
+            Found::Dead(_) => false,
+            Found::Spent(..) | Found::Impure(..) => panic!("undecided: {acts:?}"),
+        }
+    })
+}
+
+fn by_plain_search(acts: &[Act]) -> bool {
+    let model = CasRegister { initial: 0.into() };
+    let history = history(acts);
+    components(&model, &history).iter().all(|component| {
+        let problem = prepare(&model, "test", &history, component, Dialect::TRIBUNAL)
+            .expect("a register history");
+        plain::is_linearizable(&model, &problem, usize::MAX).expect("no limit")
+    })
+}
+
+/// The checker verifies its own certificates here, valid and invalid ones.
+#[test]
+fn search_agrees_with_the_definition() {
+    let mut random = Random(1);
+    let (mut valid, mut minimal, mut invalid) = (0, 0, 0);
+    for number in 0..HISTORIES {
+        let acts = small(&mut random);
+        let expected = brute::is_linearizable(&acts);
+        let history = history(&acts);
+        let report = check(&history);
+        let verdict = match (expected, report.verdict) {
+            (true, Verdict::Unknown) if report.coverage.facts[0].seen == 0 => continue,
+            (true, _) => Verdict::Valid,
+            (false, _) => Verdict::Invalid,
+        };
+        assert_eq!(report.verdict, verdict, "history {number}: {acts:?}");
+        valid += u64::from(expected);
+        invalid += u64::from(!expected);
+        let keys: std::collections::BTreeSet<Code> =
+            history.operations().map(|operation| operation.key()).collect();
+        assert_eq!(report.cost.certificates_verified, keys.len() as u64, "{acts:?}");
+        minimal += report.anomalies.iter().filter(|anomaly| anomaly.minimal).count() as u64;
+    }
+    println!("{valid} valid, {invalid} invalid, {minimal} minimal counterexamples, 0 mismatches");
+    assert!(valid > HISTORIES / 4 && invalid > HISTORIES / 4, "{valid} valid, {invalid} invalid");
+    assert!(minimal >= invalid, "{minimal} of {invalid} counterexamples are minimal");
+}
+
+#[test]
+fn each_engine_agrees_with_the_definition() {
+    let mut random = Random(2);
+    for _ in 0..HISTORIES / 4 {
+        let acts = small(&mut random);
+        let expected = brute::is_linearizable(&acts);
+        let rules = Rules::default();
+        assert_eq!(by_search(&acts, Some(Order::Depth), rules), expected, "depth: {acts:?}");
+        assert_eq!(by_search(&acts, Some(Order::Breadth), rules), expected, "breadth: {acts:?}");
+        assert_eq!(by_plain_search(&acts), expected, "plain: {acts:?}");
+    }
+}
+
+/// The negative proof: every mistake one could make in a pruning rule shows within the
+/// histories that the test above looks at.
+#[test]
+fn planted_mistakes_are_caught() {
+    let bugs = [
+        Bug::CrashedMustHappen,
+        Bug::RealTimeIgnored,
+        Bug::WriteOfSameIsPure,
+        Bug::CountersSaturate,
+        Bug::DominanceReversed,
+        Bug::MaskForgotten,
+    ];
+    for bug in bugs {
+        let mut random = Random(1);
+        let rules = Rules { planted: Some(bug) };
+        let caught = (0..HISTORIES).find(|_| {
+            let acts = small(&mut random);
+            by_search(&acts, None, rules) != brute::is_linearizable(&acts)
+        });
+        let caught = caught.unwrap_or_else(|| panic!("{bug:?} was not caught"));
+        println!("{bug:?} caught by history {caught}");
+    }
+}

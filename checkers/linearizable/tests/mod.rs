@@ -1,0 +1,23 @@
+//! The search against an oracle written from the definition, and against itself.
+
+mod brute;
+mod budget;
+mod differential;
+mod generate;
+mod metamorphic;
+mod regressions;
+mod units;
+
+use tribunal_history::{History, Value};
+
+use crate::linearizable::{Dialect, Linearizable, ModelChoice, Options};
+use crate::{Budget, Checker, Report};
+
+pub(super) fn cas_register(initial: i64) -> Linearizable {
+    Linearizable::new(ModelChoice::CasRegister, Dialect::TRIBUNAL, Value::Int(initial))
+        .with_options(Options::default())
+}
+
+pub(super) fn check(history: &History) -> Report {
+    cas_register(0).check(history, &Budget::unlimited()).expect("a register history")
+}
