@@ -19,6 +19,10 @@ pub struct Deadlines {
     pub request: Duration,
     /// One chunk of a file.
     pub chunk: Duration,
+    /// One operation of a client, unless its name has a deadline of its own.
+    pub op: Duration,
+    /// Closing a client in good order.
+    pub close: Duration,
     /// Opening clients and checking assumptions.
     pub assumptions: Duration,
     /// Healing every fault after the load.
@@ -42,6 +46,8 @@ impl Default for Deadlines {
             setup: seconds(120),
             request: seconds(5),
             chunk: seconds(20),
+            op: seconds(5),
+            close: seconds(2),
             assumptions: seconds(60),
             heal: seconds(60),
             final_reads: seconds(60),

@@ -1,1 +1,24 @@
-//! Dispatcher, executor and recorder.
+//! Dispatcher, executor and recorder: drives clients and writes down what they saw.
+
+mod crew;
+mod dispatcher;
+mod executor;
+mod hub;
+mod load;
+mod noise;
+mod outcome;
+mod progress;
+mod recorder;
+mod reserve;
+mod stop;
+mod sync;
+
+pub use crew::Crew;
+pub use executor::{Connect, Connecting};
+pub use load::{
+    Ended, ErrorTally, LoadConfig, LoadError, LoadOutcome, LoadParts, run_load, run_load_apart,
+};
+pub use noise::{Quantiles, SelfNoise};
+pub use progress::{Progress, Snapshot};
+pub use recorder::{RecordError, Recorder};
+pub use stop::{StopReason, StopSignal};

@@ -1,0 +1,522 @@
+//! The loop: drain results, take offers, write one frame, hand out, sleep.
+//!
+//! It owns generator and slots and never awaits anything but the next reason to turn. A frame is
+//! written before any of its operations is handed out, so what a server has seen is on file.
+
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::Sleep;
+use tribunal_history::{ErrorClass, Kind, Nanos, Op, Outcome};
+
+use super::crew::Crew;
+use super::hub::{Done, Hub, Job, Trouble};
+use super::load::{Ended, ErrorTally, LoadConfig, LoadOutcome, LoadParts};
+use super::noise::NoiseMeter;
+use super::outcome::ClientCode;
+use super::progress::{Gauge, Progress};
+use super::recorder::{RecordError, Recorder, Turn};
+use super::stop::StopSignal;
+use crate::clock::Clock;
+use crate::generator::{Generator, Next, Observation};
+
+/// Workers keep their own deadlines; beyond this they are given up.
+const GRACE: Duration = Duration::from_secs(2);
+/// Looks at the clock at least this often.
+const IDLE: Nanos = Nanos::from_millis(1_000);
+/// A generator that asks to be asked again at once is asked again now and then.
+const NAP: Nanos = Nanos::from_millis(1);
+/// Notes and marks of one turn.
+const ASIDES: u32 = 1_024;
+/// Raw replies and panics kept as notes; later ones are only counted.
+const KEPT_NOTES: u32 = 1_000;
+/// Error classes told apart; clients name them, so the names are bounded here.
+const CLASSES: usize = 256;
+/// Beyond this the machine was asleep rather than busy.
+const SUSPENDED: Duration = Duration::from_secs(1);
+
+const LIMIT: ErrorClass = ErrorClass(std::borrow::Cow::Borrowed("limit"));
+
+pub(super) struct Dispatcher {
+    config: LoadConfig,
+    generator: Box<dyn Generator>,
+    recorder: Recorder,
+    stop: StopSignal,
+    progress: Arc<Progress>,
+    hub: Rc<Hub>,
+    clock: Clock,
+    desk: Desk,
+    started: Nanos,
+    stop_at: Option<Nanos>,
+    /// Reused from turn to turn.
+    batch: Vec<Done>,
+    received: Vec<Nanos>,
+    assigned: Vec<u32>,
+}
+
+/// The dispatcher's own books, apart from the generator that looks at them.
+struct Desk {
+    crew: Crew,
+    noise: NoiseMeter,
+    gauge: Gauge,
+    ops: u64,
+    panics: u64,
+    errors: BTreeMap<String, ErrorTally>,
+    notes: u32,
+    suspended: Duration,
+    client_bug: Option<String>,
+    out_of_processes: bool,
+}
+
+impl Dispatcher {
+    pub(super) fn new(
+        config: LoadConfig,
+        parts: LoadParts,
+        crew: Crew,
+        hub: Rc<Hub>,
+    ) -> Dispatcher {
+        let LoadParts { generator, connect: _, recorder, stop, progress } = parts;
+        let clock = recorder.clock();
+        let started = clock.now();
+        let limit = |limit: Duration| started.saturating_add(nanos(limit));
+        Dispatcher {
+            generator,
+            stop,
+            progress,
+            hub,
+            clock,
+            desk: Desk::new(crew, started),
+            started,
+            stop_at: config.time_limit.map(limit),
+            batch: Vec::with_capacity(config.concurrency as usize),
+            received: Vec::with_capacity(config.concurrency as usize),
+            assigned: Vec::with_capacity(config.concurrency as usize),
+            recorder,
+            config,
+        }
+    }
+
+    pub(super) async fn run(mut self) -> LoadOutcome {
+        let (recorder, signal, hub) =
+            (self.recorder.clone(), self.stop.clone(), Rc::clone(&self.hub));
+        let mut stopped = pin!(signal.stopped());
+        let mut alarm = Alarm::new(self.clock);
+        let ended = loop {
+            match self.turn(&recorder) {
+                Err(ended) => break ended,
+                Ok(until) => {
+                    alarm.set(until);
+                    poll_fn(|cx| {
+                        let ready = hub.poll_done(cx).is_ready()
+                            || alarm.poll(cx).is_ready()
+                            || stopped.as_mut().poll(cx).is_ready();
+                        if ready { Poll::Ready(()) } else { Poll::Pending }
+                    })
+                    .await;
+                }
+            }
+        };
+        let ended = self.await_rest(ended).await;
+        self.outcome(ended)
+    }
+
+    /// One turn; when to turn again at the latest, or why there is no next one.
+    fn turn(&mut self, recorder: &Recorder) -> Result<Nanos, Ended> {
+        let began = self.clock.now();
+        let mut frame = recorder.turn();
+        let now = self.drain(&mut frame, began);
+        let taken =
+            now.as_ref().map_or(Err(Ended::Stuck), |now| self.take_offers(&mut frame, *now));
+        let written = now.and_then(|_| frame.write());
+        drop(frame);
+        if let Err(error) = written {
+            self.forget_turn();
+            return Err(Ended::History(error));
+        }
+        let on_file = self.clock.now();
+        self.desk.ops += self.assigned.len() as u64;
+        self.assigned.drain(..).for_each(|slot| self.hub.wake(slot));
+        self.received.drain(..).for_each(|at| self.desk.noise.recorded(at, on_file));
+        self.desk.noise.turn(self.clock.now().saturating_sub(began));
+        self.housekeeping(on_file).map_err(Ended::History)?;
+        let Taken { until, sync } = taken?;
+        if sync {
+            recorder.sync_now().map_err(Ended::History)?;
+        }
+        Ok(until)
+    }
+
+    /// Completions, in the order of their stamps. The time returned is later than all of them.
+    fn drain(&mut self, frame: &mut Turn<'_>, began: Nanos) -> Result<Nanos, RecordError> {
+        self.hub.drain(&mut self.batch);
+        self.batch.sort_by_key(|done| done.received);
+        let last = self.batch.last().map(|done| done.received);
+        let now =
+            last.map_or(began, |last| if began > last { began } else { self.clock.after(last) });
+        let mut recorded = Ok(now);
+        for mut done in self.batch.drain(..) {
+            if let Err(error) = record(frame, &mut done, &mut self.desk) {
+                recorded = Err(error);
+            }
+            self.received.push(done.received);
+            self.desk.count(&done, now);
+            let cool_until = done.trouble.as_ref().and_then(|trouble| trouble.cool_until);
+            if !self.desk.crew.give_back(done.slot, done.outcome, cool_until) {
+                self.desk.out_of_processes = true;
+            }
+            let observation = Observation {
+                time: done.received,
+                slot: done.slot,
+                process: done.process,
+                kind: kind(done.outcome),
+                op: &done.op,
+                error: done.trouble.as_ref().map(|trouble| &trouble.error),
+            };
+            self.generator.observe(&self.desk.crew.context(now), &observation);
+        }
+        recorded
+    }
+
+    /// Takes what is offered for now. The frame stays consistent whatever is returned: an offer is
+    /// placed if and only if it was written into the frame.
+    fn take_offers(&mut self, frame: &mut Turn<'_>, now: Nanos) -> Result<Taken, Ended> {
+        self.reason_to_end(now)?;
+        let cooled = self.desk.crew.warm(now);
+        let mut taken = Taken { until: now.saturating_add(IDLE), sync: false };
+        taken.not_after(self.stop_at);
+        taken.not_after(cooled);
+        let mut asides = 0;
+        while self.desk.crew.any_free() {
+            match self.generator.next(&self.desk.crew.context(now)) {
+                Next::Invoke { at, .. } | Next::Note { at, .. } | Next::Mark { at, .. }
+                    if at > now =>
+                {
+                    taken.not_after(Some(at));
+                    break;
+                }
+                Next::Invoke { slot, op, .. } => self.invoke(frame, slot, op, now)?,
+                Next::Note { text, .. } => {
+                    self.generator.commit();
+                    frame.note(now, &text).map_err(Ended::History)?;
+                    asides += 1;
+                }
+                Next::Mark { name, .. } => {
+                    self.generator.commit();
+                    frame.mark(now, &name).map_err(Ended::History)?;
+                    taken.sync = true;
+                    asides += 1;
+                }
+                Next::Pending { until: None } => {
+                    if self.desk.crew.busy() == 0 && cooled.is_none() {
+                        return Err(Ended::Stuck);
+                    }
+                    break;
+                }
+                Next::Pending { until: Some(until) } => {
+                    taken.not_after(Some(until.max(now.saturating_add(NAP))));
+                    break;
+                }
+                Next::Done => return Err(Ended::Done),
+            }
+            if asides >= ASIDES {
+                taken.not_after(Some(now.saturating_add(NAP)));
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    #[inline]
+    fn invoke(&mut self, frame: &mut Turn<'_>, slot: u32, op: Op, now: Nanos) -> Result<(), Ended> {
+        let Some(process) = self.desk.crew.take(slot) else {
+            let slots = self.desk.crew.slots();
+            let problem = format!("`{op}` for slot {slot}, which is not free (slots 0..{slots})");
+            return Err(Ended::BadOffer(problem));
+        };
+        self.generator.commit();
+        if let Err(error) = frame.invoke(process, self.config.node(slot), &op, now) {
+            // Nothing was added to the frame, nothing is handed out: the slot is as it was.
+            self.desk.crew.give_back(slot, Outcome::Fail, None);
+            return Err(Ended::BadOffer(format!("an operation that no record holds: {error}")));
+        }
+        let observation =
+            Observation { time: now, slot, process, kind: Kind::Invoke, op: &op, error: None };
+        self.generator.observe(&self.desk.crew.context(now), &observation);
+        let patience = match self.config.op_timeouts.is_empty() {
+            true => self.config.op_timeout,
+            false => *self.config.op_timeouts.get(op.name()).unwrap_or(&self.config.op_timeout),
+        };
+        self.hub.place(slot, Job { process, op, dispatched: now, patience });
+        self.assigned.push(slot);
+        Ok(())
+    }
+
+    fn reason_to_end(&mut self, now: Nanos) -> Result<(), Ended> {
+        if let Some(problem) = self.desk.client_bug.take() {
+            return Err(Ended::ClientBug(problem));
+        }
+        if self.desk.out_of_processes {
+            return Err(Ended::OutOfProcesses);
+        }
+        if let Some(reason) = self.stop.reason() {
+            return Err(Ended::Stopped(reason.clone()));
+        }
+        match self.stop_at {
+            Some(stop_at) if now >= stop_at => Err(Ended::TimeLimit),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Publishes the figures; once a second looks whether the machine slept.
+    fn housekeeping(&mut self, now: Nanos) -> Result<(), RecordError> {
+        if !self.desk.gauge.publish(&self.progress, self.desk.crew.busy(), now) {
+            return Ok(());
+        }
+        let suspended = self.clock.suspended();
+        if suspended < SUSPENDED || self.desk.suspended >= SUSPENDED {
+            return Ok(());
+        }
+        self.desk.suspended = suspended;
+        self.recorder.mark("suspended")
+    }
+
+    /// Awaits the operations under way: each has its own deadline.
+    async fn await_rest(&mut self, mut ended: Ended) -> Ended {
+        let grace = self.config.patience_max() + GRACE;
+        let give_up = self.clock.now().saturating_add(nanos(grace));
+        let hub = Rc::clone(&self.hub);
+        let mut alarm = Alarm::new(self.clock);
+        alarm.set(give_up);
+        while self.desk.crew.busy() > 0 && self.clock.now() < give_up {
+            poll_fn(|cx| {
+                let ready = hub.poll_done(cx).is_ready() || alarm.poll(cx).is_ready();
+                if ready { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+            if let Err(error) = self.last_turn() {
+                self.forget_turn();
+                if !matches!(ended, Ended::History(_)) {
+                    ended = Ended::History(error);
+                }
+            }
+        }
+        match self.desk.client_bug.take() {
+            Some(problem) if !matches!(ended, Ended::History(_)) => Ended::ClientBug(problem),
+            Some(_) | None => ended,
+        }
+    }
+
+    /// The frame is not on file: what it completed stays open, what it invoked never started.
+    fn forget_turn(&mut self) {
+        for slot in self.assigned.drain(..) {
+            self.hub.withdraw(slot);
+            self.desk.crew.give_back(slot, Outcome::Fail, None);
+        }
+        self.received.clear();
+        self.desk.gauge.forget();
+    }
+
+    /// Completions only.
+    fn last_turn(&mut self) -> Result<(), RecordError> {
+        let recorder = self.recorder.clone();
+        let mut frame = recorder.turn();
+        self.drain(&mut frame, self.clock.now())?;
+        frame.write()?;
+        drop(frame);
+        let on_file = self.clock.now();
+        self.received.drain(..).for_each(|at| self.desk.noise.recorded(at, on_file));
+        self.housekeeping(on_file)
+    }
+
+    fn outcome(mut self, ended: Ended) -> LoadOutcome {
+        let finished = self.clock.now();
+        self.desk.gauge.publish(&self.progress, 0, finished);
+        let suspended = self.clock.suspended().max(self.desk.suspended);
+        let Desk { crew, noise, gauge, ops, panics, errors, .. } = self.desk;
+        let [ok, fail, info] = gauge.totals();
+        LoadOutcome {
+            ended,
+            ops,
+            ok,
+            fail,
+            info,
+            open: ops - (ok + fail + info).min(ops),
+            panics,
+            errors,
+            next_process: crew.next_process(),
+            started: self.started,
+            finished,
+            suspended,
+            noise: noise.report(),
+        }
+    }
+}
+
+/// When to turn again, and whether a phase mark waits for the disk.
+struct Taken {
+    until: Nanos,
+    sync: bool,
+}
+
+impl Taken {
+    fn not_after(&mut self, at: Option<Nanos>) {
+        self.until = at.map_or(self.until, |at| self.until.min(at));
+    }
+}
+
+impl Desk {
+    fn new(crew: Crew, now: Nanos) -> Desk {
+        Desk {
+            crew,
+            noise: NoiseMeter::new(),
+            gauge: Gauge::new(now),
+            ops: 0,
+            panics: 0,
+            errors: BTreeMap::new(),
+            notes: 0,
+            suspended: Duration::ZERO,
+            client_bug: None,
+            out_of_processes: false,
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, done: &Done, drained: Nanos) {
+        let wire = (done.sent, done.received);
+        self.noise.op(done.dispatched, done.taken, wire, drained);
+        self.gauge.completed(done.outcome, done.received.saturating_sub(done.sent));
+        if let Some(trouble) = &done.trouble {
+            self.count_trouble(trouble);
+        }
+    }
+
+    fn count_trouble(&mut self, trouble: &Trouble) {
+        let class: &str = &trouble.error.0;
+        let known = self.errors.contains_key(class) || self.errors.len() < CLASSES;
+        let class = if known { class } else { "other" };
+        match self.errors.get_mut(class) {
+            Some(tally) => tally.count += 1,
+            None => {
+                let first = trouble.detail.clone();
+                self.errors.insert(class.to_owned(), ErrorTally { count: 1, first });
+            }
+        }
+        match trouble.client {
+            ClientCode::Fine => {}
+            ClientCode::Panicked => self.panics += 1,
+            ClientCode::AnsweredAnother => {
+                self.client_bug.get_or_insert_with(|| trouble.detail.clone());
+            }
+        }
+    }
+}
+
+/// Puts a completion into the frame, and what people should read beside it.
+#[inline]
+fn record(frame: &mut Turn<'_>, done: &mut Done, desk: &mut Desk) -> Result<(), RecordError> {
+    match complete(frame, done) {
+        Ok(()) => {}
+        Err(RecordError::TooLong { .. }) => {
+            // Perhaps only together with the rest of the frame.
+            frame.write()?;
+            if let Err(RecordError::TooLong { problem, .. }) = complete(frame, done) {
+                *done = too_large(done, problem);
+                complete(frame, done)?;
+            }
+        }
+        Err(error) => return Err(error),
+    }
+    match &done.trouble {
+        Some(trouble) if desk.notes < KEPT_NOTES => aside(frame, done, trouble, &mut desk.notes),
+        Some(_) | None => Ok(()),
+    }
+}
+
+#[inline]
+fn complete(frame: &mut Turn<'_>, done: &Done) -> Result<(), RecordError> {
+    let error = done.trouble.as_ref().map(|trouble| &trouble.error);
+    frame.complete(done.process, done.outcome, &done.op, error, (done.sent, done.received))
+}
+
+/// A reply beyond every limit: what it said is not kept, so it is as if it had not been read.
+fn too_large(done: &Done, detail: String) -> Done {
+    let client = ClientCode::Fine;
+    let trouble = Trouble { error: LIMIT, detail, raw: None, client, cool_until: None };
+    Done {
+        op: done.op.pending(),
+        outcome: Outcome::Info,
+        trouble: Some(Box::new(trouble)),
+        ..*done
+    }
+}
+
+/// Raw replies, panics and answers to other questions are kept in words.
+fn aside(
+    frame: &mut Turn<'_>,
+    done: &Done,
+    trouble: &Trouble,
+    notes: &mut u32,
+) -> Result<(), RecordError> {
+    let Trouble { error, detail, raw, client, .. } = trouble;
+    let what = match (raw, client) {
+        (Some(raw), _) => format!("{detail}; the reply: {}", raw.escape_ascii()),
+        (None, ClientCode::Panicked | ClientCode::AnsweredAnother) => detail.clone(),
+        (None, ClientCode::Fine) => return Ok(()),
+    };
+    *notes += 1;
+    let last = match *notes {
+        KEPT_NOTES => "; from here on such notes are counted, not kept",
+        _ => "",
+    };
+    let text = format!("{} `{}`: {error}: {what}{last}", done.process, done.op.pending());
+    frame.note(done.received, &text)
+}
+
+/// One timer, set anew only when it must ring earlier than it would.
+struct Alarm {
+    clock: Clock,
+    sleep: Pin<Box<Sleep>>,
+    armed: Option<Nanos>,
+}
+
+impl Alarm {
+    fn new(clock: Clock) -> Alarm {
+        let sleep = Box::pin(tokio::time::sleep_until(clock.instant(Nanos(0)).into()));
+        Alarm { clock, sleep, armed: None }
+    }
+
+    /// Rings at `at` or, set earlier before, too early: that costs one idle turn.
+    #[inline]
+    fn set(&mut self, at: Nanos) {
+        if self.armed.is_none_or(|armed| at < armed) {
+            self.sleep.as_mut().reset(self.clock.instant(at).into());
+            self.armed = Some(at);
+        }
+    }
+
+    #[inline]
+    fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Poll<()> {
+        let rung = self.sleep.as_mut().poll(cx);
+        if rung.is_ready() {
+            self.armed = None;
+        }
+        rung
+    }
+}
+
+fn kind(outcome: Outcome) -> Kind {
+    match outcome {
+        Outcome::Ok => Kind::Ok,
+        Outcome::Fail => Kind::Fail,
+        Outcome::Info | Outcome::Open => Kind::Info,
+    }
+}
+
+fn nanos(duration: Duration) -> Nanos {
+    Nanos(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,243 @@
+//! One load: a generator, its clients, and what came of them.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
+use tribunal_history::{Nanos, NodeId};
+
+use super::crew::Crew;
+use super::dispatcher::Dispatcher;
+use super::executor::{Connect, Worker, message};
+use super::hub::Hub;
+use super::noise::SelfNoise;
+use super::progress::Progress;
+use super::recorder::{RecordError, Recorder};
+use super::stop::{StopReason, StopSignal};
+use crate::deadlines::Deadlines;
+use crate::generator::Generator;
+
+/// How a generator is driven.
+#[derive(Clone, Debug)]
+pub struct LoadConfig {
+    /// Number of slots.
+    pub concurrency: u32,
+    /// Number of nodes; slot `s` talks to node `s mod nodes`.
+    pub nodes: u16,
+    /// Processes start here or later: [`LoadOutcome::next_process`] of the load before.
+    pub first_process: u32,
+    /// When generation ends at the latest, since the start of the load.
+    pub time_limit: Option<Duration>,
+    /// Patience of one operation, connecting included.
+    pub op_timeout: Duration,
+    /// Other patience, by operation name (`read`, `txn`).
+    pub op_timeouts: BTreeMap<String, Duration>,
+    /// Patience for closing a client.
+    pub close_timeout: Duration,
+}
+
+/// Why generation ended.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    /// The generator had nothing more.
+    Done,
+    /// The time limit.
+    TimeLimit,
+    /// Asked to, from outside.
+    Stopped(StopReason),
+    /// The generator waits for something that cannot come.
+    Stuck,
+    /// The generator offered what is not possible; in words.
+    BadOffer(String),
+    /// A client answered a question that was not asked; in words.
+    ClientBug(String),
+    /// More than 2^32 processes.
+    OutOfProcesses,
+    /// The history cannot be written: disk full or worse. Operations under way were awaited, and
+    /// stand as open in what is on file.
+    History(RecordError),
+}
+
+/// Operations that ended with one error class.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ErrorTally {
+    /// How many.
+    pub count: u64,
+    /// What the first one said.
+    pub first: String,
+}
+
+/// What came of a load.
+#[derive(Clone, Debug)]
+pub struct LoadOutcome {
+    /// Why generation ended.
+    pub ended: Ended,
+    /// Operations handed out.
+    pub ops: u64,
+    /// That happened.
+    pub ok: u64,
+    /// That did not.
+    pub fail: u64,
+    /// With unknown outcome.
+    pub info: u64,
+    /// Not on record as completed: their workers did not return within deadline and grace, or the
+    /// history could not be written.
+    pub open: u64,
+    /// Operations whose client panicked.
+    pub panics: u64,
+    /// By error class, in order of name.
+    pub errors: BTreeMap<String, ErrorTally>,
+    /// No process of this or a later number was used.
+    pub next_process: u32,
+    /// When the load began.
+    pub started: Nanos,
+    /// When its last operation had been awaited.
+    pub finished: Nanos,
+    /// How long the machine slept meanwhile; more than a second makes timing meaningless.
+    pub suspended: Duration,
+    /// What the harness added.
+    pub noise: SelfNoise,
+}
+
+/// Why a load could not be run at all.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A configuration that means nothing.
+    #[error("load: {0}")]
+    Config(String),
+    /// The runtime or its thread could not be made.
+    #[error("load: start its thread and runtime: {0}")]
+    Runtime(#[from] std::io::Error),
+    /// Our own code or the generator panicked. Everything written before stands.
+    #[error("load: panicked: {0}; please report this")]
+    Panicked(String),
+}
+
+/// Everything a load acts through.
+pub struct LoadParts {
+    /// Offers operations. Bound to its stream already.
+    pub generator: Box<dyn Generator>,
+    /// Opens clients.
+    pub connect: Arc<dyn Connect>,
+    /// Writes the history; its clock is the load's.
+    pub recorder: Recorder,
+    /// Ends the load from outside.
+    pub stop: StopSignal,
+    /// Shows how it goes.
+    pub progress: Arc<Progress>,
+}
+
+impl LoadConfig {
+    /// Without time limit, with the default deadlines.
+    pub fn new(concurrency: u32, nodes: u16) -> LoadConfig {
+        let deadlines = Deadlines::default();
+        LoadConfig {
+            concurrency,
+            nodes,
+            first_process: 0,
+            time_limit: None,
+            op_timeout: deadlines.op,
+            op_timeouts: BTreeMap::new(),
+            close_timeout: deadlines.close,
+        }
+    }
+
+    /// The node of a slot.
+    pub fn node(&self, slot: u32) -> NodeId {
+        NodeId((slot % u32::from(self.nodes)) as u16)
+    }
+
+    /// The longest any operation may take.
+    pub(super) fn patience_max(&self) -> Duration {
+        self.op_timeouts.values().copied().fold(self.op_timeout, Duration::max)
+    }
+}
+
+impl LoadOutcome {
+    /// Whether so many clients panicked that the client, not the database, is on trial: more than
+    /// 1 % of the operations.
+    pub fn client_is_broken(&self) -> bool {
+        self.panics * 100 > self.ops
+    }
+}
+
+/// Runs a load to its end on the calling thread, which it needs for itself: a current-thread
+/// runtime, the dispatcher and one worker per slot. May be called again for the next phase of the
+/// same run, with [`LoadConfig::first_process`] set.
+///
+/// # Errors
+/// See [`LoadError`]. How the load itself went is [`LoadOutcome::ended`].
+pub fn run_load(config: LoadConfig, parts: LoadParts) -> Result<LoadOutcome, LoadError> {
+    if config.concurrency == 0 || config.nodes == 0 {
+        let problem = format!("{} slots, {} nodes", config.concurrency, config.nodes);
+        return Err(LoadError::Config(format!("{problem}; at least one of each is needed")));
+    }
+    let crew = Crew::new(config.concurrency, config.first_process);
+    let crew = crew.ok_or_else(|| LoadError::Config("no process numbers left".into()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let tasks = LocalSet::new();
+    tasks.block_on(&runtime, drive(config, parts, crew))
+}
+
+/// [`run_load`] on a thread of its own, awaited from any runtime.
+///
+/// # Errors
+/// See [`LoadError`].
+pub async fn run_load_apart(
+    config: LoadConfig,
+    parts: LoadParts,
+) -> Result<LoadOutcome, LoadError> {
+    let (answer, waiting) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("load".into()).spawn(move || {
+        // The receiver may be gone: then nobody wants the outcome, and the history has it all.
+        drop(answer.send(run_load(config, parts)));
+    })?;
+    match waiting.await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(LoadError::Panicked(match thread.join() {
+            Ok(()) => "its thread ended without an outcome".into(),
+            Err(panic) => message(&*panic),
+        })),
+    }
+}
+
+async fn drive(config: LoadConfig, parts: LoadParts, crew: Crew) -> Result<LoadOutcome, LoadError> {
+    let hub = Rc::new(Hub::new(config.concurrency));
+    let clock = parts.recorder.clock();
+    let workers: Vec<_> = (0..config.concurrency)
+        .map(|slot| {
+            let worker = Worker {
+                slot,
+                node: config.node(slot),
+                hub: Rc::clone(&hub),
+                connect: Arc::clone(&parts.connect),
+                clock,
+                close_patience: config.close_timeout,
+            };
+            tokio::task::spawn_local(worker.run())
+        })
+        .collect();
+    // A task of its own, so that it queues behind the workers it woke: then one turn takes the
+    // results of all of them.
+    let close_patience = config.close_timeout;
+    let dispatcher = Dispatcher::new(config, parts, crew, Rc::clone(&hub));
+    let outcome = tokio::task::spawn_local(dispatcher.run()).await;
+    hub.close();
+    let closing = async {
+        for worker in workers {
+            if let Err(error) = worker.await {
+                tracing::warn!(%error, "a worker did not end well");
+            }
+        }
+    };
+    // Workers bound their own closing; a client that blocks the thread is not waited for twice.
+    let grace = close_patience + Duration::from_secs(1);
+    if tokio::time::timeout(grace, closing).await.is_err() {
+        tracing::warn!("some clients did not close in time");
+    }
+    outcome.map_err(|error| LoadError::Panicked(error.to_string()))
+}
