@@ -1,7 +1,7 @@
 //! A set of worker slots.
 
 /// Slots `0..n` as bits.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SlotSet {
     words: Vec<u64>,
     len: u32,
@@ -95,6 +95,18 @@ impl SlotSet {
         self.len = self.words.iter().map(|word| word.count_ones()).sum();
     }
 
+    /// Removes every member.
+    pub fn clear(&mut self) {
+        self.words.clear();
+        self.len = 0;
+    }
+
+    /// Makes `slot` the only member.
+    pub fn assign_one(&mut self, slot: u32) {
+        self.clear();
+        self.grow(slot);
+    }
+
     /// Adds `slot`, making room for it.
     pub fn grow(&mut self, slot: u32) {
         let words = slot as usize / 64 + 1;
@@ -113,6 +125,16 @@ impl SlotSet {
         member
     }
 }
+
+/// Equal members; the room for more does not matter.
+impl PartialEq for SlotSet {
+    fn eq(&self, other: &SlotSet) -> bool {
+        let shared = self.words.len().min(other.words.len());
+        self.len == other.len && self.words[..shared] == other.words[..shared]
+    }
+}
+
+impl Eq for SlotSet {}
 
 impl FromIterator<u32> for SlotSet {
     fn from_iter<I: IntoIterator<Item = u32>>(slots: I) -> SlotSet {

@@ -7,6 +7,7 @@
 use tribunal_history::{ErrorClass, Kind, Nanos, NodeId, Op, Process};
 
 use super::{Gen, Next, Observation, Threads, path};
+use crate::seed::Seed;
 
 /// What to do now.
 #[derive(Clone, PartialEq, Debug)]
@@ -51,8 +52,9 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// `generator` must be bound.
-    pub fn new(generator: Gen, threads: Threads) -> Turns {
+    /// Binds `generator` to the stream `gen` of `seed`.
+    pub fn new(mut generator: Gen, seed: Seed, threads: Threads) -> Turns {
+        generator.bind(&seed.root().child("gen"));
         Turns { generator, threads, committed: 0 }
     }
 
