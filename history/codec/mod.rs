@@ -1,6 +1,20 @@
 //! Readers and writers of histories, one format per file.
 
+mod edn;
 mod error;
+mod format;
+mod forms;
+mod hex;
+mod jepsen;
+mod jepsen_op;
+mod jsonl;
+mod losses;
 pub mod native;
+mod nemesis;
+mod porcupine;
+mod tape;
+mod track;
 
 pub use error::CodecError;
+pub use format::{Format, Read, ReadOptions, SOLE_KEY, detect, read, write};
+use track::{Track, track};

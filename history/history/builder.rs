@@ -57,6 +57,12 @@ impl Builder {
         Builder::new(Order::AsGiven)
     }
 
+    /// Switches to [`Builder::as_given`] before the first event, keeping faults and marks.
+    pub(crate) fn rank_as_given(&mut self) {
+        debug_assert!(self.events.is_empty());
+        self.order = Order::AsGiven;
+    }
+
     fn new(order: Order) -> Builder {
         Builder {
             order,

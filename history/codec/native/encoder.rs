@@ -87,6 +87,19 @@ impl FrameEncoder {
         Some(&self.frame)
     }
 
+    /// The events that follow are ranked in the order in which they are written; their times are
+    /// for display. For histories that were read from a format without usable times. To be called
+    /// before the first event: the reader refuses it later.
+    ///
+    /// # Errors
+    /// A frame that was never taken.
+    pub fn in_given_order(&mut self) -> Result<(), CodecError> {
+        self.open();
+        let start = self.frame.len();
+        self.frame.push(tag::GIVEN_ORDER);
+        self.bounded(start)
+    }
+
     /// `process` is about to ask for `op`: what it observes is not written.
     ///
     /// # Errors

@@ -29,6 +29,8 @@ pub const SEGMENT_EVENTS: u32 = 1 << 16;
 mod tag {
     pub(super) const INTERN: u8 = 0x01;
     pub(super) const SEGMENT: u8 = 0x02;
+    /// Events are ranked as given, not by time. Stands before every event.
+    pub(super) const GIVEN_ORDER: u8 = 0x03;
     /// Bit 0: session follows. Bit 1: node follows. Bits 2-4: [`crate::F`].
     pub(super) const INVOKE: u8 = 0x20;
     /// Bits 0-1: outcome. Bit 2: error class follows. Bits 3-4: 0 nothing seen, 1 one value,

@@ -187,6 +187,14 @@ impl Reader {
                 }
                 Ok(())
             }
+            tag::GIVEN_ORDER => {
+                if self.builder.events() > 0 {
+                    let message = "the order of events is declared after the first event";
+                    return Err(CodecError::native(start, message));
+                }
+                self.builder.rank_as_given();
+                Ok(())
+            }
             tag @ tag::INVOKE..=0x3f => self.invoke(tag, cursor, start),
             tag @ tag::COMPLETE..=0x5f => self.complete(tag, cursor, start),
             tag @ tag::ADVISORY..=u8::MAX => {

@@ -1,0 +1,274 @@
+//! Which format bytes are in, and the one door to all of them.
+
+use std::io::Write;
+
+use super::native::{self, FrameEncoder, LogHeader, Torn};
+use super::{CodecError, Track, edn, jsonl, porcupine, track};
+use crate::{EventId, History, Value};
+
+/// The key of the one register of a format that names no key.
+pub const SOLE_KEY: Value = Value::Nil;
+
+/// A format histories are read from and written to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Format {
+    /// Our log, `history.log`: nothing is lost.
+    Native,
+    /// Our JSON lines; reads JSON with Jepsen's keys, too.
+    Jsonl,
+    /// The EDN of Jepsen, Elle and Knossos.
+    Edn,
+    /// Porcupine's log of Jepsen's etcd tests.
+    Porcupine,
+}
+
+impl Format {
+    /// Every format, in the order of the documentation.
+    pub const ALL: [Format; 4] = [Format::Native, Format::Jsonl, Format::Edn, Format::Porcupine];
+
+    /// The format's name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Native => "native",
+            Format::Jsonl => "jsonl",
+            Format::Edn => "edn",
+            Format::Porcupine => "porcupine",
+        }
+    }
+
+    /// The format of a name.
+    pub fn from_name(name: &str) -> Option<Format> {
+        Format::ALL.into_iter().find(|format| format.name() == name)
+    }
+}
+
+/// What the bytes do not say themselves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReadOptions {
+    /// Whether values of registers in Jepsen's formats are `[key value]` tuples. `None`: decided
+    /// by the first register operation.
+    pub independent: Option<bool>,
+}
+
+/// A history as it was read.
+#[derive(Debug)]
+pub struct Read {
+    /// What was observed.
+    pub history: History,
+    /// The format it was in.
+    pub format: Format,
+    /// What is known about the run: one JSON document.
+    pub meta: Option<String>,
+    /// Why the run ended. Of the formats that can say so, a missing end means incomplete.
+    pub ended: Option<String>,
+    /// Where a native log is torn.
+    pub torn: Option<Torn>,
+    /// What had to be assumed or was left out: sentences for people.
+    pub warnings: Vec<String>,
+}
+
+/// The format bytes are in, by content and never by name.
+pub fn detect(bytes: &[u8]) -> Option<Format> {
+    if bytes.starts_with(native::MAGIC) {
+        return Some(Format::Native);
+    }
+    let text = skip_blank(bytes);
+    if text.is_empty() {
+        // A log of no events is an empty file; a file of comments is EDN.
+        let blank = bytes.iter().all(u8::is_ascii_whitespace);
+        return Some(if blank { Format::Porcupine } else { Format::Edn });
+    }
+    if text.starts_with(b"INFO") {
+        return Some(Format::Porcupine);
+    }
+    let inner = match text[0] {
+        b'[' | b'(' => skip_blank(&text[1..]),
+        _ => text,
+    };
+    match inner {
+        [] | [b']' | b')', ..] => Some(Format::Edn),
+        [b'#', ..] => Some(Format::Edn),
+        [b'{', rest @ ..] => match skip_blank(rest) {
+            [b'"', ..] => Some(Format::Jsonl),
+            [b':', ..] if !is_key_value_log(text) => Some(Format::Edn),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Porcupine's other log has the key beside the value: `:key "0", :value "x 9 0 y"`.
+fn is_key_value_log(text: &[u8]) -> bool {
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(&line[..line.len().min(4096)]);
+    line.starts_with("{:process") && line.contains(":key \"")
+}
+
+/// White space, commas and `;` comments.
+fn skip_blank(mut bytes: &[u8]) -> &[u8] {
+    bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    loop {
+        match bytes {
+            [b' ' | b'\t' | b'\r' | b'\n' | b',', rest @ ..] => bytes = rest,
+            [b';', ..] => {
+                let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+                bytes = &bytes[end..];
+            }
+            _ => return bytes,
+        }
+    }
+}
+
+/// Reads a history in `format`, or in the format its content shows.
+///
+/// # Errors
+/// Bytes in no known format, or that are not a history; the error says where.
+pub fn read(
+    bytes: &[u8],
+    format: Option<Format>,
+    options: &ReadOptions,
+) -> Result<Read, CodecError> {
+    let Some(format) = format.or_else(|| detect(bytes)) else {
+        return Err(CodecError::Unsupported(refusal(bytes)));
+    };
+    let bytes = match format {
+        Format::Native => bytes,
+        Format::Jsonl | Format::Edn | Format::Porcupine => {
+            bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+        }
+    };
+    let text = |(history, warnings)| Read {
+        history,
+        format,
+        meta: None,
+        ended: None,
+        torn: None,
+        warnings,
+    };
+    match format {
+        Format::Native => native(bytes),
+        Format::Jsonl if jsonl::is_ours(bytes) => jsonl::read(bytes),
+        Format::Jsonl => edn::read_json(bytes, options).map(text),
+        Format::Edn => edn::read(bytes, options).map(text),
+        Format::Porcupine => porcupine::read(bytes).map(text),
+    }
+}
+
+fn native(bytes: &[u8]) -> Result<Read, CodecError> {
+    let log = native::read_log(bytes)?;
+    let mut warnings = Vec::new();
+    if let Some(torn) = &log.torn {
+        warnings.push(format!(
+            "the log is torn at byte {}: {}; the {} events before it are kept",
+            torn.at_byte, torn.reason, torn.kept_events
+        ));
+    }
+    if log.ended.is_none() {
+        warnings.push("the log has no end: the run was cut short".to_owned());
+    }
+    if log.skipped > 0 {
+        warnings.push(format!("{} records of a newer release were skipped", log.skipped));
+    }
+    Ok(Read {
+        history: log.history,
+        format: Format::Native,
+        meta: log.meta,
+        ended: log.ended,
+        torn: log.torn,
+        warnings,
+    })
+}
+
+/// Why bytes in no known format are refused, and what to do.
+fn refusal(bytes: &[u8]) -> String {
+    let known: [(&[u8], &str); 6] = [
+        (b"\x28\xb5\x2f\xfd", "zstd-compressed; unpack it first: zstd -d FILE"),
+        (b"\x1f\x8b", "gzip-compressed; unpack it first: gunzip FILE"),
+        (b"PAR1", "Parquet, which is only written"),
+        (b"JEPSEN", "Jepsen's binary store; export its history.edn first"),
+        (b"r(", "Plume text, which is not supported yet"),
+        (b"w(", "Plume text, which is not supported yet"),
+    ];
+    let text = skip_blank(bytes);
+    for (magic, what) in known {
+        if bytes.starts_with(magic) || text.starts_with(magic) {
+            return format!("this is {what}");
+        }
+    }
+    if is_key_value_log(text) {
+        return "this is Porcupine's key-value log, which is not supported yet".to_owned();
+    }
+    if [b"r ", b"w ", b"--", b"=="].iter().any(|start| text.starts_with(*start)) {
+        return "this looks like AWDIT text, which is not supported yet".to_owned();
+    }
+    let names: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
+    format!("the content is in no known format; name one of {}", names.join(", "))
+}
+
+/// Writes a history, and says what the format could not hold.
+///
+/// # Errors
+/// A history the format cannot hold at all, or a sink that fails.
+pub fn write(
+    history: &History,
+    format: Format,
+    out: &mut impl Write,
+) -> Result<Vec<String>, CodecError> {
+    match format {
+        Format::Native => write_native(history, out).map(|()| Vec::new()),
+        Format::Jsonl => jsonl::write(history, out).map(|()| Vec::new()),
+        Format::Edn => edn::write(history, out),
+        Format::Porcupine => porcupine::write(history, out),
+    }
+}
+
+/// Events per frame of a written log.
+const FRAME_EVENTS: u32 = 1024;
+
+/// Events are written in the order of their rank, and the log says that this order counts: the
+/// times of a history read from text may contradict it.
+fn write_native(history: &History, out: &mut impl Write) -> Result<(), CodecError> {
+    let mut encoder = FrameEncoder::new(&LogHeader::default());
+    out.write_all(encoder.header_bytes())?;
+    encoder.in_given_order()?;
+    let mut track = track(history).peekable();
+    for id in 0..history.event_count() {
+        let (operation, completion) = history.owner(EventId(id));
+        let (asked, answered) = (operation.invoked_at(), operation.completed_at());
+        let now = if completion { answered } else { asked };
+        while let Some(entry) = track.next_if(|entry| entry.time() < now) {
+            put_track(&mut encoder, &entry)?;
+        }
+        let (process, op) = (operation.process(), operation.op());
+        match completion {
+            false => {
+                let session = Some(operation.session());
+                encoder.invoke(process, session, operation.node(), &op, asked)?;
+            }
+            true => {
+                let (outcome, error) = (operation.outcome(), operation.error());
+                encoder.complete(process, outcome, Some(&op), error.as_ref(), asked, answered)?;
+            }
+        }
+        if id % FRAME_EVENTS == FRAME_EVENTS - 1
+            && let Some(frame) = encoder.frame()
+        {
+            out.write_all(frame)?;
+        }
+    }
+    for entry in track {
+        put_track(&mut encoder, &entry)?;
+    }
+    encoder.end(history.end(), "export")?;
+    if let Some(frame) = encoder.frame() {
+        out.write_all(frame)?;
+    }
+    Ok(())
+}
+
+fn put_track(encoder: &mut FrameEncoder, entry: &Track<'_>) -> Result<(), CodecError> {
+    match entry {
+        Track::Fault(fault) => encoder.fault(fault),
+        Track::Mark(mark) => encoder.mark(mark),
+    }
+}

@@ -1,0 +1,217 @@
+//! A history to JSON lines.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use super::{SCHEMA, SCHEMA_VERSION};
+use crate::codec::{CodecError, Track, hex, track};
+use crate::{Event, FaultEvent, History, Kind, Mark, Mop, Observed, Op, RegisterOp, Value};
+
+pub(in crate::codec) fn write(history: &History, out: &mut impl Write) -> Result<(), CodecError> {
+    writeln!(out, "{{\"schema\":\"{SCHEMA}\",\"schema_version\":{SCHEMA_VERSION}}}")?;
+    let mut track = track(history).peekable();
+    let mut line = String::new();
+    for event in history.events() {
+        line.clear();
+        while let Some(entry) = track.next_if(|entry| entry.time() < event.time) {
+            put_track(&mut line, &entry);
+        }
+        put_event(&mut line, &event);
+        out.write_all(line.as_bytes())?;
+    }
+    line.clear();
+    for entry in track {
+        put_track(&mut line, &entry);
+    }
+    out.write_all(line.as_bytes())?;
+    Ok(())
+}
+
+/// Appends formatted text; writing to a String cannot fail.
+macro_rules! put {
+    ($line:expr, $($arg:tt)*) => {
+        let _ = write!($line, $($arg)*);
+    };
+}
+
+fn put_event(line: &mut String, event: &Event) {
+    put!(line, "{{\"id\":{},\"time\":{}", event.id.0, event.time.0);
+    put!(line, ",\"process\":{}", event.process.0);
+    if event.session.0 != event.process.0 {
+        put!(line, ",\"session\":{}", event.session.0);
+    }
+    if let Some(node) = event.node {
+        put!(line, ",\"node\":{}", node.0);
+    }
+    put!(line, ",\"kind\":\"{}\",\"op\":{{\"f\":\"{}\"", event.kind.name(), event.op.name());
+    match &event.op {
+        Op::Register(op) => {
+            line.push_str(",\"key\":");
+            put_value(line, op.key());
+            match op {
+                RegisterOp::Read { value, .. } => {
+                    if let Some(value) = seen(event.kind, value) {
+                        line.push_str(",\"value\":");
+                        put_seen(line, value);
+                    }
+                }
+                RegisterOp::Write { value, .. } => {
+                    line.push_str(",\"value\":");
+                    put_value(line, value);
+                }
+                RegisterOp::Cas { from, to, .. } => {
+                    line.push_str(",\"from\":");
+                    put_value(line, from);
+                    line.push_str(",\"to\":");
+                    put_value(line, to);
+                }
+            }
+        }
+        Op::Txn(txn) => {
+            line.push_str(",\"mops\":[");
+            for (i, mop) in txn.mops.iter().enumerate() {
+                line.push_str(if i == 0 { "" } else { "," });
+                put_mop(line, event.kind, mop);
+            }
+            line.push(']');
+        }
+    }
+    line.push('}');
+    if let Some(error) = &event.error {
+        line.push_str(",\"error\":");
+        put_text(line, &error.0);
+    }
+    line.push_str("}\n");
+}
+
+/// What is there to write of an observation: nothing of a pending one.
+fn seen<T>(kind: Kind, value: &Observed<T>) -> Option<Option<&T>> {
+    match (kind, value) {
+        (Kind::Ok, Observed::Present(value)) => Some(Some(value)),
+        (Kind::Ok, Observed::Absent) => Some(None),
+        (Kind::Ok, Observed::Pending) | (Kind::Invoke | Kind::Fail | Kind::Info, _) => None,
+    }
+}
+
+fn put_mop(line: &mut String, kind: Kind, mop: &Mop) {
+    match mop {
+        Mop::Read { key, value } => {
+            line.push_str("[\"read\",");
+            put_value(line, key);
+            if let Some(value) = seen(kind, value) {
+                line.push(',');
+                put_seen(line, value);
+            }
+        }
+        Mop::Write { key, value } => {
+            line.push_str("[\"write\",");
+            put_value(line, key);
+            line.push(',');
+            put_value(line, value);
+        }
+        Mop::Append { key, element } => {
+            line.push_str("[\"append\",");
+            put_value(line, key);
+            line.push(',');
+            put_value(line, element);
+        }
+        Mop::ReadList { key, elements } => {
+            line.push_str("[\"read-list\",");
+            put_value(line, key);
+            if let Some(elements) = seen(kind, elements) {
+                line.push(',');
+                put_list(line, elements, put_value);
+            }
+        }
+        Mop::ReadPredicate { predicate, matches } => {
+            line.push_str("[\"read-predicate\",");
+            put_text(line, predicate);
+            if let Some(matches) = seen(kind, matches) {
+                line.push(',');
+                put_list(line, matches, |line, (key, value)| {
+                    line.push('[');
+                    put_value(line, key);
+                    line.push(',');
+                    put_value(line, value);
+                    line.push(']');
+                });
+            }
+        }
+    }
+    line.push(']');
+}
+
+fn put_list<T>(line: &mut String, list: Option<&Vec<T>>, each: impl Fn(&mut String, &T)) {
+    let Some(list) = list else {
+        line.push_str("null");
+        return;
+    };
+    line.push('[');
+    for (i, element) in list.iter().enumerate() {
+        line.push_str(if i == 0 { "" } else { "," });
+        each(line, element);
+    }
+    line.push(']');
+}
+
+fn put_seen(line: &mut String, value: Option<&Value>) {
+    match value {
+        None => line.push_str("null"),
+        Some(Value::Nil) => line.push_str("{\"nil\":null}"),
+        Some(value) => put_value(line, value),
+    }
+}
+
+fn put_value(line: &mut String, value: &Value) {
+    match value {
+        Value::Nil => line.push_str("null"),
+        Value::Int(int) => {
+            put!(line, "{int}");
+        }
+        Value::Text(text) => put_text(line, text),
+        Value::Unparsed(raw) => {
+            put!(line, "{{\"unparsed\":\"{}\"}}", hex::encode(raw));
+        }
+    }
+}
+
+fn put_text(line: &mut String, text: &str) {
+    line.push('"');
+    let mut plain = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= b' ' && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        line.push_str(&text[plain..at]);
+        plain = at + 1;
+        match byte {
+            b'"' => line.push_str("\\\""),
+            b'\\' => line.push_str("\\\\"),
+            b'\n' => line.push_str("\\n"),
+            control => {
+                put!(line, "\\u{control:04x}");
+            }
+        }
+    }
+    line.push_str(&text[plain..]);
+    line.push('"');
+}
+
+fn put_track(line: &mut String, entry: &Track<'_>) {
+    match entry {
+        Track::Mark(Mark { time, name }) => {
+            put!(line, "{{\"mark\":{{\"time\":{},\"name\":", time.0);
+            put_text(line, name);
+        }
+        Track::Fault(FaultEvent { time, fault, edge, kind, nodes, detail }) => {
+            put!(line, "{{\"fault\":{{\"time\":{},\"fault\":{fault}", time.0);
+            put!(line, ",\"edge\":\"{}\",\"kind\":", edge.name());
+            put_text(line, kind);
+            line.push_str(",\"nodes\":");
+            put_list(line, Some(nodes), |line, node| put_text(line, node));
+            line.push_str(",\"detail\":");
+            put_text(line, detail);
+        }
+    }
+    line.push_str("}}\n");
+}
