@@ -5,6 +5,7 @@
 //! [`History`]; nothing else in the workspace defines what an operation is.
 
 pub mod codec;
+pub mod drawn;
 mod event;
 mod fault;
 mod history;
