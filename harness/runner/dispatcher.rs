@@ -3,7 +3,6 @@
 //! It owns generator and slots and never awaits anything but the next reason to turn. A frame is
 //! written before any of its operations is handed out, so what a server has seen is on file.
 
-use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -12,14 +11,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Sleep;
-use tribunal_history::{ErrorClass, Kind, Nanos, Op, Outcome};
+use tribunal_history::{Kind, Nanos, Op, Outcome};
 
 use super::crew::Crew;
-use super::hub::{Done, Hub, Job, Trouble};
-use super::load::{Ended, ErrorTally, LoadConfig, LoadOutcome, LoadParts};
-use super::noise::NoiseMeter;
-use super::outcome::ClientCode;
-use super::progress::{Gauge, Progress};
+use super::desk::{Desk, record};
+use super::hub::{Done, Hub, Job};
+use super::load::{Ended, LoadConfig, LoadOutcome, LoadParts};
+use super::progress::Progress;
 use super::recorder::{RecordError, Recorder, Turn};
 use super::stop::StopSignal;
 use crate::clock::Clock;
@@ -33,14 +31,8 @@ const IDLE: Nanos = Nanos::from_millis(1_000);
 const NAP: Nanos = Nanos::from_millis(1);
 /// Notes and marks of one turn.
 const ASIDES: u32 = 1_024;
-/// Raw replies and panics kept as notes; later ones are only counted.
-const KEPT_NOTES: u32 = 1_000;
-/// Error classes told apart; clients name them, so the names are bounded here.
-const CLASSES: usize = 256;
 /// Beyond this the machine was asleep rather than busy.
 const SUSPENDED: Duration = Duration::from_secs(1);
-
-const LIMIT: ErrorClass = ErrorClass(std::borrow::Cow::Borrowed("limit"));
 
 pub(super) struct Dispatcher {
     config: LoadConfig,
@@ -57,20 +49,6 @@ pub(super) struct Dispatcher {
     batch: Vec<Done>,
     received: Vec<Nanos>,
     assigned: Vec<u32>,
-}
-
-/// The dispatcher's own books, apart from the generator that looks at them.
-struct Desk {
-    crew: Crew,
-    noise: NoiseMeter,
-    gauge: Gauge,
-    ops: u64,
-    panics: u64,
-    errors: BTreeMap<String, ErrorTally>,
-    notes: u32,
-    suspended: Duration,
-    client_bug: Option<String>,
-    out_of_processes: bool,
 }
 
 impl Dispatcher {
@@ -129,15 +107,19 @@ impl Dispatcher {
     fn turn(&mut self, recorder: &Recorder) -> Result<Nanos, Ended> {
         let began = self.clock.now();
         let mut frame = recorder.turn();
-        let now = self.drain(&mut frame, began);
-        let taken =
-            now.as_ref().map_or(Err(Ended::Stuck), |now| self.take_offers(&mut frame, *now));
-        let written = now.and_then(|_| frame.write());
+        let drained = self.drain(&mut frame, began);
+        let taken = drained.and_then(|now| {
+            let taken = self.take_offers(&mut frame, now);
+            frame.write().map(|()| taken)
+        });
         drop(frame);
-        if let Err(error) = written {
-            self.forget_turn();
-            return Err(Ended::History(error));
-        }
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(error) => {
+                self.forget_turn();
+                return Err(Ended::History(error));
+            }
+        };
         let on_file = self.clock.now();
         self.desk.ops += self.assigned.len() as u64;
         self.assigned.drain(..).for_each(|slot| self.hub.wake(slot));
@@ -367,114 +349,6 @@ impl Taken {
     fn not_after(&mut self, at: Option<Nanos>) {
         self.until = at.map_or(self.until, |at| self.until.min(at));
     }
-}
-
-impl Desk {
-    fn new(crew: Crew, now: Nanos) -> Desk {
-        Desk {
-            crew,
-            noise: NoiseMeter::new(),
-            gauge: Gauge::new(now),
-            ops: 0,
-            panics: 0,
-            errors: BTreeMap::new(),
-            notes: 0,
-            suspended: Duration::ZERO,
-            client_bug: None,
-            out_of_processes: false,
-        }
-    }
-
-    #[inline]
-    fn count(&mut self, done: &Done, drained: Nanos) {
-        let wire = (done.sent, done.received);
-        self.noise.op(done.dispatched, done.taken, wire, drained);
-        self.gauge.completed(done.outcome, done.received.saturating_sub(done.sent));
-        if let Some(trouble) = &done.trouble {
-            self.count_trouble(trouble);
-        }
-    }
-
-    fn count_trouble(&mut self, trouble: &Trouble) {
-        let class: &str = &trouble.error.0;
-        let known = self.errors.contains_key(class) || self.errors.len() < CLASSES;
-        let class = if known { class } else { "other" };
-        match self.errors.get_mut(class) {
-            Some(tally) => tally.count += 1,
-            None => {
-                let first = trouble.detail.clone();
-                self.errors.insert(class.to_owned(), ErrorTally { count: 1, first });
-            }
-        }
-        match trouble.client {
-            ClientCode::Fine => {}
-            ClientCode::Panicked => self.panics += 1,
-            ClientCode::AnsweredAnother => {
-                self.client_bug.get_or_insert_with(|| trouble.detail.clone());
-            }
-        }
-    }
-}
-
-/// Puts a completion into the frame, and what people should read beside it.
-#[inline]
-fn record(frame: &mut Turn<'_>, done: &mut Done, desk: &mut Desk) -> Result<(), RecordError> {
-    match complete(frame, done) {
-        Ok(()) => {}
-        Err(RecordError::TooLong { .. }) => {
-            // Perhaps only together with the rest of the frame.
-            frame.write()?;
-            if let Err(RecordError::TooLong { problem, .. }) = complete(frame, done) {
-                *done = too_large(done, problem);
-                complete(frame, done)?;
-            }
-        }
-        Err(error) => return Err(error),
-    }
-    match &done.trouble {
-        Some(trouble) if desk.notes < KEPT_NOTES => aside(frame, done, trouble, &mut desk.notes),
-        Some(_) | None => Ok(()),
-    }
-}
-
-#[inline]
-fn complete(frame: &mut Turn<'_>, done: &Done) -> Result<(), RecordError> {
-    let error = done.trouble.as_ref().map(|trouble| &trouble.error);
-    frame.complete(done.process, done.outcome, &done.op, error, (done.sent, done.received))
-}
-
-/// A reply beyond every limit: what it said is not kept, so it is as if it had not been read.
-fn too_large(done: &Done, detail: String) -> Done {
-    let client = ClientCode::Fine;
-    let trouble = Trouble { error: LIMIT, detail, raw: None, client, cool_until: None };
-    Done {
-        op: done.op.pending(),
-        outcome: Outcome::Info,
-        trouble: Some(Box::new(trouble)),
-        ..*done
-    }
-}
-
-/// Raw replies, panics and answers to other questions are kept in words.
-fn aside(
-    frame: &mut Turn<'_>,
-    done: &Done,
-    trouble: &Trouble,
-    notes: &mut u32,
-) -> Result<(), RecordError> {
-    let Trouble { error, detail, raw, client, .. } = trouble;
-    let what = match (raw, client) {
-        (Some(raw), _) => format!("{detail}; the reply: {}", raw.escape_ascii()),
-        (None, ClientCode::Panicked | ClientCode::AnsweredAnother) => detail.clone(),
-        (None, ClientCode::Fine) => return Ok(()),
-    };
-    *notes += 1;
-    let last = match *notes {
-        KEPT_NOTES => "; from here on such notes are counted, not kept",
-        _ => "",
-    };
-    let text = format!("{} `{}`: {error}: {what}{last}", done.process, done.op.pending());
-    frame.note(done.received, &text)
 }
 
 /// One timer, set anew only when it must ring earlier than it would.

@@ -21,6 +21,9 @@ use super::stop::{StopReason, StopSignal};
 use crate::deadlines::Deadlines;
 use crate::generator::Generator;
 
+/// An operation that takes longer is not an operation.
+const PATIENCE_LIMIT: Duration = Duration::from_secs(86_400);
+
 /// How a generator is driven.
 #[derive(Clone, Debug)]
 pub struct LoadConfig {
@@ -151,6 +154,21 @@ impl LoadConfig {
         NodeId((slot % u32::from(self.nodes)) as u16)
     }
 
+    fn validate(&self) -> Result<(), String> {
+        if self.concurrency == 0 || self.nodes == 0 {
+            let (slots, nodes) = (self.concurrency, self.nodes);
+            return Err(format!("{slots} slots, {nodes} nodes; at least one of each is needed"));
+        }
+        let named = self.op_timeouts.iter().map(|(name, patience)| (name.as_str(), *patience));
+        for (name, patience) in named.chain([("any operation", self.op_timeout)]) {
+            if patience.is_zero() || patience > PATIENCE_LIMIT {
+                let rule = "more than nothing and at most a day is needed";
+                return Err(format!("a deadline of {patience:?} for {name}; {rule}"));
+            }
+        }
+        Ok(())
+    }
+
     /// The longest any operation may take.
     pub(super) fn patience_max(&self) -> Duration {
         self.op_timeouts.values().copied().fold(self.op_timeout, Duration::max)
@@ -172,10 +190,7 @@ impl LoadOutcome {
 /// # Errors
 /// See [`LoadError`]. How the load itself went is [`LoadOutcome::ended`].
 pub fn run_load(config: LoadConfig, parts: LoadParts) -> Result<LoadOutcome, LoadError> {
-    if config.concurrency == 0 || config.nodes == 0 {
-        let problem = format!("{} slots, {} nodes", config.concurrency, config.nodes);
-        return Err(LoadError::Config(format!("{problem}; at least one of each is needed")));
-    }
+    config.validate().map_err(LoadError::Config)?;
     let crew = Crew::new(config.concurrency, config.first_process);
     let crew = crew.ok_or_else(|| LoadError::Config("no process numbers left".into()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,6 +1,7 @@
 //! Dispatcher, executor and recorder: drives clients and writes down what they saw.
 
 mod crew;
+mod desk;
 mod dispatcher;
 mod executor;
 mod hub;

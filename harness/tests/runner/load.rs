@@ -241,8 +241,10 @@ fn an_offer_for_a_slot_that_is_not_free_is_refused() {
 }
 
 #[test]
-fn a_load_without_slots_or_nodes_is_refused() {
-    for config in [LoadConfig::new(0, 1), LoadConfig::new(1, 0)] {
+fn a_load_without_slots_nodes_or_patience_is_refused() {
+    let hasty = within(Duration::ZERO, LoadConfig::new(1, 1));
+    let endless = within(Duration::MAX, LoadConfig::new(1, 1));
+    for config in [LoadConfig::new(0, 1), LoadConfig::new(1, 0), hasty, endless] {
         let log = Log::new();
         let refused = run_load(config, log.parts(Registers::new(1), always(|| NoOp).0));
         assert!(matches!(refused, Err(LoadError::Config(_))), "{refused:?}");

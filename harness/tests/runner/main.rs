@@ -1,4 +1,7 @@
 //! The runner from outside: real loads, real sockets, real disks, real kills.
 
+mod disk;
+mod durability;
 mod load;
+mod sockets;
 mod support;

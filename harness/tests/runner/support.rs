@@ -109,7 +109,7 @@ pub(crate) fn always<C: Client + 'static>(
 
 /// A log in a directory that goes away with it.
 pub(crate) struct Log {
-    _dir: TempDir,
+    _dir: Option<TempDir>,
     pub(crate) recorder: Recorder,
 }
 
@@ -118,7 +118,11 @@ impl Log {
         let dir = tempfile::tempdir().unwrap();
         let recorder =
             Recorder::create(&dir.path().join("history.log"), &header(), Clock::start()).unwrap();
-        Log { _dir: dir, recorder }
+        Log { _dir: Some(dir), recorder }
+    }
+
+    pub(crate) fn over(recorder: Recorder) -> Log {
+        Log { _dir: None, recorder }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
