@@ -25,10 +25,21 @@ impl Threads {
     /// # Panics
     /// When either is zero.
     pub fn new(concurrency: u32, nodes: u16) -> Threads {
+        Threads::after(concurrency, nodes, 0)
+    }
+
+    /// The same for a later load of one run: processes start at the first multiple of
+    /// `concurrency` that is not below `used`, so that no number is used twice.
+    ///
+    /// # Panics
+    /// When either is zero, or after 2^32 processes.
+    pub fn after(concurrency: u32, nodes: u16, used: u32) -> Threads {
         assert!(concurrency > 0 && nodes > 0, "a run has at least one slot and one node");
+        let first = used.checked_next_multiple_of(concurrency);
+        let range = first.and_then(|first| Some(first..first.checked_add(concurrency)?));
         Threads {
             nodes,
-            processes: (0..concurrency).map(Process).collect(),
+            processes: range.expect("process ids are exhausted").map(Process).collect(),
             all: SlotSet::full(concurrency),
             free: SlotSet::full(concurrency),
         }
@@ -57,6 +68,11 @@ impl Threads {
     /// The process that lives in `slot`.
     pub fn process(&self, slot: u32) -> Process {
         self.processes[slot as usize]
+    }
+
+    /// No process of this or a later number has lived here.
+    pub fn next_process(&self) -> u32 {
+        self.processes.iter().map(|process| process.0.saturating_add(1)).max().unwrap_or(0)
     }
 
     /// The slot a process lives or lived in.
@@ -116,6 +132,16 @@ mod tests {
         threads.occupy(4);
         assert_eq!(threads.release(4, Kind::Fail), Process(9));
         assert_eq!(threads.process(4), Process(9));
+    }
+
+    #[test]
+    fn a_later_load_uses_no_number_twice() {
+        let mut first = Threads::new(4, 2);
+        first.occupy(1);
+        first.release(1, Kind::Info);
+        assert_eq!(first.next_process(), 6);
+        let later = Threads::after(4, 2, first.next_process());
+        assert_eq!((later.process(0), later.slot_of(Process(11))), (Process(8), 3));
     }
 
     #[test]
