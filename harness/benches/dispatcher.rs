@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tribunal_harness::client::{Client, ClientError};
 use tribunal_harness::clock::Clock;
-use tribunal_harness::generator::{Context, Generator, Next};
+use tribunal_harness::generator::{Context, Gen, Generator, Next};
 use tribunal_harness::runner::{
     Connecting, LoadConfig, LoadOutcome, LoadParts, Progress, Recorder, StopSignal, run_load,
 };
@@ -57,7 +57,7 @@ impl Generator for Mixed {
         self.0 += 1;
     }
 
-    fn fork(&self) -> Box<dyn Generator> {
+    fn fork(&self) -> Gen {
         Box::new(self.clone())
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tribunal_history::{ErrorClass, Nanos, Outcome};
 
-use super::crew::Crew;
 use super::hub::{Done, Trouble};
 use super::load::ErrorTally;
 use super::noise::NoiseMeter;
@@ -19,33 +18,32 @@ const KEPT_NOTES: u32 = 1_000;
 const CLASSES: usize = 256;
 const LIMIT: ErrorClass = ErrorClass(std::borrow::Cow::Borrowed("limit"));
 
-/// The dispatcher's own books, apart from the generator that looks at them.
+/// The dispatcher's own books, apart from the generator's.
 pub(super) struct Desk {
-    pub(super) crew: Crew,
     pub(super) noise: NoiseMeter,
     pub(super) gauge: Gauge,
     pub(super) ops: u64,
+    /// Handed out and not yet drained.
+    pub(super) open: u32,
     pub(super) panics: u64,
     pub(super) errors: BTreeMap<String, ErrorTally>,
     notes: u32,
     pub(super) suspended: Duration,
     pub(super) client_bug: Option<String>,
-    pub(super) out_of_processes: bool,
 }
 
 impl Desk {
-    pub(super) fn new(crew: Crew, now: Nanos) -> Desk {
+    pub(super) fn new(now: Nanos) -> Desk {
         Desk {
-            crew,
             noise: NoiseMeter::new(),
             gauge: Gauge::new(now),
             ops: 0,
+            open: 0,
             panics: 0,
             errors: BTreeMap::new(),
             notes: 0,
             suspended: Duration::ZERO,
             client_bug: None,
-            out_of_processes: false,
         }
     }
 
@@ -70,7 +68,7 @@ impl Desk {
                 self.errors.insert(class.to_owned(), ErrorTally { count: 1, first });
             }
         }
-        match trouble.client {
+        match trouble.client_code {
             ClientCode::Fine => {}
             ClientCode::Panicked => self.panics += 1,
             ClientCode::AnsweredAnother => {
@@ -113,8 +111,8 @@ fn complete(frame: &mut Turn<'_>, done: &Done) -> Result<(), RecordError> {
 
 /// A reply beyond every limit: what it said is not kept, so it is as if it had not been read.
 fn too_large(done: &Done, detail: String) -> Done {
-    let client = ClientCode::Fine;
-    let trouble = Trouble { error: LIMIT, detail, raw: None, client, cool_until: None };
+    let client_code = ClientCode::Fine;
+    let trouble = Trouble { error: LIMIT, detail, raw: None, client_code };
     Done {
         op: done.op.pending(),
         outcome: Outcome::Info,
@@ -130,8 +128,8 @@ fn aside(
     trouble: &Trouble,
     notes: &mut u32,
 ) -> Result<(), RecordError> {
-    let Trouble { error, detail, raw, client, .. } = trouble;
-    let what = match (raw, client) {
+    let Trouble { error, detail, raw, client_code } = trouble;
+    let what = match (raw, client_code) {
         (Some(raw), _) => format!("{detail}; the reply: {}", raw.escape_ascii()),
         (None, ClientCode::Panicked | ClientCode::AnsweredAnother) => detail.clone(),
         (None, ClientCode::Fine) => return Ok(()),

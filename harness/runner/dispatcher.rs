@@ -11,9 +11,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Sleep;
-use tribunal_history::{Kind, Nanos, Op, Outcome};
+use tribunal_history::{Kind, Nanos, Outcome};
 
-use super::crew::Crew;
 use super::desk::{Desk, record};
 use super::hub::{Done, Hub, Job};
 use super::load::{Ended, LoadConfig, LoadOutcome, LoadParts};
@@ -21,14 +20,14 @@ use super::progress::Progress;
 use super::recorder::{RecordError, Recorder, Turn};
 use super::stop::StopSignal;
 use crate::clock::Clock;
-use crate::generator::{Generator, Next, Observation};
+use crate::generator::{Step, Threads, Turns};
 
 /// Workers keep their own deadlines; beyond this they are given up.
 const GRACE: Duration = Duration::from_secs(2);
 /// Looks at the clock at least this often.
 const IDLE: Nanos = Nanos::from_millis(1_000);
-/// A generator that asks to be asked again at once is asked again now and then.
-const NAP: Nanos = Nanos::from_millis(1);
+/// How soon a generator is asked again that waits for a value from outside.
+const ARMED: Nanos = Nanos::from_millis(10);
 /// Notes and marks of one turn.
 const ASIDES: u32 = 1_024;
 /// Beyond this the machine was asleep rather than busy.
@@ -36,7 +35,7 @@ const SUSPENDED: Duration = Duration::from_secs(1);
 
 pub(super) struct Dispatcher {
     config: LoadConfig,
-    generator: Box<dyn Generator>,
+    turns: Turns,
     recorder: Recorder,
     stop: StopSignal,
     progress: Arc<Progress>,
@@ -55,7 +54,7 @@ impl Dispatcher {
     pub(super) fn new(
         config: LoadConfig,
         parts: LoadParts,
-        crew: Crew,
+        threads: Threads,
         hub: Rc<Hub>,
     ) -> Dispatcher {
         let LoadParts { generator, connect: _, recorder, stop, progress } = parts;
@@ -63,12 +62,12 @@ impl Dispatcher {
         let started = clock.now();
         let limit = |limit: Duration| started.saturating_add(nanos(limit));
         Dispatcher {
-            generator,
+            turns: Turns::new(generator, threads),
             stop,
             progress,
             hub,
             clock,
-            desk: Desk::new(crew, started),
+            desk: Desk::new(started),
             started,
             stop_at: config.time_limit.map(limit),
             batch: Vec::with_capacity(config.concurrency as usize),
@@ -122,6 +121,7 @@ impl Dispatcher {
         };
         let on_file = self.clock.now();
         self.desk.ops += self.assigned.len() as u64;
+        self.desk.open += self.assigned.len() as u32;
         self.assigned.drain(..).for_each(|slot| self.hub.wake(slot));
         self.received.drain(..).for_each(|at| self.desk.noise.recorded(at, on_file));
         self.desk.noise.turn(self.clock.now().saturating_sub(began));
@@ -147,19 +147,9 @@ impl Dispatcher {
             }
             self.received.push(done.received);
             self.desk.count(&done, now);
-            let cool_until = done.trouble.as_ref().and_then(|trouble| trouble.cool_until);
-            if !self.desk.crew.give_back(done.slot, done.outcome, cool_until) {
-                self.desk.out_of_processes = true;
-            }
-            let observation = Observation {
-                time: done.received,
-                slot: done.slot,
-                process: done.process,
-                kind: kind(done.outcome),
-                op: &done.op,
-                error: done.trouble.as_ref().map(|trouble| &trouble.error),
-            };
-            self.generator.observe(&self.desk.crew.context(now), &observation);
+            self.desk.open -= 1;
+            let error = done.trouble.as_ref().map(|trouble| &trouble.error);
+            self.turns.complete(done.received, done.slot, kind(done.outcome), &done.op, error);
         }
         recorded
     }
@@ -168,82 +158,46 @@ impl Dispatcher {
     /// placed if and only if it was written into the frame.
     fn take_offers(&mut self, frame: &mut Turn<'_>, now: Nanos) -> Result<Taken, Ended> {
         self.reason_to_end(now)?;
-        let cooled = self.desk.crew.warm(now);
         let mut taken = Taken { until: now.saturating_add(IDLE), sync: false };
         taken.not_after(self.stop_at);
-        taken.not_after(cooled);
         let mut asides = 0;
-        while self.desk.crew.any_free() {
-            match self.generator.next(&self.desk.crew.context(now)) {
-                Next::Invoke { at, .. } | Next::Note { at, .. } | Next::Mark { at, .. }
-                    if at > now =>
-                {
-                    taken.not_after(Some(at));
-                    break;
+        loop {
+            match self.turns.step(now) {
+                Step::Invoke { slot, process, node, op, due: _ } => {
+                    frame.invoke(process, node, &op, now).map_err(|error| {
+                        Ended::BadOffer(format!("an operation that no record holds: {error}"))
+                    })?;
+                    let patience = self.config.patience(&op);
+                    self.hub.place(slot, Job { process, op, dispatched: now, patience });
+                    self.assigned.push(slot);
+                    continue;
                 }
-                Next::Invoke { slot, op, .. } => self.invoke(frame, slot, op, now)?,
-                Next::Note { text, .. } => {
-                    self.generator.commit();
-                    frame.note(now, &text).map_err(Ended::History)?;
-                    asides += 1;
-                }
-                Next::Mark { name, .. } => {
-                    self.generator.commit();
+                Step::Note(text) => frame.note(now, &text).map_err(Ended::History)?,
+                Step::Mark(name) => {
                     frame.mark(now, &name).map_err(Ended::History)?;
                     taken.sync = true;
-                    asides += 1;
                 }
-                Next::Pending { until: None } => {
-                    if self.desk.crew.busy() == 0 && cooled.is_none() {
-                        return Err(Ended::Stuck);
-                    }
-                    break;
+                Step::Wait { until } => {
+                    // Nothing runs, and yet it is not stuck: something outside will wake it.
+                    let armed = until.is_none() && self.desk.open == 0 && self.assigned.is_empty();
+                    taken.not_after(until);
+                    taken.not_after(armed.then(|| now.saturating_add(ARMED)));
+                    return Ok(taken);
                 }
-                Next::Pending { until: Some(until) } => {
-                    taken.not_after(Some(until.max(now.saturating_add(NAP))));
-                    break;
-                }
-                Next::Done => return Err(Ended::Done),
+                Step::Stuck { path } => return Err(Ended::Stuck { path }),
+                Step::Done => return Err(Ended::Done),
             }
+            asides += 1;
             if asides >= ASIDES {
-                taken.not_after(Some(now.saturating_add(NAP)));
-                break;
+                taken.until = now;
+                return Ok(taken);
             }
         }
-        Ok(taken)
-    }
-
-    #[inline]
-    fn invoke(&mut self, frame: &mut Turn<'_>, slot: u32, op: Op, now: Nanos) -> Result<(), Ended> {
-        let Some(process) = self.desk.crew.take(slot) else {
-            let slots = self.desk.crew.slots();
-            let problem = format!("`{op}` for slot {slot}, which is not free (slots 0..{slots})");
-            return Err(Ended::BadOffer(problem));
-        };
-        self.generator.commit();
-        if let Err(error) = frame.invoke(process, self.config.node(slot), &op, now) {
-            // Nothing was added to the frame, nothing is handed out: the slot is as it was.
-            self.desk.crew.give_back(slot, Outcome::Fail, None);
-            return Err(Ended::BadOffer(format!("an operation that no record holds: {error}")));
-        }
-        let observation =
-            Observation { time: now, slot, process, kind: Kind::Invoke, op: &op, error: None };
-        self.generator.observe(&self.desk.crew.context(now), &observation);
-        let patience = match self.config.op_timeouts.is_empty() {
-            true => self.config.op_timeout,
-            false => *self.config.op_timeouts.get(op.name()).unwrap_or(&self.config.op_timeout),
-        };
-        self.hub.place(slot, Job { process, op, dispatched: now, patience });
-        self.assigned.push(slot);
-        Ok(())
     }
 
     fn reason_to_end(&mut self, now: Nanos) -> Result<(), Ended> {
         if let Some(problem) = self.desk.client_bug.take() {
             return Err(Ended::ClientBug(problem));
-        }
-        if self.desk.out_of_processes {
-            return Err(Ended::OutOfProcesses);
         }
         if let Some(reason) = self.stop.reason() {
             return Err(Ended::Stopped(reason.clone()));
@@ -256,7 +210,7 @@ impl Dispatcher {
 
     /// Publishes the figures; once a second looks whether the machine slept.
     fn housekeeping(&mut self, now: Nanos) -> Result<(), RecordError> {
-        if !self.desk.gauge.publish(&self.progress, self.desk.crew.busy(), now) {
+        if !self.desk.gauge.publish(&self.progress, self.desk.open, now) {
             return Ok(());
         }
         let suspended = self.clock.suspended();
@@ -274,7 +228,7 @@ impl Dispatcher {
         let hub = Rc::clone(&self.hub);
         let mut alarm = Alarm::new(self.clock);
         alarm.set(give_up);
-        while self.desk.crew.busy() > 0 && self.clock.now() < give_up {
+        while self.desk.open > 0 && self.clock.now() < give_up {
             poll_fn(|cx| {
                 let ready = hub.poll_done(cx).is_ready() || alarm.poll(cx).is_ready();
                 if ready { Poll::Ready(()) } else { Poll::Pending }
@@ -295,10 +249,7 @@ impl Dispatcher {
 
     /// The frame is not on file: what it completed stays open, what it invoked never started.
     fn forget_turn(&mut self) {
-        for slot in self.assigned.drain(..) {
-            self.hub.withdraw(slot);
-            self.desk.crew.give_back(slot, Outcome::Fail, None);
-        }
+        self.assigned.drain(..).for_each(|slot| self.hub.withdraw(slot));
         self.received.clear();
         self.desk.gauge.forget();
     }
@@ -319,7 +270,7 @@ impl Dispatcher {
         let finished = self.clock.now();
         self.desk.gauge.publish(&self.progress, 0, finished);
         let suspended = self.clock.suspended().max(self.desk.suspended);
-        let Desk { crew, noise, gauge, ops, panics, errors, .. } = self.desk;
+        let Desk { noise, gauge, ops, panics, errors, .. } = self.desk;
         let [ok, fail, info] = gauge.totals();
         LoadOutcome {
             ended,
@@ -330,7 +281,8 @@ impl Dispatcher {
             open: ops - (ok + fail + info).min(ops),
             panics,
             errors,
-            next_process: crew.next_process(),
+            next_process: self.turns.threads().next_process(),
+            missed: self.turns.generator().missed(),
             started: self.started,
             finished,
             suspended,

@@ -4,6 +4,7 @@
 //! after it returns. What an attempt means is decided in `outcome.rs`.
 
 use std::any::Any;
+use std::fmt::Display;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -58,15 +59,25 @@ pub(super) struct Worker {
 struct Memory {
     client: Option<Box<dyn Client>>,
     owner: Option<Process>,
+    /// After a connection that failed: how long to pause next time, and until when now.
     backoff: Nanos,
+    paused_until: Option<Nanos>,
+    /// Of the current operation; `None` until the client was called.
+    sent: Option<Nanos>,
     last_received: Nanos,
 }
 
 impl Worker {
     /// Serves the slot until the load is over.
     pub(super) async fn run(self) {
-        let mut memory =
-            Memory { client: None, owner: None, backoff: BACKOFF_MIN, last_received: Nanos(0) };
+        let mut memory = Memory {
+            client: None,
+            owner: None,
+            backoff: BACKOFF_MIN,
+            paused_until: None,
+            sent: None,
+            last_received: Nanos(0),
+        };
         while let Some(job) = self.hub.job(self.slot).await {
             let done = self.serve(&mut memory, job).await;
             self.hub.finish(done);
@@ -81,48 +92,21 @@ impl Worker {
 
     async fn serve(&self, memory: &mut Memory, job: Job) -> Done {
         let taken = self.clock.after(memory.last_received);
-        let deadline = Instant::from_std(self.clock.instant(taken) + job.patience);
-        if memory.owner != Some(job.process) {
-            // The old process is retired; its connection must not carry another's requests.
-            discard(memory.client.take());
-            memory.owner = Some(job.process);
-        }
-        let mut cool_until = None;
-        let mut sent = taken;
-        let attempt = match self.ensure_client(memory, job.process, deadline).await {
-            Ok(fresh) => {
-                if fresh {
-                    sent = self.clock.now();
-                }
-                self.attempt(memory, &job, deadline).await
-            }
-            Err(problem) => {
-                let now = self.clock.now();
-                cool_until = Some(now.saturating_add(memory.backoff));
-                memory.backoff = Nanos((memory.backoff.0 * 2).min(BACKOFF_MAX.0));
-                Attempt::NoClient(problem)
-            }
+        memory.sent = None;
+        let attempt = match guarded(self.attempt(memory, &job, taken)).await {
+            Ok(attempt) => attempt,
+            // Whatever panicked before the client was called, no byte of the request left.
+            Err(panic) if memory.sent.is_none() => self.no_client(memory, &panic),
+            Err(panic) => Attempt::Panicked(panic),
         };
         let received = self.clock.now();
         memory.last_received = received;
-        let decision = decide(&job.op, attempt);
-        if !decision.keep_client {
+        let Decision { outcome, error, answer, keep_client, detail, raw, client_code } =
+            decide(&job.op, attempt);
+        if !keep_client {
             discard(memory.client.take());
         }
-        self.done(job, decision, (taken, sent, received), cool_until)
-    }
-
-    fn done(
-        &self,
-        job: Job,
-        decision: Decision,
-        (taken, sent, received): (Nanos, Nanos, Nanos),
-        cool_until: Option<Nanos>,
-    ) -> Done {
-        let Decision { outcome, error, answer, detail, raw, verdict_on_client, .. } = decision;
-        let trouble = error.map(|error| {
-            Box::new(Trouble { error, detail, raw, client: verdict_on_client, cool_until })
-        });
+        let trouble = error.map(|error| Box::new(Trouble { error, detail, raw, client_code }));
         Done {
             slot: self.slot,
             process: job.process,
@@ -130,53 +114,65 @@ impl Worker {
             outcome,
             dispatched: job.dispatched,
             taken,
-            sent,
+            sent: memory.sent.unwrap_or(taken),
             received,
             trouble,
         }
     }
 
-    /// Whether the connection is new; or why there is none.
-    async fn ensure_client(
-        &self,
-        memory: &mut Memory,
-        process: Process,
-        deadline: Instant,
-    ) -> Result<bool, String> {
-        if memory.client.is_some() {
-            return Ok(false);
+    async fn attempt(&self, memory: &mut Memory, job: &Job, taken: Nanos) -> Attempt {
+        if memory.owner != Some(job.process) {
+            // The old process is retired; its connection must not carry another's requests.
+            discard(memory.client.take());
+            memory.owner = Some(job.process);
         }
-        let connecting = guarded(async { self.connect.connect(self.node, process).await });
-        let client = match timeout_at(deadline, connecting).await {
-            Err(_) => return Err(format!("connect to {}: no answer in time", self.node)),
-            Ok(Err(panic)) => return Err(format!("connect to {}: panicked: {panic}", self.node)),
-            Ok(Ok(Err(error))) => return Err(format!("connect to {}: {error}", self.node)),
-            Ok(Ok(Ok(client))) => client,
-        };
-        memory.client = Some(client);
-        memory.backoff = BACKOFF_MIN;
-        Ok(true)
+        if memory.client.is_some() {
+            memory.sent = Some(taken);
+            let deadline = self.clock.instant(taken) + job.patience;
+            return invoke(memory.client.as_mut(), job, deadline.into()).await;
+        }
+        if let Some(until) = memory.paused_until.take() {
+            // A dead node is not spun upon. The pause is not part of the operation's patience.
+            tokio::time::sleep_until(self.clock.instant(until).into()).await;
+        }
+        let deadline = self.clock.instant(self.clock.now()) + job.patience;
+        let connecting = self.connect.connect(self.node, job.process);
+        match timeout_at(deadline.into(), connecting).await {
+            Err(_) => self.no_client(memory, &"no answer in time"),
+            Ok(Err(error)) => self.no_client(memory, &error),
+            Ok(Ok(client)) => {
+                memory.client = Some(client);
+                memory.backoff = BACKOFF_MIN;
+                memory.sent = Some(self.clock.now());
+                invoke(memory.client.as_mut(), job, deadline.into()).await
+            }
+        }
     }
 
-    async fn attempt(&self, memory: &mut Memory, job: &Job, deadline: Instant) -> Attempt {
-        let Some(client) = memory.client.as_mut() else {
-            return Attempt::NoClient("no connection".into());
-        };
-        let mut invoking = pin!(guarded(async { client.invoke(&job.op).await }));
-        // Most in-memory clients answer at once: those never touch the timer.
-        let first = poll_fn(|cx| Poll::Ready(invoking.as_mut().poll(cx))).await;
-        let outcome = match first {
-            Poll::Ready(outcome) => outcome,
-            Poll::Pending => match timeout_at(deadline, invoking).await {
-                Ok(outcome) => outcome,
-                Err(_) => return Attempt::Overdue(job.patience),
-            },
-        };
-        match outcome {
-            Ok(Ok(answer)) => Attempt::Answered(answer),
-            Ok(Err(error)) => Attempt::Failed(error),
-            Err(panic) => Attempt::Panicked(panic),
-        }
+    /// The next attempt to connect waits, twice as long each time.
+    fn no_client(&self, memory: &mut Memory, problem: &dyn Display) -> Attempt {
+        memory.paused_until = Some(self.clock.now().saturating_add(memory.backoff));
+        memory.backoff = Nanos((memory.backoff.0 * 2).min(BACKOFF_MAX.0));
+        Attempt::NoClient(format!("connect to {}: {problem}", self.node))
+    }
+}
+
+/// Calls the client, until the deadline.
+async fn invoke(client: Option<&mut Box<dyn Client>>, job: &Job, deadline: Instant) -> Attempt {
+    let Some(client) = client else { return Attempt::NoClient("no connection".into()) };
+    let mut invoking = client.invoke(&job.op);
+    // Clients in memory answer at once: those never touch the timer.
+    let first = poll_fn(|cx| Poll::Ready(invoking.as_mut().poll(cx))).await;
+    let answer = match first {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => match timeout_at(deadline, invoking).await {
+            Ok(answer) => answer,
+            Err(_) => return Attempt::Overdue(job.patience),
+        },
+    };
+    match answer {
+        Ok(answer) => Attempt::Answered(answer),
+        Err(error) => Attempt::Failed(error),
     }
 }
 

@@ -42,9 +42,7 @@ pub(crate) struct Trouble {
     pub(crate) error: ErrorClass,
     pub(crate) detail: String,
     pub(crate) raw: Option<Vec<u8>>,
-    pub(crate) client: ClientCode,
-    /// The slot must not be used before: its node refuses connections.
-    pub(crate) cool_until: Option<Nanos>,
+    pub(crate) client_code: ClientCode,
 }
 
 #[derive(Debug, Default)]

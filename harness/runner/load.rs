@@ -8,9 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
-use tribunal_history::{Nanos, NodeId};
+use tribunal_history::{Nanos, Op};
 
-use super::crew::Crew;
 use super::dispatcher::Dispatcher;
 use super::executor::{Connect, Worker, message};
 use super::hub::Hub;
@@ -19,7 +18,7 @@ use super::progress::Progress;
 use super::recorder::{RecordError, Recorder};
 use super::stop::{StopReason, StopSignal};
 use crate::deadlines::Deadlines;
-use crate::generator::Generator;
+use crate::generator::{Gen, Threads};
 
 /// An operation that takes longer is not an operation.
 const PATIENCE_LIMIT: Duration = Duration::from_secs(86_400);
@@ -53,13 +52,14 @@ pub enum Ended {
     /// Asked to, from outside.
     Stopped(StopReason),
     /// The generator waits for something that cannot come.
-    Stuck,
-    /// The generator offered what is not possible; in words.
+    Stuck {
+        /// Where it waits.
+        path: String,
+    },
+    /// The generator offered what cannot be recorded; in words.
     BadOffer(String),
     /// A client answered a question that was not asked; in words.
     ClientBug(String),
-    /// More than 2^32 processes.
-    OutOfProcesses,
     /// The history cannot be written: disk full or worse. Operations under way were awaited, and
     /// stand as open in what is on file.
     History(RecordError),
@@ -94,6 +94,8 @@ pub struct LoadOutcome {
     pub panics: u64,
     /// By error class, in order of name.
     pub errors: BTreeMap<String, ErrorTally>,
+    /// Operations whose time came when no slot was free (open-loop generators only).
+    pub missed: u64,
     /// No process of this or a later number was used.
     pub next_process: u32,
     /// When the load began.
@@ -123,7 +125,7 @@ pub enum LoadError {
 /// Everything a load acts through.
 pub struct LoadParts {
     /// Offers operations. Bound to its stream already.
-    pub generator: Box<dyn Generator>,
+    pub generator: Gen,
     /// Opens clients.
     pub connect: Arc<dyn Connect>,
     /// Writes the history; its clock is the load's.
@@ -149,15 +151,14 @@ impl LoadConfig {
         }
     }
 
-    /// The node of a slot.
-    pub fn node(&self, slot: u32) -> NodeId {
-        NodeId((slot % u32::from(self.nodes)) as u16)
-    }
-
     fn validate(&self) -> Result<(), String> {
         if self.concurrency == 0 || self.nodes == 0 {
             let (slots, nodes) = (self.concurrency, self.nodes);
             return Err(format!("{slots} slots, {nodes} nodes; at least one of each is needed"));
+        }
+        let first = self.first_process.checked_next_multiple_of(self.concurrency);
+        if first.and_then(|first| first.checked_add(self.concurrency)).is_none() {
+            return Err(format!("no process numbers left above {}", self.first_process));
         }
         let named = self.op_timeouts.iter().map(|(name, patience)| (name.as_str(), *patience));
         for (name, patience) in named.chain([("any operation", self.op_timeout)]) {
@@ -167,6 +168,14 @@ impl LoadConfig {
             }
         }
         Ok(())
+    }
+
+    #[inline]
+    pub(super) fn patience(&self, op: &Op) -> Duration {
+        match self.op_timeouts.is_empty() {
+            true => self.op_timeout,
+            false => *self.op_timeouts.get(op.name()).unwrap_or(&self.op_timeout),
+        }
     }
 
     /// The longest any operation may take.
@@ -191,11 +200,9 @@ impl LoadOutcome {
 /// See [`LoadError`]. How the load itself went is [`LoadOutcome::ended`].
 pub fn run_load(config: LoadConfig, parts: LoadParts) -> Result<LoadOutcome, LoadError> {
     config.validate().map_err(LoadError::Config)?;
-    let crew = Crew::new(config.concurrency, config.first_process);
-    let crew = crew.ok_or_else(|| LoadError::Config("no process numbers left".into()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let tasks = LocalSet::new();
-    tasks.block_on(&runtime, drive(config, parts, crew))
+    tasks.block_on(&runtime, drive(config, parts))
 }
 
 /// [`run_load`] on a thread of its own, awaited from any runtime.
@@ -220,14 +227,15 @@ pub async fn run_load_apart(
     }
 }
 
-async fn drive(config: LoadConfig, parts: LoadParts, crew: Crew) -> Result<LoadOutcome, LoadError> {
+async fn drive(config: LoadConfig, parts: LoadParts) -> Result<LoadOutcome, LoadError> {
     let hub = Rc::new(Hub::new(config.concurrency));
     let clock = parts.recorder.clock();
+    let threads = Threads::after(config.concurrency, config.nodes, config.first_process);
     let workers: Vec<_> = (0..config.concurrency)
         .map(|slot| {
             let worker = Worker {
                 slot,
-                node: config.node(slot),
+                node: threads.node(slot),
                 hub: Rc::clone(&hub),
                 connect: Arc::clone(&parts.connect),
                 clock,
@@ -239,7 +247,7 @@ async fn drive(config: LoadConfig, parts: LoadParts, crew: Crew) -> Result<LoadO
     // A task of its own, so that it queues behind the workers it woke: then one turn takes the
     // results of all of them.
     let close_patience = config.close_timeout;
-    let dispatcher = Dispatcher::new(config, parts, crew, Rc::clone(&hub));
+    let dispatcher = Dispatcher::new(config, parts, threads, Rc::clone(&hub));
     let outcome = tokio::task::spawn_local(dispatcher.run()).await;
     hub.close();
     let closing = async {

@@ -1,6 +1,5 @@
 //! Dispatcher, executor and recorder: drives clients and writes down what they saw.
 
-mod crew;
 mod desk;
 mod dispatcher;
 mod executor;
@@ -14,7 +13,6 @@ mod reserve;
 mod stop;
 mod sync;
 
-pub use crew::Crew;
 pub use executor::{Connect, Connecting};
 pub use load::{
     Ended, ErrorTally, LoadConfig, LoadError, LoadOutcome, LoadParts, run_load, run_load_apart,

@@ -100,7 +100,10 @@ impl NoiseMeter {
     ) {
         let (sent, received) = wire;
         self.dispatch_to_send.record(taken.saturating_sub(dispatched).0);
-        self.open_by_dispatch += u128::from(drained.saturating_sub(dispatched).0);
+        // Connecting lies between `taken` and `sent`: that is the node's time, not the harness'.
+        let connecting = sent.saturating_sub(taken);
+        let open = drained.saturating_sub(dispatched).saturating_sub(connecting);
+        self.open_by_dispatch += u128::from(open.0);
         self.open_by_worker += u128::from(received.saturating_sub(sent).0);
     }
 
@@ -147,6 +150,9 @@ mod tests {
         assert!((noise.harness_concurrency - 2_090.0 / 1_900.0).abs() < 1e-9);
         assert_eq!(noise.dispatch_to_send.max_ns, 100);
         assert_eq!(noise.dispatch_to_send.count, 2);
+        let mut connects = NoiseMeter::new();
+        connects.op(at(0), at(10), (at(1_010), at(2_010)), at(2_010));
+        assert!((connects.report().harness_concurrency - 1.01).abs() < 1e-9);
     }
 
     #[test]

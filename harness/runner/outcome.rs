@@ -34,7 +34,7 @@ pub(crate) struct Decision {
     pub(crate) detail: String,
     /// Bytes of a reply that made no sense, at most [`UNPARSED_LIMIT`].
     pub(crate) raw: Option<Vec<u8>>,
-    pub(crate) verdict_on_client: ClientCode,
+    pub(crate) client_code: ClientCode,
 }
 
 /// Whether the client's code is at fault, which no database is to be blamed for.
@@ -59,13 +59,13 @@ pub(crate) fn decide(asked: &Op, attempt: Attempt) -> Decision {
             keep_client: true,
             detail: String::new(),
             raw: None,
-            verdict_on_client: ClientCode::Fine,
+            client_code: ClientCode::Fine,
         },
         // It may well have happened; what is sure is only that this client cannot tell.
         Attempt::Answered(answer) => {
             let detail = format!("asked `{asked}`, the client answered `{answer}`");
             let at_fault = ClientCode::AnsweredAnother;
-            Decision { verdict_on_client: at_fault, ..unknown(Outcome::Info, CLIENT_BUG, detail) }
+            Decision { client_code: at_fault, ..unknown(Outcome::Info, CLIENT_BUG, detail) }
         }
         Attempt::Failed(ClientError::Definite { class, detail }) => {
             Decision { keep_client: true, ..unknown(Outcome::Fail, class, detail) }
@@ -88,7 +88,7 @@ pub(crate) fn decide(asked: &Op, attempt: Attempt) -> Decision {
         Attempt::Panicked(message) => {
             let at_fault = ClientCode::Panicked;
             let decision = unknown(Outcome::Info, ErrorClass::CLIENT_PANIC, message);
-            Decision { verdict_on_client: at_fault, ..decision }
+            Decision { client_code: at_fault, ..decision }
         }
     }
 }
@@ -107,7 +107,7 @@ fn unknown(outcome: Outcome, class: ErrorClass, detail: String) -> Decision {
         keep_client: false,
         detail,
         raw: None,
-        verdict_on_client: ClientCode::Fine,
+        client_code: ClientCode::Fine,
     }
 }
 
@@ -154,16 +154,15 @@ mod tests {
         let mut table = String::new();
         for asked in ops() {
             for (name, attempt) in attempts(&asked) {
-                let Decision {
-                    outcome, error, answer, keep_client, raw, verdict_on_client, ..
-                } = decide(&asked, attempt);
+                let Decision { outcome, error, answer, keep_client, raw, client_code, .. } =
+                    decide(&asked, attempt);
                 assert_eq!(answer.is_some(), outcome == Outcome::Ok);
                 assert!(raw.is_none_or(|raw| raw.len() == UNPARSED_LIMIT));
                 let error = error.map_or("-".into(), |error| error.to_string());
                 let writes = if asked.writes() { "writes" } else { "reads" };
                 let keep = if keep_client { "keep" } else { "drop" };
                 let line = format!(
-                    "{name:<16} {writes:<6} {:<4} {error:<17} {keep} {verdict_on_client:?}\n",
+                    "{name:<16} {writes:<6} {:<4} {error:<17} {keep} {client_code:?}\n",
                     format!("{outcome:?}").to_lowercase(),
                 );
                 if !table.contains(&line) {

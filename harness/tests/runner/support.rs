@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 use tribunal_harness::client::{Client, ClientError};
 use tribunal_harness::clock::Clock;
-use tribunal_harness::generator::{Context, Generator, Next, Observation};
+use tribunal_harness::generator::{Context, Gen, Generator, Next, Observation};
 use tribunal_harness::runner::{
     Connect, LoadConfig, LoadOutcome, LoadParts, Progress, Recorder, StopSignal, run_load,
 };
@@ -61,7 +61,7 @@ impl Generator for Registers {
 
     fn observe(&mut self, _cx: &Context<'_>, _event: &Observation<'_>) {}
 
-    fn fork(&self) -> Box<dyn Generator> {
+    fn fork(&self) -> Gen {
         Box::new(self.clone())
     }
 }
