@@ -1,0 +1,337 @@
+//! Anomalies as findings: one per signature, with the operations of the proof spelled out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+use tribunal_checkers::{Anomaly, Evidence};
+use tribunal_history::{
+    EventId, History, Mop, Observed, Op, OpIndex, Operation, Outcome, RegisterOp,
+};
+
+use crate::bounded::{Typed, sentence, shortened};
+use crate::faults;
+use crate::limits;
+use crate::run_report::{EvidenceReport, Fault, Finding, OpReport, StateReport, StepReport};
+
+/// What turning an anomaly into a finding needs to know.
+pub(crate) struct Scene<'a> {
+    pub(crate) history: &'a History,
+    pub(crate) faults: &'a [Fault],
+    pub(crate) nodes: &'a [String],
+    pub(crate) run: &'a str,
+}
+
+/// Collects findings over all guarantees, in the order given: worst first.
+#[derive(Default)]
+pub(crate) struct Findings {
+    list: Vec<Finding>,
+    by_signature: BTreeMap<String, usize>,
+    /// Anomalies beyond [`limits::FINDINGS`] signatures.
+    pub(crate) dropped: u64,
+}
+
+impl Findings {
+    /// Adds one anomaly; the reference of the finding it belongs to.
+    pub(crate) fn add(
+        &mut self,
+        scene: &Scene<'_>,
+        guarantee: &str,
+        anomaly: &Anomaly,
+    ) -> Option<String> {
+        let ops = operations(scene.history, &anomaly.evidence);
+        let failed = failed_operation(scene.history, &anomaly.evidence);
+        let end = scene.history.end().0;
+        let during = failed.map(|op| span(scene.history, &[op]));
+        let during = during.map_or_else(Vec::new, |it| faults::active(scene.faults, it, end));
+        let signature = signature(scene.history, guarantee, anomaly, &ops, &during);
+        if let Some(&at) = self.by_signature.get(&signature) {
+            let finding = &mut self.list[at];
+            finding.count += 1;
+            if finding.more.len() < limits::EXAMPLES {
+                finding.more.push(sentence(&anomaly.summary));
+            }
+            return Some(finding.r#ref.clone());
+        }
+        if self.list.len() >= limits::FINDINGS {
+            self.dropped += 1;
+            return None;
+        }
+        let name = format!("R-{}", self.list.len() + 1);
+        self.by_signature.insert(signature.clone(), self.list.len());
+        let spanned = faults::active(scene.faults, span(scene.history, &ops), end);
+        let moment = failed.map_or(0, |op| moment(scene.history, op));
+        self.list.push(Finding {
+            r#ref: name.clone(),
+            signature,
+            kind: anomaly.kind.0.to_owned(),
+            guarantee: guarantee.to_owned(),
+            subject: anomaly.subject.as_deref().map(|it| shortened(it, 512)),
+            summary: sentence(&anomaly.summary),
+            moment_ns: moment,
+            moment: format!("{}#{name}@t={:.3}", scene.run, moment as f64 / 1e9),
+            during_faults: during.iter().map(|fault| fault.id.clone()).collect(),
+            spanned_faults: spanned.iter().map(|fault| fault.id.clone()).collect(),
+            count: 1,
+            more: Vec::new(),
+            minimal: anomaly.minimal,
+            evidence: evidence(scene, &anomaly.evidence, &ops, failed),
+        });
+        Some(name)
+    }
+
+    /// The findings, in the order of their references.
+    pub(crate) fn into_list(self) -> Vec<Finding> {
+        self.list
+    }
+}
+
+/// Operations a proof names, by invocation.
+fn operations(history: &History, evidence: &Evidence) -> Vec<OpIndex> {
+    let mut ops: BTreeSet<OpIndex> = BTreeSet::new();
+    match evidence {
+        Evidence::Events(steps) | Evidence::Cycle(steps) => {
+            ops.extend(steps.iter().filter_map(|step| owner(history, step.event)));
+        }
+        Evidence::Counterexample { operations, failed, prefix, .. } => {
+            ops.extend(operations.iter().chain(prefix).filter(|op| known(history, **op)));
+            ops.extend(owner(history, *failed));
+        }
+    }
+    let mut ops: Vec<OpIndex> = ops.into_iter().collect();
+    ops.sort_by_key(|op| history.operation(*op).call());
+    ops
+}
+
+fn known(history: &History, op: OpIndex) -> bool {
+    (op.0 as usize) < history.len()
+}
+
+fn owner(history: &History, event: EventId) -> Option<OpIndex> {
+    (event.0 < history.event_count()).then(|| history.owner(event).0.index())
+}
+
+/// The operation a finding is about: the one no order survives, or the last of the proof.
+fn failed_operation(history: &History, evidence: &Evidence) -> Option<OpIndex> {
+    match evidence {
+        Evidence::Counterexample { failed, .. } => owner(history, *failed),
+        Evidence::Events(steps) | Evidence::Cycle(steps) => {
+            let events = steps.iter().map(|step| step.event);
+            events.max().and_then(|event| owner(history, event))
+        }
+    }
+}
+
+fn moment(history: &History, op: OpIndex) -> u64 {
+    let op = history.operation(op);
+    op.completed_at().0
+}
+
+/// From the first invocation to the last completion. What may still happen ends with the run.
+fn span(history: &History, ops: &[OpIndex]) -> (u64, u64) {
+    let from = ops.iter().map(|op| history.operation(*op).invoked_at().0).min().unwrap_or(0);
+    let to = ops.iter().map(|op| completion(history, &history.operation(*op)));
+    (from, to.max().unwrap_or(from))
+}
+
+fn completion(history: &History, op: &Operation<'_>) -> u64 {
+    match op.outcome() {
+        Outcome::Ok | Outcome::Fail => op.completed_at().0,
+        Outcome::Info | Outcome::Open => history.end().0,
+    }
+}
+
+/// Equal for findings that are alike: no values, keys, times or ids go into it.
+fn signature(
+    history: &History,
+    guarantee: &str,
+    anomaly: &Anomaly,
+    ops: &[OpIndex],
+    during: &[&Fault],
+) -> String {
+    let mut shape: Vec<String> = ops
+        .iter()
+        .map(|op| history.operation(*op))
+        .map(|op| format!("{}/{}", op.op().name(), outcome_name(op.outcome())))
+        .collect();
+    shape.sort();
+    // Long proofs of one kind differ in length by accident: their set of operations is the shape.
+    if shape.len() > 12 || !anomaly.minimal {
+        shape.dedup();
+    }
+    let mut kinds: Vec<&str> = during.iter().map(|fault| fault.kind.as_str()).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let text = [anomaly.kind.0, &shape.join(","), guarantee, &kinds.join(",")].join("\n");
+    let digest = Sha256::digest(text.as_bytes());
+    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("v1:{hex}")
+}
+
+fn evidence(
+    scene: &Scene<'_>,
+    evidence: &Evidence,
+    ops: &[OpIndex],
+    failed: Option<OpIndex>,
+) -> EvidenceReport {
+    let (kind, events, steps, states, prefix) = match evidence {
+        Evidence::Events(steps) => ("events", events_of(steps), &steps[..], &[][..], &[][..]),
+        Evidence::Cycle(steps) => ("cycle", events_of(steps), &steps[..], &[][..], &[][..]),
+        Evidence::Counterexample { failed, states, prefix, .. } => {
+            ("counterexample", vec![failed.0], &[][..], &states[..], &prefix[..])
+        }
+    };
+    let points: BTreeMap<OpIndex, u32> = prefix.iter().copied().zip(1..).collect();
+    let after = states_after(scene.history, prefix);
+    let shown = cut(ops, failed);
+    EvidenceReport {
+        r#type: kind.to_owned(),
+        event_ids: events.into_iter().take(limits::PROOF_STEPS).collect(),
+        steps: steps
+            .iter()
+            .take(limits::PROOF_STEPS)
+            .map(|step| StepReport { event: step.event.0, because: sentence(&step.because) })
+            .collect(),
+        operations: shown
+            .iter()
+            .map(|op| {
+                let mut row = op_report(scene, &scene.history.operation(*op));
+                row.point = points.get(op).copied();
+                row.state_after = after.get(op).cloned();
+                row.failed = kind == "counterexample" && failed == Some(*op);
+                row
+            })
+            .collect(),
+        operations_cut: (ops.len() - shown.len()) as u64,
+        states: states
+            .iter()
+            .take(limits::PROOF_STATES)
+            .map(|it| StateReport { state: sentence(&it.state), because: sentence(&it.because) })
+            .collect(),
+        states_cut: states.len().saturating_sub(limits::PROOF_STATES) as u64,
+    }
+}
+
+fn events_of(steps: &[tribunal_checkers::Step]) -> Vec<u32> {
+    steps.iter().map(|step| step.event.0).collect()
+}
+
+/// The last operations of a long proof, always with the failing one: it dies at its end.
+fn cut(ops: &[OpIndex], failed: Option<OpIndex>) -> Vec<OpIndex> {
+    let skip = ops.len().saturating_sub(limits::PROOF_OPERATIONS);
+    let mut shown = ops[skip..].to_vec();
+    if let Some(failed) = failed
+        && ops.contains(&failed)
+        && !shown.contains(&failed)
+    {
+        shown[0] = failed;
+    }
+    shown
+}
+
+/// The value of the register after each operation of a legal order. Only what one operation says
+/// by itself: a write leaves its value, a read and a compare-and-set prove theirs.
+fn states_after(history: &History, prefix: &[OpIndex]) -> BTreeMap<OpIndex, String> {
+    let mut after = BTreeMap::new();
+    for index in prefix.iter().filter(|op| known(history, **op)) {
+        let Op::Register(op) = history.operation(*index).op() else { continue };
+        let state = match op {
+            RegisterOp::Write { value, .. } => Some(Typed::of(&value)),
+            RegisterOp::Cas { to, .. } => Some(Typed::of(&to)),
+            RegisterOp::Read { value: Observed::Pending, .. } => None,
+            RegisterOp::Read { value, .. } => Some(Typed::observed(&value)),
+        };
+        after.extend(state.map(|state| (*index, state.short(256))));
+    }
+    after
+}
+
+fn op_report(scene: &Scene<'_>, operation: &Operation<'_>) -> OpReport {
+    let op = operation.op();
+    let node = operation.node().map(|node| {
+        let known = scene.nodes.get(usize::from(node.0));
+        known.map_or_else(|| node.to_string(), |name| shortened(name, 253))
+    });
+    let done = matches!(operation.outcome(), Outcome::Ok | Outcome::Fail);
+    OpReport {
+        call: operation.call().0,
+        ret: operation.ret().map(|event| event.0),
+        process: operation.process().0,
+        node,
+        f: op.name().to_owned(),
+        args: arguments(&op),
+        outcome: outcome_name(operation.outcome()).to_owned(),
+        error: operation.error().map(|error| shortened(&error.0, 256)),
+        invoked_ns: operation.invoked_at().0,
+        completed_ns: done.then_some(operation.completed_at().0),
+        point: None,
+        state_after: None,
+        failed: false,
+    }
+}
+
+pub(crate) fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Ok => "ok",
+        Outcome::Fail => "fail",
+        Outcome::Info => "info",
+        Outcome::Open => "open",
+    }
+}
+
+fn arguments(op: &Op) -> Vec<(String, Typed)> {
+    let named = |list: Vec<(&str, Typed)>| {
+        list.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    };
+    match op {
+        Op::Register(RegisterOp::Read { key, value }) => {
+            named(vec![("key", Typed::of(key)), ("value", Typed::observed(value))])
+        }
+        Op::Register(RegisterOp::Write { key, value }) => {
+            named(vec![("key", Typed::of(key)), ("value", Typed::of(value))])
+        }
+        Op::Register(RegisterOp::Cas { key, from, to }) => {
+            named(vec![("key", Typed::of(key)), ("from", Typed::of(from)), ("to", Typed::of(to))])
+        }
+        Op::Txn(txn) => txn.mops.iter().take(64).map(mop).collect(),
+    }
+}
+
+/// A micro-operation as one argument: its own words, bounded.
+fn mop(mop: &Mop) -> (String, Typed) {
+    let name = match mop {
+        Mop::Read { .. } => "read",
+        Mop::Write { .. } => "write",
+        Mop::Append { .. } => "append",
+        Mop::ReadList { .. } => "read-list",
+        Mop::ReadPredicate { .. } => "read-predicate",
+    };
+    let text = mop.to_string();
+    let v = crate::bounded::prefix(&text, crate::bounded::TEXT_LIMIT).to_owned();
+    (name.to_owned(), Typed { t: "text".to_owned(), v, len: text.len() as u64 })
+}
+
+impl OpReport {
+    /// The operation as people write it, values within about `limit` bytes each.
+    pub fn text(&self, limit: usize) -> String {
+        let get = |name: &str| {
+            let found = self.args.iter().find(|(key, _)| key == name);
+            found.map_or_else(|| "?".to_owned(), |(_, value)| value.short(limit))
+        };
+        match self.f.as_str() {
+            "read" => format!("read → {}", get("value")),
+            "write" => format!("write {}", get("value")),
+            "cas" => format!("cas {} → {}", get("from"), get("to")),
+            _ => {
+                let words: Vec<String> =
+                    self.args.iter().map(|(_, value)| value.short(limit)).collect();
+                words.join(" ")
+            }
+        }
+    }
+
+    /// The key, when the operation has one.
+    pub fn key(&self, limit: usize) -> Option<String> {
+        let found = self.args.iter().find(|(name, _)| name == "key");
+        found.map(|(_, value)| value.short(limit))
+    }
+}

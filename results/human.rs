@@ -1,0 +1,194 @@
+//! The report for a terminal. Text from outside is shown escaped.
+
+use std::fmt::Write;
+
+use crate::bounded::{shortened, visible};
+use crate::run_report::{Bite, Finding, Guarantee, RunReport};
+
+/// What the caller decides about the text.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct HumanOptions {
+    /// Whether to colour it; the caller knows the terminal.
+    pub color: bool,
+    /// Where the page is, if one was written.
+    pub report_path: Option<String>,
+}
+
+const RED: &str = "\u{1b}[1;31m";
+const GREEN: &str = "\u{1b}[32m";
+const YELLOW: &str = "\u{1b}[33m";
+const DIM: &str = "\u{1b}[2m";
+const RESET: &str = "\u{1b}[0m";
+
+/// The report as text: at most a screen for a pass, then each finding.
+pub fn human(report: &RunReport, options: &HumanOptions) -> String {
+    let mut out = String::new();
+    let paint = |text: &str, color: &str| {
+        if options.color { format!("{color}{text}{RESET}") } else { text.to_owned() }
+    };
+    write_run(&mut out, report);
+    for guarantee in &report.guarantees {
+        write_guarantee(&mut out, report, guarantee, &paint);
+    }
+    if report.guarantees.is_empty() {
+        let _ = writeln!(out, "  {} nothing was judged", paint("?", YELLOW));
+    }
+    for failure in &report.failures {
+        let _ = writeln!(out, "  {} {}", paint("infrastructure:", RED), line(failure));
+    }
+    for warning in &report.warnings {
+        let text = format!("warning {}: {}", line(&warning.code), line(&warning.text));
+        let _ = writeln!(out, "  {}", paint(&text, YELLOW));
+    }
+    let seed = report.run.seed;
+    let _ = writeln!(out, "  seed    {seed}");
+    if let Some(path) = &options.report_path {
+        let _ = writeln!(out, "  report  {}", line(path));
+    }
+    if !report.run.repro.is_empty() {
+        let _ = writeln!(out, "  repro   {}", line(&report.run.repro));
+    }
+    let class = report.class.name().to_uppercase();
+    let color = match report.exit_code {
+        0 => GREEN,
+        1 => RED,
+        _ => YELLOW,
+    };
+    let relaxed = if report.relaxed { " (relaxed)" } else { "" };
+    let code = report.exit_code;
+    let headline = shortened(&line(&report.headline), 400);
+    let _ = writeln!(out, "{}{relaxed}  {headline}  exit {code}", paint(&class, color));
+    let dimmed = format!("a seed reproduces inputs, not the cluster · run {}", report.run.id);
+    let _ = writeln!(out, "{}", paint(&line(&dimmed), DIM));
+    out
+}
+
+fn write_run(out: &mut String, report: &RunReport) {
+    let run = &report.run;
+    let simulated = if run.simulated { " · SIMULATED" } else { "" };
+    let _ = writeln!(
+        out,
+        "  {} x{} ({}) · {} · {} clients · {:.1} s{simulated}",
+        line(&run.target),
+        run.nodes.len(),
+        line(&run.provider),
+        line(&run.workload),
+        run.concurrency,
+        run.duration_ns as f64 / 1e9,
+    );
+    if let Some(why) = &run.stopped_early {
+        let _ = writeln!(out, "  stopped early: {}", line(why));
+    }
+    let counts = &report.counts;
+    let bit = report.faults.iter().filter(|fault| fault.verified == Bite::Bit).count();
+    let lame = report.faults.iter().filter(|fault| fault.verified == Bite::DidNotBite).count();
+    let lame = if lame > 0 { format!(", {lame} did not bite") } else { String::new() };
+    let _ = writeln!(
+        out,
+        "  ops {} ok · {} info · {} fail     faults {} planned, {bit} verified{lame}",
+        grouped(counts.ok),
+        grouped(counts.info),
+        grouped(counts.fail),
+        report.faults.len(),
+    );
+}
+
+fn write_guarantee(
+    out: &mut String,
+    report: &RunReport,
+    guarantee: &Guarantee,
+    paint: &dyn Fn(&str, &str) -> String,
+) {
+    let name = line(&guarantee.id);
+    match guarantee.verdict.as_str() {
+        "valid" => {
+            let strength = &guarantee.strength;
+            let _ = writeln!(
+                out,
+                "  {} {name}   {} ops, {} at once (median), {:.1} s of verified faults",
+                paint("✓", GREEN),
+                grouped(strength.ops),
+                strength.median_concurrency,
+                strength.fault_ns_verified as f64 / 1e9,
+            );
+        }
+        "invalid" => {
+            let _ = writeln!(out, "  {} {name}", paint("✗", RED));
+            let mine = |finding: &&Finding| guarantee.findings.contains(&finding.r#ref);
+            for finding in report.findings.iter().filter(mine) {
+                write_finding(out, report, finding, paint);
+            }
+        }
+        _ => {
+            let why = guarantee.reason.as_deref().unwrap_or("no reason was given");
+            let class = guarantee.reason_class.as_deref().unwrap_or("undecided");
+            let _ = writeln!(out, "  {} {name}   {class}: {}", paint("?", YELLOW), line(why));
+        }
+    }
+}
+
+fn write_finding(
+    out: &mut String,
+    report: &RunReport,
+    finding: &Finding,
+    paint: &dyn Fn(&str, &str) -> String,
+) {
+    let minimal = if finding.minimal { ", minimal" } else { "" };
+    let ops = finding.evidence.operations.len() as u64 + finding.evidence.operations_cut;
+    let again =
+        if finding.count > 1 { format!(", {} alike", finding.count) } else { String::new() };
+    let _ = writeln!(
+        out,
+        "    {} {} · {} ({ops} ops{minimal}{again}, {})",
+        paint(&finding.r#ref, RED),
+        line(&finding.kind),
+        line(&finding.summary),
+        during(report, finding),
+    );
+    let failing = finding.evidence.operations.iter().find(|op| op.failed);
+    if let Some(op) = failing {
+        let end = op.ret.map_or_else(String::new, |ret| format!("..#{ret}"));
+        let node = op.node.as_deref().map_or_else(String::new, |it| format!(" at {}", line(it)));
+        let (call, process, text) = (op.call, op.process, op.text(80));
+        let _ = writeln!(out, "      event #{call}{end} p{process}{node}: {text}");
+    }
+    for state in finding.evidence.states.iter().take(8) {
+        let _ = writeln!(out, "      state {}: {}", line(&state.state), line(&state.because));
+    }
+    for step in finding.evidence.steps.iter().take(12) {
+        let _ = writeln!(out, "      event #{}: {}", step.event, line(&step.because));
+    }
+    let _ = writeln!(out, "      {}", paint(&line(&finding.moment), DIM));
+}
+
+/// `during F3 partition`, or that no fault was active.
+pub(crate) fn during(report: &RunReport, finding: &Finding) -> String {
+    if finding.during_faults.is_empty() {
+        return "no fault active".to_owned();
+    }
+    let named = |id: &String| {
+        let fault = report.faults.iter().find(|fault| &fault.id == id);
+        fault.map_or_else(|| id.clone(), |fault| format!("{} {id}", line(&fault.kind)))
+    };
+    let names: Vec<String> = finding.during_faults.iter().take(4).map(named).collect();
+    let more = finding.during_faults.len().saturating_sub(4);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("during {}{more}", names.join(", "))
+}
+
+fn line(text: &str) -> String {
+    visible(text)
+}
+
+/// `48 211`, with a thin no-break space between groups.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}

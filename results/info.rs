@@ -1,0 +1,103 @@
+//! What the binary knows about a run: what was asked for, and what it met.
+//!
+//! Stored beside the history, so that a verdict can be made again from the directory alone.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything about a run that is not in its history.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// What was asked for (`plan.json`).
+    pub plan: Plan,
+    /// What was met (`environment.json`).
+    pub environment: Environment,
+}
+
+/// What was asked for. A function of the command line, the suite and the seed.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Plan {
+    /// Name of the run directory.
+    pub id: String,
+    /// The seed everything random descends from.
+    pub seed: u64,
+    /// Name of the suite, or `command line`.
+    pub suite: String,
+    /// The suite's text as read (`suite.toml`).
+    pub suite_text: String,
+    /// Where nodes come from: `local`, `ssh`, `processes`, `simulated`.
+    pub provider: String,
+    /// Whether no real system was involved.
+    pub simulated: bool,
+    /// Nodes in cluster order.
+    pub nodes: Vec<NodeInfo>,
+    /// Name of the system under test.
+    pub target: String,
+    /// Options of the target, the workload and the run.
+    pub options: BTreeMap<String, String>,
+    /// Name of the workload.
+    pub workload: String,
+    /// Clients at work at once.
+    pub concurrency: u32,
+    /// The fault schedule, one sentence each.
+    pub faults: Vec<String>,
+    /// The one line that asks for the same run again.
+    pub repro: String,
+}
+
+/// One node of the cluster.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct NodeInfo {
+    /// Its name.
+    pub name: String,
+    /// Where it is reached.
+    pub address: String,
+}
+
+/// What the run met.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Environment {
+    /// Start, UTC, as `2026-11-21T03:47:12Z`.
+    pub started_utc: String,
+    /// From first to last instant of the run.
+    pub duration_ns: u64,
+    /// Versions of Tribunal and of what it used, by name.
+    pub versions: BTreeMap<String, String>,
+    /// What the target says about itself: version, settings in force.
+    pub target: BTreeMap<String, String>,
+    /// Retry and timeout settings of the clients.
+    pub driver: BTreeMap<String, String>,
+    /// Delay between a decision to send and the sending.
+    pub self_noise: Option<SelfNoise>,
+    /// What went wrong and did not stop the run.
+    pub warnings: Vec<Warning>,
+    /// Why the experiment itself failed; empty when it did not.
+    pub failures: Vec<String>,
+    /// Why the run ended before its time.
+    pub stopped_early: Option<String>,
+}
+
+/// How long operations waited inside the harness before they were sent.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct SelfNoise {
+    /// Operations measured.
+    pub samples: u64,
+    /// Half of them waited at most this long.
+    pub p50_ns: u64,
+    /// 99 of 100 waited at most this long.
+    pub p99_ns: u64,
+    /// The longest wait.
+    pub max_ns: u64,
+}
+
+/// Something worth knowing that changes no verdict.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Warning {
+    /// Stable word.
+    pub code: String,
+    /// One sentence.
+    pub text: String,
+}

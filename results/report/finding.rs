@@ -1,0 +1,205 @@
+//! Sections 2 and 3: each finding as a sentence, a table and a picture. Complete without script.
+
+use serde::Serialize;
+
+use super::page::{Drawn, Scene, SectionError};
+use super::picture::{self, Scale};
+use crate::bounded::visible;
+use crate::human::during;
+use crate::limits;
+use crate::run_report::{Finding, OpReport};
+
+#[derive(Serialize)]
+struct View {
+    findings: Vec<FindingView>,
+    text: &'static str,
+    cut: String,
+}
+
+#[derive(Serialize)]
+struct FindingView {
+    name: String,
+    kind: String,
+    guarantee: String,
+    subject: String,
+    summary: String,
+    badge: String,
+    calm: bool,
+    spanned: String,
+    count: u64,
+    more: Vec<String>,
+    size: String,
+    moment: String,
+    signature: String,
+    warped: String,
+    timed: String,
+    rows: Vec<OpView>,
+    any_node: bool,
+    any_point: bool,
+    rows_cut: u64,
+    states: Vec<(String, String)>,
+    states_cut: u64,
+    steps: Vec<(u32, String)>,
+    failing: String,
+}
+
+#[derive(Serialize)]
+struct OpView {
+    class: &'static str,
+    point: String,
+    process: String,
+    node: String,
+    text: String,
+    key: String,
+    from: String,
+    to: String,
+    outcome: String,
+    after: String,
+    events: String,
+}
+
+/// Rows of a table once enough findings have been shown in full.
+const SHORT: usize = 12;
+
+pub(super) fn draw(scene: &Scene<'_>) -> Result<Drawn, SectionError> {
+    let report = scene.report;
+    let mut findings = Vec::new();
+    for (at, finding) in report.findings.iter().enumerate() {
+        findings.push(finding_view(scene, finding, at < limits::PICTURES)?);
+    }
+    let drawn = limits::PICTURES;
+    let cut = if findings.len() > drawn {
+        format!("Findings after the {drawn}th have short tables and no picture here.")
+    } else {
+        String::new()
+    };
+    let text = match report.class {
+        _ if !findings.is_empty() => "",
+        crate::Class::Pass => "Nothing was found. What that rests on is said above and below.",
+        _ => "Nothing was found, and nothing is proved: see the reasons above.",
+    };
+    let html = scene.templates.render("finding.html", &View { findings, text, cut })?;
+    Ok(Drawn { html, notes: Vec::new() })
+}
+
+fn finding_view(
+    scene: &Scene<'_>,
+    finding: &Finding,
+    full: bool,
+) -> Result<FindingView, SectionError> {
+    let evidence = &finding.evidence;
+    let ops = &evidence.operations;
+    let start = ops.iter().map(|op| op.invoked_ns).min().unwrap_or(0);
+    let shown: &[OpReport] = if full { ops } else { &ops[ops.len().saturating_sub(SHORT)..] };
+    let (mut warped, mut real) = (String::new(), String::new());
+    if full && !ops.is_empty() {
+        warped = picture::draw(scene, finding, Scale::Warped)?;
+        real = picture::draw(scene, finding, Scale::True)?;
+    }
+    let hidden = (ops.len() - shown.len()) as u64 + evidence.operations_cut;
+    let total = ops.len() as u64 + evidence.operations_cut;
+    let states = evidence.states.iter().take(if full { limits::PROOF_STATES } else { SHORT });
+    let steps = evidence.steps.iter().take(if full { limits::PROOF_STEPS } else { SHORT });
+    let failing = ops.iter().find(|op| op.failed);
+    Ok(FindingView {
+        name: finding.r#ref.clone(),
+        kind: visible(&finding.kind),
+        guarantee: visible(&finding.guarantee),
+        subject: finding.subject.as_deref().map(visible).unwrap_or_default(),
+        summary: visible(&finding.summary),
+        badge: during(scene.report, finding),
+        calm: finding.during_faults.is_empty(),
+        spanned: finding.spanned_faults.iter().take(8).cloned().collect::<Vec<_>>().join(", "),
+        count: finding.count,
+        more: finding.more.iter().map(|it| visible(it)).collect(),
+        size: format!(
+            "{total} operation{}{}",
+            if total == 1 { "" } else { "s" },
+            if finding.minimal { ", minimal" } else { ", not shown to be minimal" },
+        ),
+        moment: visible(&finding.moment),
+        signature: finding.signature.clone(),
+        warped,
+        timed: real,
+        rows: shown.iter().map(|op| op_view(op, ops, finding, start)).collect(),
+        any_node: shown.iter().any(|op| op.node.is_some()),
+        any_point: shown.iter().any(|op| op.point.is_some()),
+        rows_cut: hidden,
+        states: states.map(|it| (visible(&it.state), visible(&it.because))).collect(),
+        states_cut: evidence.states_cut,
+        steps: steps.map(|it| (it.event, visible(&it.because))).collect(),
+        failing: failing.map(|op| format!("p{} {}", op.process, op.text(80))).unwrap_or_default(),
+    })
+}
+
+fn op_view(op: &OpReport, ops: &[OpReport], finding: &Finding, start: u64) -> OpView {
+    let relative = |nanos: u64| format!("+{:.3}", nanos.saturating_sub(start) as f64 / 1e6);
+    let error = op.error.as_deref().map(|it| format!(" ({})", visible(it))).unwrap_or_default();
+    let after = if op.failed {
+        let states: Vec<&str> =
+            finding.evidence.states.iter().take(6).map(|it| it.state.as_str()).collect();
+        if states.is_empty() { "–".to_owned() } else { visible(&states.join(" or ")) }
+    } else if op.f == "read" && op.outcome == "ok" {
+        could_return(op, ops)
+    } else {
+        op.state_after.as_ref().map(|state| format!("then {state}")).unwrap_or_default()
+    };
+    OpView {
+        class: if op.failed { "failed" } else { class(op) },
+        point: op.point.map(|point| point.to_string()).unwrap_or_default(),
+        process: format!("p{}", op.process),
+        node: op.node.as_deref().map(visible).unwrap_or_default(),
+        text: op.text(120),
+        key: op.key(60).unwrap_or_default(),
+        from: relative(op.invoked_ns),
+        to: op.completed_ns.map_or_else(|| "…".to_owned(), relative),
+        outcome: format!("{}{error}", op.outcome),
+        after,
+        events: op
+            .ret
+            .map_or_else(|| format!("#{}", op.call), |ret| format!("#{}–#{ret}", op.call)),
+    }
+}
+
+pub(super) fn class(op: &OpReport) -> &'static str {
+    match op.outcome.as_str() {
+        "ok" => "ok",
+        "fail" => "fail",
+        _ => "info",
+    }
+}
+
+/// What a read could return by real time alone, among the operations of the proof: values whose
+/// write had begun and that no acknowledged write had certainly replaced. A necessary condition;
+/// for the failing read the checker's states are exact.
+fn could_return(read: &OpReport, ops: &[OpReport]) -> String {
+    let sets = |op: &&OpReport| op.outcome != "fail" && matches!(op.f.as_str(), "write" | "cas");
+    let same_key = |op: &&OpReport| op.key(usize::MAX) == read.key(usize::MAX);
+    let writes: Vec<&OpReport> = ops.iter().filter(sets).filter(same_key).collect();
+    let end = read.ret.unwrap_or(u32::MAX);
+    let replaced = |ret: Option<u32>| {
+        let after = |other: &&OpReport| {
+            let acknowledged = other.outcome == "ok" && other.ret.is_some_and(|it| it < read.call);
+            acknowledged && ret.is_none_or(|ret| ret < other.call)
+        };
+        writes.iter().copied().find(|other| after(other)).is_some()
+    };
+    let mut values: Vec<String> = Vec::new();
+    if !replaced(None) {
+        values.push("initial".to_owned());
+    }
+    for write in writes.iter().filter(|write| write.call < end) {
+        // The effect of an operation without an answer may still come: nothing replaces it.
+        let ret = if write.outcome == "ok" { write.ret } else { Some(u32::MAX) };
+        if !replaced(ret) {
+            let name = if write.f == "cas" { "to" } else { "value" };
+            let found = write.args.iter().find(|(key, _)| key == name);
+            values.extend(found.map(|(_, value)| value.short(40)));
+        }
+    }
+    values.dedup();
+    let more = values.len().saturating_sub(6);
+    let more = if more > 0 { format!(" or {more} more") } else { String::new() };
+    values.truncate(6);
+    format!("{}{more}", values.join(" or "))
+}

@@ -1,0 +1,15 @@
+//! `report.html`: one self-contained file, one module and template per section.
+
+mod audit;
+mod charts;
+mod coverage;
+mod environment;
+mod finding;
+mod page;
+mod picture;
+mod series;
+mod strip;
+mod template;
+mod timeline;
+
+pub use page::{Html, html, html_within};
