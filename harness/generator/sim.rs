@@ -102,10 +102,11 @@ impl Simulation {
     /// # Panics
     /// As [`Simulation::run`].
     pub fn run_with(self, generator: Gen, each: impl FnMut(PlannedOp)) -> Simulated {
-        let generator = if cfg!(debug_assertions) { validate(generator) } else { generator };
+        let mut generator = if cfg!(debug_assertions) { validate(generator) } else { generator };
+        generator.bind(&self.seed.root().child("gen"));
         let threads = Threads::new(self.concurrency, self.nodes);
         let run = Run {
-            turns: Turns::new(generator, self.seed, threads),
+            turns: Turns::new(generator, threads),
             client: self.client,
             jitter: self.seed.root().child("client"),
             asked: vec![0; self.concurrency as usize],

@@ -7,7 +7,6 @@
 use tribunal_history::{ErrorClass, Kind, Nanos, NodeId, Op, Process};
 
 use super::{Gen, Next, Observation, Threads, path};
-use crate::seed::Seed;
 
 /// What to do now.
 #[derive(Clone, PartialEq, Debug)]
@@ -52,9 +51,8 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// Binds `generator` to the stream `gen` of `seed`.
-    pub fn new(mut generator: Gen, seed: Seed, threads: Threads) -> Turns {
-        generator.bind(&seed.root().child("gen"));
+    /// For a generator that is bound to its stream already.
+    pub fn new(generator: Gen, threads: Threads) -> Turns {
         Turns { generator, threads, committed: 0 }
     }
 

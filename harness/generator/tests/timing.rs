@@ -86,7 +86,9 @@ fn cycle_times_goes_by_its_table() {
 /// G5: an offer in the past is dispatched at once, at the time it is then.
 #[test]
 fn a_late_offer_is_due_now() {
-    let mut turns = Turns::new(delay(MS, writes(0)), crate::seed::Seed(1), Threads::new(9, 1));
+    let mut load = delay(MS, writes(0));
+    load.bind(&crate::seed::Seed(1).root().child("gen"));
+    let mut turns = Turns::new(load, Threads::new(9, 1));
     let mut handed_out = |now: u64| match turns.step(ms(now)) {
         Step::Invoke { due, .. } => Ok(due),
         Step::Wait { until } => Err(until),

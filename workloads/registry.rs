@@ -1,0 +1,24 @@
+//! Every workload, by name. A new workload is one file and one line here.
+
+use crate::register;
+use crate::workload::{Setting, Workload, WorkloadError};
+
+/// A way to build a workload.
+pub struct Entry {
+    /// Name on the command line and in suites.
+    pub name: &'static str,
+    /// One line for `tribunal list workloads`.
+    pub summary: &'static str,
+    /// Options and what they mean.
+    pub options: &'static [(&'static str, &'static str)],
+    /// Builds it.
+    pub build: fn(&Setting) -> Result<Workload, WorkloadError>,
+}
+
+/// In the order `tribunal list workloads` prints.
+pub static WORKLOADS: &[Entry] = &[register::ENTRY];
+
+/// By name.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    WORKLOADS.iter().find(|entry| entry.name == name)
+}
