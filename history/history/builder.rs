@@ -3,7 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use super::columns::{Arena, Row};
-use super::{History, HistoryError, OpIndex, Outcome, Times};
+use super::times::Times;
+use super::{History, HistoryError, OpIndex, Outcome};
 use crate::{ErrorClass, FaultEvent, Mark, Nanos, NodeId, Op, Process, Session};
 
 /// What orders the events of a history.

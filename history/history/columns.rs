@@ -210,6 +210,19 @@ impl Arena {
         self.values.len() < ROOM && self.mops.len() < ROOM && self.lists.len() < ROOM
     }
 
+    /// Bytes of the micro-operations, and of the lists they saw.
+    #[cfg(test)]
+    pub(super) fn mop_bytes(&self) -> (usize, usize) {
+        let lists = self.lists.capacity() * size_of::<Code>();
+        (self.mops.capacity() * size_of::<MopRow>(), lists)
+    }
+
+    /// Number of values with an entry of their own.
+    #[cfg(test)]
+    pub(super) fn value_count(&self) -> usize {
+        self.values.len()
+    }
+
     /// Gives back what growing reserved.
     pub(super) fn shrink(&mut self) {
         self.values.shrink_to_fit();
@@ -233,16 +246,17 @@ impl Arena {
             }
             Mop::ReadList { key, elements } => {
                 let key = self.code(key);
-                let (a, b) = self.list(elements.as_ref(), |arena, element, out| {
-                    out.push(arena.code(element));
+                let (a, b) = self.list(elements.as_ref(), |arena, element| {
+                    let code = arena.code(element);
+                    arena.lists.push(code);
                 });
                 MopRow { key, a, b, kind: mop.code() }
             }
             Mop::ReadPredicate { predicate, matches } => {
                 let key = self.code(&Value::Text(predicate.clone()));
-                let (a, b) = self.list(matches.as_ref(), |arena, (key, value), out| {
+                let (a, b) = self.list(matches.as_ref(), |arena, (key, value)| {
                     let pair = [arena.code(key), arena.code(value)];
-                    out.extend(pair);
+                    arena.lists.extend(pair);
                 });
                 MopRow { key, a, b, kind: mop.code() }
             }
@@ -253,19 +267,17 @@ impl Arena {
     fn list<T>(
         &mut self,
         observed: Observed<&Vec<T>>,
-        mut push: impl FnMut(&mut Arena, &T, &mut Vec<Code>),
+        mut push: impl FnMut(&mut Arena, &T),
     ) -> (u32, u32) {
         match observed {
             Observed::Pending => (Code::PENDING.0, 0),
             Observed::Absent => (Code::ABSENT.0, 0),
             Observed::Present(elements) => {
-                let mut codes = Vec::with_capacity(elements.len());
+                let offset = self.lists.len();
                 for element in elements {
-                    push(self, element, &mut codes);
+                    push(self, element);
                 }
-                let offset = self.lists.len() as u32;
-                self.lists.extend_from_slice(&codes);
-                (offset, codes.len() as u32)
+                (offset as u32, (self.lists.len() - offset) as u32)
             }
         }
     }

@@ -1,27 +1,19 @@
 //! The writer's half: events to frames, without I/O and, for integer registers, without
 //! allocation.
 
-use std::collections::HashMap;
-
-use foldhash::fast::FixedState;
-
+use super::fields::{Dictionary, Fields, observation};
 use super::header::cut;
-use super::wire::{self, kind, put_head, put_int, put_text, put_varint, put_zigzag};
+use super::wire::{put_text, put_varint, put_zigzag};
 use super::{HEADER_LEN, LogHeader, RECORD_LIMIT, SEGMENT_EVENTS, tag};
 use crate::codec::CodecError;
 use crate::{
-    ErrorClass, FaultEdge, FaultEvent, Mark, Mop, Nanos, NodeId, Observed, Op, Outcome, Process,
-    RegisterOp, Session, TxnOp, Value,
+    ErrorClass, FaultEdge, FaultEvent, Mark, Nanos, NodeId, Op, Outcome, Process, Session,
 };
 
 /// Length and checksum of a frame.
 const FRAME_HEAD: usize = 8;
-/// Strings longer than this are not worth a dictionary entry.
-const INTERN_LENGTH: usize = 64;
 /// A caller that never takes its frame is stopped here, well before lengths overflow.
 const FRAME_LIMIT: usize = 1 << 28;
-/// Dictionary entries per segment; later strings are written in full.
-const INTERN_COUNT: usize = 1 << 15;
 
 /// Turns events into the bytes of a native log. Owns no file: the caller writes
 /// [`FrameEncoder::header_bytes`] once, then the bytes of each [`FrameEncoder::frame`] with one
@@ -35,7 +27,7 @@ pub struct FrameEncoder {
     header: Vec<u8>,
     frame: Vec<u8>,
     handed_out: bool,
-    dictionary: HashMap<Box<str>, u32, FixedState>,
+    dictionary: Dictionary,
     /// Time of the last invocation or completion, to which the next is relative.
     base: u64,
     events: u64,
@@ -50,7 +42,7 @@ impl FrameEncoder {
             header: header.encode(),
             frame: vec![0; FRAME_HEAD],
             handed_out: false,
-            dictionary: HashMap::default(),
+            dictionary: Dictionary::default(),
             base: 0,
             events: 0,
             segment_events: 0,
@@ -114,7 +106,7 @@ impl FrameEncoder {
         t_dispatch: Nanos,
     ) -> Result<(), CodecError> {
         self.open_event();
-        self.intern_op(op, false);
+        self.fields().intern_op(op, false);
         let start = self.frame.len();
         let session = session.filter(|session| session.0 != process.0);
         let flags = u8::from(session.is_some()) | u8::from(node.is_some()) << 1;
@@ -126,7 +118,7 @@ impl FrameEncoder {
         if let Some(node) = node {
             put_varint(&mut self.frame, node.0.into());
         }
-        self.put_question(op);
+        self.fields().put_question(op);
         put_zigzag(&mut self.frame, t_dispatch.0.wrapping_sub(self.base) as i64);
         self.close_event(start, t_dispatch)
     }
@@ -154,10 +146,10 @@ impl FrameEncoder {
         self.open_event();
         let op = op.filter(|_| outcome == Outcome::Ok);
         if let Some(op) = op {
-            self.intern_op(op, true);
+            self.fields().intern_op(op, true);
         }
         if let Some(error) = error {
-            self.intern(&error.0);
+            self.fields().intern(&error.0);
         }
         let start = self.frame.len();
         let seen = op.map_or(0, observation);
@@ -166,10 +158,10 @@ impl FrameEncoder {
         );
         put_varint(&mut self.frame, process.0.into());
         if let Some(error) = error {
-            self.put_string(&error.0);
+            self.fields().put_string(&error.0);
         }
         if let Some(op) = op {
-            self.put_observation(op);
+            self.fields().put_observation(op);
         }
         put_zigzag(&mut self.frame, t_recv.0.wrapping_sub(self.base) as i64);
         let latency = t_recv.0.checked_sub(t_send.0).map_or(0, |latency| latency + 1);
@@ -190,7 +182,7 @@ impl FrameEncoder {
     ) -> Result<(), CodecError> {
         if let Some(op) = op {
             self.open();
-            self.intern_op(op, true);
+            self.fields().intern_op(op, true);
         }
         let start = self.open_advisory(tag::LATE, time);
         put_varint(&mut self.frame, process.0.into());
@@ -199,9 +191,9 @@ impl FrameEncoder {
             None => self.frame.push(u8::MAX),
             Some(op) => {
                 self.frame.push(op.f() as u8);
-                self.put_question(op);
+                self.fields().put_question(op);
                 self.frame.push(observation(op));
-                self.put_observation(op);
+                self.fields().put_observation(op);
             }
         }
         self.close_advisory(start)
@@ -270,6 +262,10 @@ impl FrameEncoder {
         self.close_advisory(start)
     }
 
+    fn fields(&mut self) -> Fields<'_> {
+        Fields { frame: &mut self.frame, dictionary: &mut self.dictionary }
+    }
+
     fn open(&mut self) {
         if self.handed_out {
             self.frame.truncate(FRAME_HEAD);
@@ -333,195 +329,6 @@ impl FrameEncoder {
             return Err(CodecError::FrameTooLong { bytes, limit: FRAME_LIMIT });
         }
         Ok(())
-    }
-
-    /// Dictionary records stand before the record that uses them.
-    fn intern_op(&mut self, op: &Op, answered: bool) {
-        match op {
-            Op::Register(RegisterOp::Read { key, value }) => {
-                self.intern_value(key);
-                if answered && let Observed::Present(value) = value {
-                    self.intern_value(value);
-                }
-            }
-            Op::Register(RegisterOp::Write { key, value }) => {
-                self.intern_value(key);
-                self.intern_value(value);
-            }
-            Op::Register(RegisterOp::Cas { key, from, to }) => {
-                self.intern_value(key);
-                self.intern_value(from);
-                self.intern_value(to);
-            }
-            Op::Txn(txn) => txn.mops.iter().for_each(|mop| self.intern_mop(mop, answered)),
-        }
-    }
-
-    fn intern_mop(&mut self, mop: &Mop, answered: bool) {
-        match mop {
-            Mop::Read { key, value } => {
-                self.intern_value(key);
-                if answered && let Observed::Present(value) = value {
-                    self.intern_value(value);
-                }
-            }
-            Mop::Write { key, value: argument } | Mop::Append { key, element: argument } => {
-                self.intern_value(key);
-                self.intern_value(argument);
-            }
-            Mop::ReadList { key, elements } => {
-                self.intern_value(key);
-                if answered && let Observed::Present(elements) = elements {
-                    elements.iter().for_each(|element| self.intern_value(element));
-                }
-            }
-            Mop::ReadPredicate { predicate, matches } => {
-                self.intern(predicate);
-                if answered && let Observed::Present(matches) = matches {
-                    for (key, value) in matches {
-                        self.intern_value(key);
-                        self.intern_value(value);
-                    }
-                }
-            }
-        }
-    }
-
-    #[inline]
-    fn intern_value(&mut self, value: &Value) {
-        if let Value::Text(text) = value {
-            self.intern(text);
-        }
-    }
-
-    fn intern(&mut self, text: &str) {
-        if text.len() > INTERN_LENGTH
-            || self.dictionary.len() >= INTERN_COUNT
-            || self.dictionary.contains_key(text)
-        {
-            return;
-        }
-        self.dictionary.insert(text.into(), self.dictionary.len() as u32);
-        self.frame.push(tag::INTERN);
-        put_text(&mut self.frame, text);
-    }
-
-    fn put_string(&mut self, text: &str) {
-        match self.dictionary.get(text) {
-            Some(id) => put_head(&mut self.frame, kind::INTERNED, (*id).into()),
-            None => {
-                put_head(&mut self.frame, kind::TEXT, text.len() as u64);
-                self.frame.extend_from_slice(text.as_bytes());
-            }
-        }
-    }
-
-    #[inline]
-    fn put_value(&mut self, value: &Value) {
-        match value {
-            Value::Int(int) => put_int(&mut self.frame, *int),
-            Value::Nil => put_head(&mut self.frame, kind::SPECIAL, wire::NIL),
-            Value::Text(text) => self.put_string(text),
-            Value::Unparsed(raw) => {
-                put_head(&mut self.frame, kind::UNPARSED, raw.len() as u64);
-                self.frame.extend_from_slice(raw);
-            }
-        }
-    }
-
-    #[inline]
-    fn put_observed(&mut self, value: &Observed<Value>) {
-        match value {
-            Observed::Pending => put_head(&mut self.frame, kind::SPECIAL, wire::PENDING),
-            Observed::Absent => put_head(&mut self.frame, kind::SPECIAL, wire::ABSENT),
-            Observed::Present(value) => self.put_value(value),
-        }
-    }
-
-    #[inline]
-    fn put_question(&mut self, op: &Op) {
-        match op {
-            Op::Register(RegisterOp::Read { key, .. }) => self.put_value(key),
-            Op::Register(RegisterOp::Write { key, value }) => {
-                self.put_value(key);
-                self.put_value(value);
-            }
-            Op::Register(RegisterOp::Cas { key, from, to }) => {
-                self.put_value(key);
-                self.put_value(from);
-                self.put_value(to);
-            }
-            Op::Txn(TxnOp { mops }) => {
-                put_varint(&mut self.frame, mops.len() as u64);
-                for mop in mops {
-                    self.put_mop(mop);
-                }
-            }
-        }
-    }
-
-    fn put_mop(&mut self, mop: &Mop) {
-        self.frame.push(mop.code());
-        match mop {
-            Mop::Read { key, .. } | Mop::ReadList { key, .. } => self.put_value(key),
-            Mop::Write { key, value: argument } | Mop::Append { key, element: argument } => {
-                self.put_value(key);
-                self.put_value(argument);
-            }
-            Mop::ReadPredicate { predicate, .. } => self.put_string(predicate),
-        }
-    }
-
-    #[inline]
-    fn put_observation(&mut self, op: &Op) {
-        match op {
-            Op::Register(RegisterOp::Read { value, .. }) => self.put_observed(value),
-            Op::Register(RegisterOp::Write { .. } | RegisterOp::Cas { .. }) => {}
-            Op::Txn(TxnOp { mops }) => {
-                let reads = mops.iter().filter(|mop| !mop.writes()).count();
-                if reads > 0 {
-                    put_varint(&mut self.frame, reads as u64);
-                }
-                for mop in mops {
-                    self.put_result(mop);
-                }
-            }
-        }
-    }
-
-    fn put_result(&mut self, mop: &Mop) {
-        match mop {
-            Mop::Write { .. } | Mop::Append { .. } => {}
-            Mop::Read { value, .. } => self.put_observed(value),
-            Mop::ReadList { elements, .. } => match elements {
-                Observed::Pending => self.put_observed(&Observed::Pending),
-                Observed::Absent => self.put_observed(&Observed::Absent),
-                Observed::Present(elements) => {
-                    put_head(&mut self.frame, kind::LIST, elements.len() as u64);
-                    elements.iter().for_each(|element| self.put_value(element));
-                }
-            },
-            Mop::ReadPredicate { matches, .. } => match matches {
-                Observed::Pending => self.put_observed(&Observed::Pending),
-                Observed::Absent => self.put_observed(&Observed::Absent),
-                Observed::Present(matches) => {
-                    put_head(&mut self.frame, kind::PAIRS, matches.len() as u64);
-                    for (key, value) in matches {
-                        self.put_value(key);
-                        self.put_value(value);
-                    }
-                }
-            },
-        }
-    }
-}
-
-/// The observation bits of a completion.
-fn observation(op: &Op) -> u8 {
-    match op {
-        Op::Register(RegisterOp::Read { .. }) => 1,
-        Op::Register(RegisterOp::Write { .. } | RegisterOp::Cas { .. }) => 0,
-        Op::Txn(txn) => 2 * u8::from(txn.mops.iter().any(|mop| !mop.writes())),
     }
 }
 

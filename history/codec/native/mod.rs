@@ -6,6 +6,7 @@
 //! `docs/history-format.md` is the specification.
 
 mod encoder;
+mod fields;
 mod header;
 mod reader;
 mod wire;

@@ -1,0 +1,124 @@
+//! One operation of a history: a view.
+
+use super::History;
+use super::columns::{Code, F, Row};
+use crate::{ErrorClass, EventId, Nanos, NodeId, Op, Process, Session};
+
+/// Position of an operation among the operations of its history, in the order recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct OpIndex(pub u32);
+
+/// What came of an operation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Outcome {
+    /// It happened, between invocation and completion.
+    Ok = 0,
+    /// It did not happen and never will.
+    Fail = 1,
+    /// Unknown, said so: at any time after the invocation, or never.
+    Info = 2,
+    /// Unknown because the record ends: read exactly like `Info`.
+    Open = 3,
+}
+
+/// One operation: a view into its history.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation<'h> {
+    history: &'h History,
+    index: OpIndex,
+}
+
+impl<'h> Operation<'h> {
+    pub(super) fn new(history: &'h History, index: OpIndex) -> Operation<'h> {
+        Operation { history, index }
+    }
+
+    fn at(&self) -> usize {
+        self.index.0 as usize
+    }
+
+    /// Its position.
+    pub fn index(&self) -> OpIndex {
+        self.index
+    }
+
+    /// Rank of its invocation.
+    pub fn call(&self) -> EventId {
+        EventId(self.history.call[self.at()])
+    }
+
+    /// Rank of its completion; an `info` has one too, and it bounds nothing.
+    pub fn ret(&self) -> Option<EventId> {
+        let rank = self.history.ret[self.at()];
+        (rank != u32::MAX).then_some(EventId(rank))
+    }
+
+    /// Who.
+    pub fn process(&self) -> Process {
+        self.history.process[self.at()]
+    }
+
+    /// In which conversation.
+    pub fn session(&self) -> Session {
+        let own = Session(self.process().0);
+        self.history.sessions.get(&self.index.0).copied().unwrap_or(own)
+    }
+
+    /// Who was asked, when known.
+    pub fn node(&self) -> Option<NodeId> {
+        let node = self.history.node[self.at()];
+        (node != u16::MAX).then_some(NodeId(node))
+    }
+
+    /// What came of it.
+    pub fn outcome(&self) -> Outcome {
+        match self.history.tag[self.at()] >> 6 {
+            0 => Outcome::Ok,
+            1 => Outcome::Fail,
+            2 => Outcome::Info,
+            _ => Outcome::Open,
+        }
+    }
+
+    /// Why it did not end `ok`.
+    pub fn error(&self) -> Option<ErrorClass> {
+        self.history.arena.error(self.history.error[self.at()])
+    }
+
+    /// When it was sent.
+    pub fn invoked_at(&self) -> Nanos {
+        Nanos(self.history.times.invoked[self.at()])
+    }
+
+    /// When it was answered; of an open operation, when it was sent.
+    pub fn completed_at(&self) -> Nanos {
+        self.history.times.completed(self.at())
+    }
+
+    /// Which operation of its family it is.
+    pub fn f(&self) -> F {
+        F::from_tag(self.history.tag[self.at()])
+    }
+
+    /// Code of the key; meaningless for a transaction.
+    pub fn key(&self) -> Code {
+        self.history.key[self.at()]
+    }
+
+    /// First argument, see [`F`].
+    pub fn a(&self) -> Code {
+        Code(self.history.a[self.at()])
+    }
+
+    /// Second argument, see [`F`].
+    pub fn b(&self) -> Code {
+        Code(self.history.b[self.at()])
+    }
+
+    /// The operation with what it observed, owned.
+    pub fn op(&self) -> Op {
+        let row = Row { f: self.f(), key: self.key(), a: self.a().0, b: self.b().0 };
+        self.history.arena.op(row)
+    }
+}
