@@ -37,6 +37,11 @@ impl Budget {
         }
     }
 
+    /// The same limits with another count of configurations.
+    pub fn with_configurations(self, configurations: u64) -> Budget {
+        Budget { configurations, ..self }
+    }
+
     /// The same limits with another byte cap.
     pub fn with_bytes(self, bytes: u64) -> Budget {
         Budget { bytes, ..self }

@@ -104,6 +104,18 @@ impl Coverage {
     pub fn missing(&self) -> Vec<&'static str> {
         self.facts.iter().filter(|fact| fact.seen < fact.required).map(|fact| fact.name).collect()
     }
+
+    /// `Valid` if every required fact was seen often enough; otherwise `Unknown`, not exercised.
+    pub fn report(self, cost: Cost) -> Report {
+        let short = self.facts.iter().filter(|fact| fact.seen < fact.required);
+        let short: Vec<String> =
+            short.map(|fact| format!("{} {} of {}", fact.name, fact.seen, fact.required)).collect();
+        if short.is_empty() {
+            return Report::valid(self, cost);
+        }
+        let reason = format!("not exercised: {}", short.join(", "));
+        Report::unknown(ReasonClass::NotExercised, reason, self, cost)
+    }
 }
 
 impl Report {

@@ -6,10 +6,17 @@
 mod anomaly;
 mod budget;
 mod checker;
+mod consistency;
 pub mod linearizable;
+pub mod registry;
+pub mod stats;
+#[cfg(test)]
+mod testing;
+pub mod vacuity;
 mod verdict;
 
 pub use anomaly::{Anomaly, AnomalyKind, Evidence, StateBefore, Step};
 pub use budget::{Budget, Spent};
 pub use checker::{CheckError, Checker, Cost, Coverage, Fact, ReasonClass, Report};
+pub use consistency::Consistency;
 pub use verdict::Verdict;

@@ -8,10 +8,11 @@ use tribunal_history::{History, Value};
 use super::meter::Ledger;
 use super::partition::{Component, components};
 use super::rules::Rules;
-use super::search::{Found, Order, Progress, Took};
+use super::search::{Found, Progress, Took};
+use super::shrink::Counterexample;
 use super::{
     CasRegister, Dialect, FromHistory, NEVER, Problem, Register, certificate, explain, portfolio,
-    prep, shrink,
+    prep, quick, shrink,
 };
 use crate::{
     Anomaly, Budget, CheckError, Checker, Cost, Coverage, Fact, ReasonClass, Report, Spent,
@@ -182,17 +183,33 @@ fn partition<M: FromHistory>(
     let problem = prep::prepare(model, "linearizable", history, component, dialect)?;
     let completed = problem.completed() as u64;
     let seen = Seen { completed, crashed: problem.entries.len() as u64 - completed };
+    let key = &component.key;
     let rules = Rules::default();
+    let refuted = |took: Took, found: Counterexample<M::State>| {
+        let took = Took { configurations: took.configurations + found.configurations, ..took };
+        let subject = key.to_string();
+        let (anomaly, verified) = explain::anomaly(model, history, &subject, &problem, &found)
+            .map_err(|why| {
+                internal(format!("the counterexample for key {subject} is none: {why}"))
+            })?;
+        Ok((Judged::Invalid { took, anomaly: Box::new(anomaly), verified }, seen))
+    };
+    if let Some(at) = quick::unexplained(model, &problem) {
+        let alone = (vec![at], problem.entries[at as usize].ret);
+        if let Some(found) = shrink::shrink(model, &problem, ledger, alone, 0, rules) {
+            return refuted(Took { configurations: 0, peak_bytes: 0, engine: "quick" }, found);
+        }
+    }
     let decision = portfolio::decide(model, &problem, ledger, u64::MAX, rules);
-    let mut took = decision.took;
+    let took = decision.took;
     let judged = match decision.found {
         Found::Linearization(order) => {
-            if options.verify || cfg!(debug_assertions) {
-                certificate::verify_linearization(model, &problem, &order).map_err(|why| {
-                    internal(format!("the order found for key {} is none: {why}", component.key))
-                })?;
+            let verified = options.verify || cfg!(debug_assertions);
+            if verified {
+                certificate::verify_linearization(model, &problem, &order)
+                    .map_err(|why| internal(format!("the order for key {key} is none: {why}")))?;
             }
-            Judged::Valid { took, verified: options.verify || cfg!(debug_assertions) }
+            Judged::Valid { took, verified }
         }
         Found::Spent(spent, progress) => {
             let reason = unfinished(history, &problem, component, spent, &progress);
@@ -202,26 +219,15 @@ fn partition<M: FromHistory>(
             return Err(internal(format!("the model calls `{op}` pure but it changes {state}")));
         }
         Found::Dead(dead) => {
+            let whole = (shrink::before(&problem, dead.rank), dead.rank);
             let cost = took.configurations;
-            let shrunk = shrink::shrink(model, &problem, ledger, dead.rank, cost, rules);
-            // Not even the prefix could be decided again within the budget: the search's own
-            // words are the evidence, and still a proof.
-            let found = shrunk.unwrap_or_else(|| shrink::Counterexample {
-                kept: (0..problem.entries.len() as u32)
-                    .filter(|at| problem.entries[*at as usize].call < dead.rank)
-                    .collect(),
-                dead,
-                states: decision.states,
-                minimal: false,
-                configurations: 0,
-            });
-            took.configurations += found.configurations;
-            let subject = component.key.to_string();
-            let (anomaly, verified) = explain::anomaly(model, history, &subject, &problem, &found)
-                .map_err(|why| {
-                    internal(format!("the counterexample for key {subject} is none: {why}"))
-                })?;
-            Judged::Invalid { took, anomaly: Box::new(anomaly), verified }
+            let found = shrink::shrink(model, &problem, ledger, whole.clone(), cost, rules);
+            // Where the budget leaves nothing to shrink with, the search's own words are the
+            // evidence, and still a proof.
+            let kept = whole.0;
+            let (states, minimal, configurations) = (decision.states, false, 0);
+            let own = || Counterexample { kept, dead, states, minimal, configurations };
+            return refuted(took, found.unwrap_or_else(own));
         }
     };
     Ok((judged, seen))
@@ -271,7 +277,8 @@ fn merge(
 ) -> Result<Report, CheckError> {
     let mut cost = Cost::default();
     let (mut anomalies, mut unknown) = (Vec::new(), Vec::new());
-    let (mut depth, mut breadth, mut decided) = (0, 0, 0);
+    let mut engines = [("quick", 0), ("wgl-depth", 0), ("wgl-breadth", 0)];
+    let mut decided = 0;
     let mut seen = Seen::default();
     for (judged, facts) in judged {
         if options.which == Which::First && !anomalies.is_empty() {
@@ -298,13 +305,11 @@ fn merge(
         cost.configurations += took.configurations;
         cost.peak_bytes = cost.peak_bytes.max(took.peak_bytes);
         cost.certificates_verified += u64::from(verified);
-        match took.order {
-            Order::Depth => depth += 1,
-            Order::Breadth => breadth += 1,
+        for (engine, partitions) in &mut engines {
+            *partitions += u64::from(*engine == took.engine);
         }
     }
-    cost.engines = vec![("wgl-depth", depth), ("wgl-breadth", breadth)];
-    cost.engines.retain(|(_, partitions)| *partitions > 0);
+    cost.engines = engines.into_iter().filter(|(_, partitions)| *partitions > 0).collect();
     let fact = |name, required, seen| Fact { name, required, seen };
     let coverage = Coverage {
         facts: vec![

@@ -17,6 +17,7 @@ mod plain;
 mod plan;
 mod portfolio;
 mod prep;
+mod quick;
 mod rules;
 mod search;
 mod shrink;

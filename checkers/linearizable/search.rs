@@ -80,7 +80,7 @@ pub(super) struct Progress {
 pub(super) struct Took {
     pub(super) configurations: u64,
     pub(super) peak_bytes: u64,
-    pub(super) order: Order,
+    pub(super) engine: &'static str,
 }
 
 #[derive(Clone)]
@@ -177,7 +177,10 @@ impl<'p, 'l, 'b, M: Model, K: Mask> Search<'p, 'l, 'b, M, K> {
         Took {
             configurations: self.meter.configurations,
             peak_bytes: self.meter.peak_bytes,
-            order: self.order,
+            engine: match self.order {
+                Order::Depth => "wgl-depth",
+                Order::Breadth => "wgl-breadth",
+            },
         }
     }
 

@@ -37,20 +37,19 @@ struct Shrinker<'a, M: Model> {
     undecided: bool,
 }
 
-/// Shrinks the history up to `rank`, the return no order passes; `cost` is what deciding took.
-/// `None` if not even that prefix could be decided again within the budget.
+/// Shrinks `kept`, a counterexample of which no order passes the return of rank `rank`; `cost` is
+/// what deciding took. `None` if not even that could be decided again within the budget.
 pub(super) fn shrink<M: Model>(
     model: &M,
     problem: &Problem<M::Op>,
     ledger: &Ledger<'_>,
-    rank: u32,
+    (kept, rank): (Vec<u32>, u32),
     cost: u64,
     rules: Rules,
 ) -> Option<Counterexample<M::State>> {
-    let whole: Vec<u32> = positions(problem).filter(|at| call(problem, *at) < rank).collect();
     let dead = Dead { entry: 0, rank, prefix: Vec::new(), states: Vec::new() };
     let best = Counterexample {
-        kept: whole.clone(),
+        kept: kept.clone(),
         dead,
         states: Vec::new(),
         minimal: false,
@@ -59,12 +58,17 @@ pub(super) fn shrink<M: Model>(
     let limit = cost.saturating_mul(4).saturating_add(10_000);
     let mut shrinker =
         Shrinker { model, problem, ledger, limit, rules, probes: 0, best, undecided: false };
-    if !shrinker.probe(whole) {
+    if !shrinker.probe(kept) {
         return None;
     }
     shrinker.by_window();
     shrinker.by_chunks();
     Some(shrinker.best)
+}
+
+/// Positions of the operations invoked before the event of rank `rank`.
+pub(super) fn before<O>(problem: &Problem<O>, rank: u32) -> Vec<u32> {
+    positions(problem).filter(|at| call(problem, *at) < rank).collect()
 }
 
 fn positions<O>(problem: &Problem<O>) -> impl Iterator<Item = u32> {

@@ -109,7 +109,7 @@ impl<'m, M: Model> Table<'m, M> {
         };
         let stays = next == Next::Illegal || next == Next::One(state);
         if self.pure[class as usize] && !stays {
-            self.impure = Some((state, class));
+            self.impure.get_or_insert((state, class));
         }
         next
     }

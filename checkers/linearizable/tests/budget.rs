@@ -1,1 +1,100 @@
-//! To come.
+//! Limits are kept, and say how far the search had come.
+
+use std::time::{Duration, Instant};
+
+use super::cas_register;
+use super::generate::{Act, Answer, Question, Random, Shape, history, valid};
+use crate::linearizable::{Options, Which};
+use crate::{Budget, Checker, ReasonClass, Spent, Verdict};
+
+/// Many crashed writes and cas of few values; before them 99 is written and overwritten, and a
+/// late read returns it: nothing short of a search refutes that.
+fn hard(ops: usize) -> Vec<Act> {
+    let shape = Shape { ops, clients: 8, keys: 1, values: 5, crash_percent: 15 };
+    let mut acts = valid(&mut Random(3), shape);
+    let late = acts.iter_mut().rev().find(|act| matches!(act.answer, Answer::Found(_)));
+    late.expect("a read").answer = Answer::Found(99);
+    for act in &mut acts {
+        act.from += 10;
+        act.to = act.to.saturating_add(10);
+    }
+    let write = |value, from| Act {
+        process: 900,
+        key: 0,
+        question: Question::Write(value),
+        answer: Answer::Done,
+        from,
+        to: from + 1,
+    };
+    acts.extend([write(99, 0), write(0, 2)]);
+    acts
+}
+
+#[test]
+fn a_small_memory_ends_in_unknown_with_progress() {
+    let history = history(&hard(400));
+    for bytes in [1_000, 200_000] {
+        let budget = Budget::unlimited().with_bytes(bytes);
+        let report = cas_register(0).check(&history, &budget).expect("a register history");
+        assert_eq!(report.verdict, Verdict::Unknown);
+        assert_eq!(report.reason_class, Some(ReasonClass::Undecided));
+        assert_eq!(report.cost.spent, Some(Spent::Memory));
+        let reason = report.reason.expect("a reason");
+        assert!(reason.starts_with("key 0: memory budget spent with "), "{reason}");
+        assert!(reason.ends_with("; 0 of 1 keys decided"), "{reason}");
+        let over = report.cost.peak_bytes.saturating_sub(bytes);
+        assert!(over <= 150_000, "{over} bytes over the cap of {bytes}");
+    }
+}
+
+#[test]
+fn a_count_of_configurations_is_a_limit_too() {
+    let history = history(&hard(400));
+    let budget = Budget::unlimited().with_configurations(100);
+    let report = cas_register(0).check(&history, &budget).expect("a register history");
+    assert_eq!(report.cost.spent, Some(Spent::Configurations));
+    assert!(report.cost.configurations <= 102, "{}", report.cost.configurations);
+}
+
+#[test]
+fn a_raised_flag_stops_the_search_promptly() {
+    let history = history(&hard(2_000));
+    let budget = Budget::unlimited();
+    let flag = budget.clone();
+    let raised = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        flag.cancel();
+        Instant::now()
+    });
+    let report = cas_register(0).check(&history, &budget).expect("a register history");
+    let late = raised.join().expect("the flag").elapsed();
+    assert_eq!(report.cost.spent, Some(Spent::Time), "decided before the flag was raised");
+    let reason = report.reason.expect("a reason");
+    assert!(reason.contains("multiplied by"), "{reason}");
+    println!("stopped {late:?} after the flag: {reason}");
+    assert!(late < Duration::from_millis(500), "{late:?}");
+}
+
+#[test]
+fn the_first_bad_key_may_be_enough() {
+    let act =
+        |key, process, question, answer, from, to| Act { process, key, question, answer, from, to };
+    let acts: Vec<Act> = (0..6)
+        .map(|key| {
+            let found = Answer::Found(key % 2);
+            act(key, key as u32, Question::Read, found, 2 * key as u32, 2 * key as u32 + 1)
+        })
+        .collect();
+    let history = history(&acts);
+    let options = Options { which: Which::First, ..Options::default() };
+    for threads in [1, 4] {
+        let budget = Budget::unlimited().with_threads(threads);
+        let subjects = |checker: crate::linearizable::Linearizable| {
+            let report = checker.check(&history, &budget).expect("a register history");
+            let subject = report.anomalies.into_iter().map(|anomaly| anomaly.subject);
+            subject.map(Option::unwrap_or_default).collect::<Vec<_>>()
+        };
+        assert_eq!(subjects(cas_register(0)), ["1", "3", "5"]);
+        assert_eq!(subjects(cas_register(0).with_options(options)), ["1"]);
+    }
+}

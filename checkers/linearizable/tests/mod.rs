@@ -4,6 +4,7 @@ mod brute;
 mod budget;
 mod differential;
 mod generate;
+mod golden;
 mod metamorphic;
 mod regressions;
 mod units;

@@ -1,1 +1,170 @@
-//! To come.
+//! Certificates that are none, models that break their word, and data types of others.
+
+use tribunal_history::OpIndex;
+
+use super::generate::Random;
+use crate::Budget;
+use crate::linearizable::certificate::{Accepted, verify_counterexample, verify_linearization};
+use crate::linearizable::meter::Ledger;
+use crate::linearizable::portfolio::decide;
+use crate::linearizable::rules::Rules;
+use crate::linearizable::search::Found;
+use crate::linearizable::{CasRegister, CasRegisterOp, Model, NEVER, Problem, Steps};
+
+fn problem(operations: &[(CasRegisterOp, u32, u32)]) -> (CasRegister, Problem<CasRegisterOp>) {
+    let model = CasRegister { initial: 0.into() };
+    let operations = operations.iter().enumerate();
+    let operations =
+        operations.map(|(at, (op, call, ret))| (OpIndex(at as u32), op.clone(), *call, *ret));
+    let problem = Problem::new(&model, operations);
+    (model, problem)
+}
+
+fn found<M: Model>(model: &M, problem: &Problem<M::Op>) -> Found {
+    let budget = Budget::unlimited();
+    decide(model, problem, &Ledger::new(&budget), u64::MAX, Rules::default()).found
+}
+
+fn read(value: i64) -> CasRegisterOp {
+    CasRegisterOp::Read(value.into())
+}
+
+fn write(value: i64) -> CasRegisterOp {
+    CasRegisterOp::Write(value.into())
+}
+
+#[test]
+fn orders_that_prove_nothing_are_refused() {
+    let (model, problem) =
+        problem(&[(write(1), 0, 1), (write(2), 2, NEVER), (read(1), 3, 4), (read(2), 5, 6)]);
+    let verify = |order: &[u32]| verify_linearization(&model, &problem, order);
+    assert_eq!(verify(&[0, 2, 1, 3]), Ok(()));
+    let refused = |order: &[u32]| verify(order).expect_err("no proof");
+    assert_eq!(refused(&[0, 2, 3]), "operation 3 is illegal where it stands");
+    assert_eq!(refused(&[0, 2]), "operation 3 is missing");
+    assert_eq!(refused(&[0, 2, 2]), "operation 2 stands twice");
+    assert_eq!(refused(&[9]), "9 is no operation");
+    let late = "operation 0 stands after one invoked after it had returned";
+    assert_eq!(refused(&[1, 0, 2, 3]), late);
+}
+
+/// Every order with two operations exchanged, that is not an order, is refused; nothing else is.
+#[test]
+fn corrupted_orders_are_refused() {
+    let mut random = Random(21);
+    let mut refused = 0;
+    let writes: Vec<(CasRegisterOp, u32, u32)> = (0..20)
+        .flat_map(|at| {
+            [
+                (write(i64::from(at)), 4 * at, 4 * at + 1),
+                (read(i64::from(at)), 4 * at + 2, 4 * at + 3),
+            ]
+        })
+        .collect();
+    let (model, problem) = problem(&writes);
+    let right: Vec<u32> = (0..40).collect();
+    assert_eq!(verify_linearization(&model, &problem, &right), Ok(()));
+    for _ in 0..10_000 {
+        let (one, other) = (random.below(40) as usize, random.below(40) as usize);
+        let mut order = right.clone();
+        order.swap(one, other);
+        let verified = verify_linearization(&model, &problem, &order);
+        assert_eq!(verified.is_ok(), one == other, "{one} {other}");
+        refused += u64::from(verified.is_err());
+    }
+    assert!(refused > 9_000);
+}
+
+#[test]
+fn counterexamples_that_prove_nothing_are_refused() {
+    let (model, problem) =
+        problem(&[(write(1), 0, 1), (write(2), 2, 3), (read(2), 4, 5), (read(1), 6, 7)]);
+    let verify =
+        |kept: &[u32], failed| verify_counterexample(&model, &problem, kept, failed, 1_000);
+    assert_eq!(verify(&[0, 1, 2, 3], 7), Ok(Accepted::Proved));
+    // The first write is behind the second, and the first read changes nothing.
+    assert_eq!(verify(&[1, 3], 7), Ok(Accepted::Proved));
+    let left_out = "operation 3 may have seen operation 0, which was left out";
+    assert_eq!(verify(&[3], 7).expect_err("no proof"), left_out);
+    assert_eq!(verify(&[0, 1], 7).expect_err("no proof"), "some order of it is legal");
+    assert_eq!(verify(&[0, 1, 2, 3], 5).expect_err("no proof"), "operation 3 was invoked too late");
+    assert_eq!(verify(&[7], 7).expect_err("no proof"), "7 is no operation");
+}
+
+/// A counter whose read may lag by one: nondeterministic, and nobody's register.
+struct Dice;
+
+impl Model for Dice {
+    type State = u32;
+    type Op = Option<u32>;
+
+    fn initial(&self) -> u32 {
+        0
+    }
+
+    /// `None` throws: one or two more. `Some` reads.
+    fn step(&self, state: &u32, op: &Option<u32>) -> Steps<u32> {
+        match op {
+            None => Steps::Many(vec![state + 1, state + 2]),
+            Some(seen) if seen == state => Steps::One(*state),
+            Some(_) => Steps::None,
+        }
+    }
+
+    fn is_pure(&self, op: &Option<u32>) -> bool {
+        op.is_some()
+    }
+
+    fn refusal(&self, state: &u32, _: &Option<u32>) -> String {
+        format!("it showed {state}")
+    }
+}
+
+#[test]
+fn nondeterministic_models_need_no_powerset() {
+    let dice = |reads: &[u32]| {
+        let mut operations = Vec::new();
+        for (at, seen) in reads.iter().enumerate() {
+            let from = 4 * at as u32;
+            operations.push((OpIndex(2 * at as u32), None, from, from + 1));
+            operations.push((OpIndex(2 * at as u32 + 1), Some(*seen), from + 2, from + 3));
+        }
+        let problem = Problem::new(&Dice, operations);
+        (found(&Dice, &problem), problem)
+    };
+    let (Found::Linearization(order), problem) = dice(&[2, 3, 5, 6, 8]) else {
+        panic!("each throw adds one or two")
+    };
+    assert_eq!(verify_linearization(&Dice, &problem, &order), Ok(()));
+    assert!(matches!(dice(&[2, 5]).0, Found::Dead(_)), "three at once");
+}
+
+/// Calls a write pure.
+struct Liar;
+
+impl Model for Liar {
+    type State = u32;
+    type Op = u32;
+
+    fn initial(&self) -> u32 {
+        0
+    }
+
+    fn step(&self, _: &u32, op: &u32) -> Steps<u32> {
+        Steps::One(*op)
+    }
+
+    fn is_pure(&self, _: &u32) -> bool {
+        true
+    }
+
+    fn refusal(&self, _: &u32, _: &u32) -> String {
+        unreachable!("every operation is legal")
+    }
+}
+
+#[test]
+fn a_model_that_calls_a_write_pure_is_a_defect_and_no_verdict() {
+    let problem = Problem::new(&Liar, [(OpIndex(0), 7, 0, 1), (OpIndex(1), 8, 2, 3)]);
+    assert_eq!(found(&Liar, &problem), Found::Impure("0".into(), "did 7".into()));
+}

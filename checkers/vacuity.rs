@@ -1,0 +1,206 @@
+//! Did the faults bite, and was anybody there to feel it?
+//!
+//! A run under a partition that never cut anything says as much as a run without one. This is one
+//! of the few rules that read the fault track. It can only take confidence away: it answers valid
+//! or unknown, never invalid, and a fault is in force only from its *verified* edge to the edge
+//! that healed it.
+
+use std::collections::BTreeMap;
+
+use tribunal_history::{FaultEdge, History, Nanos};
+
+use crate::{Budget, CheckError, Checker, Cost, Coverage, Fact, ReasonClass, Report};
+
+/// What became of the faults of one kind.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct KindAudit {
+    /// Faults of this kind on record.
+    pub planned: u64,
+    /// Of them, how many were put in force.
+    pub injected: u64,
+    /// Of them, how many were measured to be in force.
+    pub verified: u64,
+    /// Injected without effect.
+    pub did_not_bite: u64,
+    /// Not applicable, or forbidden.
+    pub refused: u64,
+    /// Verified windows during which a client operation was open.
+    pub felt: u64,
+    /// Client operations open during a verified window, over all windows.
+    pub operations: u64,
+    /// Total length of the verified windows.
+    pub verified_time: Nanos,
+}
+
+#[derive(Default)]
+struct Life<'h> {
+    kind: &'h str,
+    injected: bool,
+    did_not_bite: bool,
+    refused: bool,
+    verified: Option<Nanos>,
+    healed: Option<Nanos>,
+}
+
+/// The faults of `history` by kind. O(faults * operations).
+pub fn audit(history: &History) -> BTreeMap<String, KindAudit> {
+    let mut lives: BTreeMap<u32, Life<'_>> = BTreeMap::new();
+    for event in history.faults() {
+        let life = lives.entry(event.fault).or_default();
+        life.kind = &event.kind;
+        match event.edge {
+            FaultEdge::Injected => life.injected = true,
+            FaultEdge::Verified => life.verified = life.verified.or(Some(event.time)),
+            FaultEdge::DidNotBite => life.did_not_bite = true,
+            FaultEdge::Refused => life.refused = true,
+            FaultEdge::Healed | FaultEdge::HealVerified => {
+                life.healed = life.healed.or(Some(event.time));
+            }
+            FaultEdge::Planned | FaultEdge::Armed | FaultEdge::Renewed | FaultEdge::HealFailed => {}
+        }
+    }
+    let mut kinds: BTreeMap<String, KindAudit> = BTreeMap::new();
+    for life in lives.values() {
+        let kind = kinds.entry(life.kind.to_owned()).or_default();
+        kind.planned += 1;
+        kind.injected += u64::from(life.injected);
+        kind.did_not_bite += u64::from(life.did_not_bite);
+        kind.refused += u64::from(life.refused);
+        let Some(from) = life.verified else { continue };
+        let to = life.healed.unwrap_or(history.end());
+        let open = operations_between(history, from, to);
+        kind.verified += 1;
+        kind.felt += u64::from(open > 0);
+        kind.operations += open;
+        kind.verified_time = kind.verified_time.saturating_add(to.saturating_sub(from));
+    }
+    kinds
+}
+
+fn operations_between(history: &History, from: Nanos, to: Nanos) -> u64 {
+    let overlaps = history
+        .operations()
+        .filter(|operation| operation.invoked_at() <= to && operation.completed_at() >= from);
+    overlaps.count() as u64
+}
+
+/// Requires that of every planned kind of fault one was verified, while clients were at work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Vacuity;
+
+impl Checker for Vacuity {
+    fn name(&self) -> &str {
+        "vacuity"
+    }
+
+    fn check(&self, history: &History, _budget: &Budget) -> Result<Report, CheckError> {
+        let kinds = audit(history);
+        let sum = |count: fn(&KindAudit) -> u64| kinds.values().map(count).sum::<u64>();
+        let having = |count: fn(&KindAudit) -> u64| {
+            kinds.values().filter(|kind| count(kind) > 0).count() as u64
+        };
+        let planned = kinds.len() as u64;
+        let fact = |name, required, seen| Fact { name, required, seen };
+        let coverage = Coverage {
+            facts: vec![
+                fact("fault-planned", 0, sum(|kind| kind.planned)),
+                fact("fault-injected", 0, sum(|kind| kind.injected)),
+                fact("fault-verified", 0, sum(|kind| kind.verified)),
+                fact("fault-kind-verified", planned, having(|kind| kind.verified)),
+                fact("fault-kind-felt", planned, having(|kind| kind.felt)),
+                fact("operation-during-fault", planned.min(1), sum(|kind| kind.operations)),
+            ],
+        };
+        let idle: Vec<String> = kinds
+            .iter()
+            .filter(|(_, kind)| kind.felt == 0)
+            .map(|(name, kind)| format!("{name} ({})", why_not(kind)))
+            .collect();
+        if idle.is_empty() {
+            return Ok(Report::valid(coverage, Cost::default()));
+        }
+        let reason = format!("faults that nobody felt: {}", idle.join("; "));
+        Ok(Report::unknown(ReasonClass::NotExercised, reason, coverage, Cost::default()))
+    }
+}
+
+fn why_not(kind: &KindAudit) -> String {
+    let KindAudit { planned, injected, verified, did_not_bite, refused, .. } = kind;
+    match (verified, injected) {
+        (0, 0) => format!("{planned} planned, {refused} refused, none injected"),
+        (0, _) => format!("{injected} injected, {did_not_bite} without effect, none verified"),
+        _ => format!("{verified} verified, no client operation meanwhile"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tribunal_history::{Builder, FaultEdge, FaultEvent, History, Nanos};
+    use tribunal_history::{Observed, Op, Outcome, Process, RegisterOp, Value};
+
+    use super::Vacuity;
+    use crate::{Budget, Checker, ReasonClass, Report, Verdict};
+
+    /// One read from 10 to 20 ms, and these edges of one fault each: (fault, kind, edge, ms).
+    fn history(edges: &[(u32, &str, FaultEdge, u64)]) -> History {
+        let mut builder = Builder::by_time();
+        let read = |value| Op::Register(RegisterOp::Read { key: Value::Int(0), value });
+        let (asked, found) = (read(Observed::Pending), read(Observed::Absent));
+        let process = Process(0);
+        builder.invoke(Nanos::from_millis(10), process, None, None, &asked).expect("asks");
+        builder
+            .complete(Nanos::from_millis(20), process, Outcome::Ok, Some(&found), None)
+            .expect("answers");
+        for (fault, kind, edge, ms) in edges {
+            builder.fault(FaultEvent {
+                time: Nanos::from_millis(*ms),
+                fault: *fault,
+                edge: *edge,
+                kind: (*kind).to_owned(),
+                nodes: vec!["n1".into()],
+                detail: String::new(),
+            });
+        }
+        builder.finish()
+    }
+
+    fn check(edges: &[(u32, &str, FaultEdge, u64)]) -> Report {
+        Vacuity.check(&history(edges), &Budget::unlimited()).expect("a history")
+    }
+
+    #[test]
+    fn without_planned_faults_nothing_is_required() {
+        assert_eq!(check(&[]).verdict, Verdict::Valid);
+    }
+
+    #[test]
+    fn a_verified_fault_that_clients_felt_counts() {
+        use FaultEdge::{Healed, Injected, Planned, Verified};
+        let edges = [(Planned, 0), (Injected, 5), (Verified, 12), (Healed, 18)];
+        let report = check(&edges.map(|(edge, ms)| (0, "partition", edge, ms)));
+        assert_eq!(report.verdict, Verdict::Valid);
+    }
+
+    #[test]
+    fn each_planned_kind_must_bite() {
+        use FaultEdge::{DidNotBite, Healed, Injected, Planned, Verified};
+        let report = check(&[
+            (0, "partition", Verified, 12),
+            (0, "partition", Healed, 18),
+            (1, "pause", Planned, 0),
+            (1, "pause", Injected, 11),
+            (1, "pause", DidNotBite, 12),
+        ]);
+        assert_eq!(report.reason_class, Some(ReasonClass::NotExercised));
+        let reason = "faults that nobody felt: pause (1 injected, 1 without effect, none verified)";
+        assert_eq!(report.reason.as_deref(), Some(reason));
+    }
+
+    #[test]
+    fn a_fault_while_no_client_is_at_work_does_not_count() {
+        use FaultEdge::{Healed, Verified};
+        let report = check(&[(0, "kill", Verified, 21), (0, "kill", Healed, 30)]);
+        let reason = "faults that nobody felt: kill (1 verified, no client operation meanwhile)";
+        assert_eq!(report.reason.as_deref(), Some(reason));
+    }
+}
