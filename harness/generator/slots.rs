@@ -72,12 +72,11 @@ impl SlotSet {
     /// The `n`-th member in ascending order. O(words).
     pub fn nth(&self, mut n: u32) -> Option<u32> {
         for (at, word) in self.words.iter().enumerate() {
-            if n < word.count_ones() {
-                let mut word = *word;
-                (0..n).for_each(|_| word &= word - 1);
-                return Some(at as u32 * 64 + word.trailing_zeros());
+            let members = word.count_ones();
+            if n < members {
+                return Some(at as u32 * 64 + select(*word, n));
             }
-            n -= word.count_ones();
+            n -= members;
         }
         None
     }
@@ -126,6 +125,20 @@ impl SlotSet {
     }
 }
 
+/// Position of the `n`-th set bit, which there must be: first its byte, by the running sums of the
+/// bits in each byte, then its place in the byte.
+fn select(word: u64, n: u32) -> u32 {
+    let pairs = word - (word >> 1 & 0x5555_5555_5555_5555);
+    let nibbles = (pairs & 0x3333_3333_3333_3333) + (pairs >> 2 & 0x3333_3333_3333_3333);
+    let bytes = (nibbles + (nibbles >> 4)) & 0x0f0f_0f0f_0f0f_0f0f;
+    let sums = bytes.wrapping_mul(0x0101_0101_0101_0101).to_le_bytes();
+    let byte = sums.iter().filter(|sum| u32::from(**sum) <= n).count() as u32;
+    let before = if byte == 0 { 0 } else { u32::from(sums[byte as usize - 1]) };
+    let mut rest = word >> (byte * 8);
+    (before..n).for_each(|_| rest &= rest - 1);
+    byte * 8 + rest.trailing_zeros()
+}
+
 /// Equal members; the room for more does not matter.
 impl PartialEq for SlotSet {
     fn eq(&self, other: &SlotSet) -> bool {
@@ -147,6 +160,21 @@ impl FromIterator<u32> for SlotSet {
 #[cfg(test)]
 mod tests {
     use super::SlotSet;
+
+    #[test]
+    fn nth_is_the_nth_of_the_iteration() {
+        let mut word = 0x9e37_79b9_7f4a_7c15u64;
+        for _ in 0..200 {
+            word = word.rotate_left(23).wrapping_mul(0xd129_0d1b_5e3c_a9d7);
+            let dense = (0..200).filter(|bit| word >> (bit % 64) & 1 == 1 || bit % 7 == 0);
+            let set: SlotSet = dense.collect();
+            for (n, slot) in set.iter().enumerate() {
+                assert_eq!(set.nth(n as u32), Some(slot));
+            }
+            assert_eq!(set.nth(set.len()), None);
+        }
+        assert_eq!(SlotSet::full(64).nth(63), Some(63));
+    }
 
     #[test]
     fn members_are_counted_and_ordered() {
