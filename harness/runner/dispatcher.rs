@@ -4,15 +4,16 @@
 //! written before any of its operations is handed out, so what a server has seen is on file.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::Sleep;
 use tribunal_history::{Kind, Nanos, Outcome};
 
+use super::alarm::Alarm;
 use super::desk::{Desk, record};
 use super::hub::{Done, Hub, Job};
 use super::load::{Ended, LoadConfig, LoadOutcome, LoadParts};
@@ -40,6 +41,7 @@ pub(super) struct Dispatcher {
     stop: StopSignal,
     progress: Arc<Progress>,
     hub: Rc<Hub>,
+    alarm: Alarm,
     clock: Clock,
     desk: Desk,
     started: Nanos,
@@ -56,16 +58,17 @@ impl Dispatcher {
         parts: LoadParts,
         threads: Threads,
         hub: Rc<Hub>,
-    ) -> Dispatcher {
+    ) -> io::Result<Dispatcher> {
         let LoadParts { generator, connect: _, recorder, stop, progress } = parts;
         let clock = recorder.clock();
         let started = clock.now();
         let limit = |limit: Duration| started.saturating_add(nanos(limit));
-        Dispatcher {
+        Ok(Dispatcher {
             turns: Turns::new(generator, threads),
             stop,
             progress,
             hub,
+            alarm: Alarm::new(clock)?,
             clock,
             desk: Desk::new(started),
             started,
@@ -75,22 +78,21 @@ impl Dispatcher {
             assigned: Vec::with_capacity(config.concurrency as usize),
             recorder,
             config,
-        }
+        })
     }
 
     pub(super) async fn run(mut self) -> LoadOutcome {
         let (recorder, signal, hub) =
             (self.recorder.clone(), self.stop.clone(), Rc::clone(&self.hub));
         let mut stopped = pin!(signal.stopped());
-        let mut alarm = Alarm::new(self.clock);
         let ended = loop {
             match self.turn(&recorder) {
                 Err(ended) => break ended,
                 Ok(until) => {
-                    alarm.set(until);
+                    self.alarm.set(until);
                     poll_fn(|cx| {
                         let ready = hub.poll_done(cx).is_ready()
-                            || alarm.poll(cx).is_ready()
+                            || self.alarm.poll(cx).is_ready()
                             || stopped.as_mut().poll(cx).is_ready();
                         if ready { Poll::Ready(()) } else { Poll::Pending }
                     })
@@ -226,14 +228,14 @@ impl Dispatcher {
         let grace = self.config.patience_max() + GRACE;
         let give_up = self.clock.now().saturating_add(nanos(grace));
         let hub = Rc::clone(&self.hub);
-        let mut alarm = Alarm::new(self.clock);
-        alarm.set(give_up);
+        self.alarm.set(give_up);
         while self.desk.open > 0 && self.clock.now() < give_up {
             poll_fn(|cx| {
-                let ready = hub.poll_done(cx).is_ready() || alarm.poll(cx).is_ready();
+                let ready = hub.poll_done(cx).is_ready() || self.alarm.poll(cx).is_ready();
                 if ready { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
+            self.alarm.set(give_up);
             if let Err(error) = self.last_turn() {
                 self.forget_turn();
                 if !matches!(ended, Ended::History(_)) {
@@ -300,38 +302,6 @@ struct Taken {
 impl Taken {
     fn not_after(&mut self, at: Option<Nanos>) {
         self.until = at.map_or(self.until, |at| self.until.min(at));
-    }
-}
-
-/// One timer, set anew only when it must ring earlier than it would.
-struct Alarm {
-    clock: Clock,
-    sleep: Pin<Box<Sleep>>,
-    armed: Option<Nanos>,
-}
-
-impl Alarm {
-    fn new(clock: Clock) -> Alarm {
-        let sleep = Box::pin(tokio::time::sleep_until(clock.instant(Nanos(0)).into()));
-        Alarm { clock, sleep, armed: None }
-    }
-
-    /// Rings at `at` or, set earlier before, too early: that costs one idle turn.
-    #[inline]
-    fn set(&mut self, at: Nanos) {
-        if self.armed.is_none_or(|armed| at < armed) {
-            self.sleep.as_mut().reset(self.clock.instant(at).into());
-            self.armed = Some(at);
-        }
-    }
-
-    #[inline]
-    fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Poll<()> {
-        let rung = self.sleep.as_mut().poll(cx);
-        if rung.is_ready() {
-            self.armed = None;
-        }
-        rung
     }
 }
 

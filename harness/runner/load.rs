@@ -247,7 +247,7 @@ async fn drive(config: LoadConfig, parts: LoadParts) -> Result<LoadOutcome, Load
     // A task of its own, so that it queues behind the workers it woke: then one turn takes the
     // results of all of them.
     let close_patience = config.close_timeout;
-    let dispatcher = Dispatcher::new(config, parts, threads, Rc::clone(&hub));
+    let dispatcher = Dispatcher::new(config, parts, threads, Rc::clone(&hub))?;
     let outcome = tokio::task::spawn_local(dispatcher.run()).await;
     hub.close();
     let closing = async {

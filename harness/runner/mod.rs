@@ -1,5 +1,6 @@
 //! Dispatcher, executor and recorder: drives clients and writes down what they saw.
 
+mod alarm;
 mod desk;
 mod dispatcher;
 mod executor;
