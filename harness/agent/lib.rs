@@ -9,8 +9,27 @@ pub mod frame;
 pub mod launch;
 pub mod protocol;
 
+mod claim;
 mod cli;
+mod clock;
+mod daemons;
+mod exec;
+mod failure;
+mod faults;
+mod files;
+mod heal;
+mod hello;
+mod home;
+mod journal;
+mod net;
 mod node;
+mod probe;
+mod proc;
+mod reach;
+mod reaper;
+mod serve;
 mod sys;
+#[cfg(test)]
+mod testing;
 
 pub use cli::run;

@@ -2,8 +2,50 @@
 
 use std::ffi::{CString, c_int, c_long};
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::unistd::{ForkResult, Pid};
+
+/// A descriptor of the process itself, immune to reuse of its number.
+#[expect(unsafe_code, reason = "nix 0.31 has no pidfd_open")]
+pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: pidfd_open takes two integers and touches no memory of ours.
+    let result: c_long = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = check(result)?;
+    // SAFETY: the kernel has just returned this descriptor; nobody else knows or owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as c_int) })
+}
+
+/// Sends a signal to the process behind a pidfd.
+#[expect(unsafe_code, reason = "nix 0.31 has no pidfd_send_signal")]
+pub(crate) fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
+    let (fd, number) = (pidfd.as_raw_fd(), signal as c_int);
+    // SAFETY: siginfo may be null, the other arguments are integers; the descriptor is borrowed,
+    // so it stays open during the call.
+    let result = unsafe {
+        let nothing: *const libc::siginfo_t = std::ptr::null();
+        libc::syscall(libc::SYS_pidfd_send_signal, fd, number, nothing, 0)
+    };
+    check(result).map(drop)
+}
+
+/// Lets the child begin a session and process group of its own with no signal blocked: it then
+/// outlives this process, no terminal reaches it, and all of it is found by its session number.
+#[expect(unsafe_code, reason = "std has no setsid for children")]
+pub(crate) fn own_session(command: &mut Command) -> &mut Command {
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid and
+    // sigprocmask are, and the closure allocates nothing.
+    unsafe {
+        command.pre_exec(|| {
+            nix::unistd::setsid()?;
+            pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+            Ok(())
+        })
+    }
+}
 
 /// Forks a process that has one thread: the launcher of a node, before it has started any.
 #[expect(unsafe_code, reason = "fork is unsafe in programs with threads")]
@@ -76,6 +118,13 @@ pub(crate) fn exec(argv: &[String], env: &[&str]) -> io::Error {
             Err(error) => error.into(),
         },
     }
+}
+
+/// Keeps the reaper in memory and away from the OOM killer, as far as its rights go.
+#[expect(unsafe_code, reason = "nix without its mman feature has no mlockall")]
+pub(crate) fn lock_memory() -> io::Result<()> {
+    // SAFETY: mlockall takes one integer and changes no contents of memory.
+    check(c_long::from(unsafe { libc::mlockall(libc::MCL_CURRENT) })).map(drop)
 }
 
 fn check(result: c_long) -> io::Result<c_long> {

@@ -1,0 +1,198 @@
+//! Undo records: what is needed to remove a fault, on the disk before the fault.
+//!
+//! Order of writing: temporary file, fsync, rename, fsync of the directory, then the fault. Order
+//! of removing: undo, measure, unlink, fsync of the directory. So a record without its fault is
+//! possible and a fault without its record is not; undoing is therefore idempotent everywhere.
+
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::home::{Home, boot_id, remove_durably, write_durably};
+use crate::protocol::{Flap, Identity};
+
+/// Format of the records.
+const VERSION: u32 = 1;
+
+/// How to undo one fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Undo {
+    /// Let these packets through again.
+    Cut { from: Vec<IpAddr>, to: Vec<IpAddr>, flap: Option<Flap>, mechanism: String },
+    /// Start the daemon again, unless it was stopped on purpose meanwhile.
+    Kill { daemon: String, was: Identity },
+    /// Continue these processes, and whatever belongs to the daemon by then.
+    Pause { daemon: String, processes: Vec<Identity> },
+}
+
+impl Undo {
+    /// Fault family, in the field's words.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Undo::Cut { .. } => "cut",
+            Undo::Kill { .. } => "kill",
+            Undo::Pause { .. } => "pause",
+        }
+    }
+}
+
+/// One record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) v: u32,
+    /// Position in the journal: records are undone from the last to the first.
+    pub(crate) id: u64,
+    pub(crate) fault: u32,
+    pub(crate) run: String,
+    pub(crate) epoch: u64,
+    pub(crate) kind: String,
+    pub(crate) undo: Undo,
+    pub(crate) boot_id: String,
+    pub(crate) armed_boottime_ns: u64,
+    pub(crate) deadline_boottime_ns: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    record: Record,
+    crc: u32,
+}
+
+/// The records of one run.
+#[derive(Clone, Debug)]
+pub(crate) struct Journal {
+    directory: PathBuf,
+    run: String,
+}
+
+impl Journal {
+    /// Of a run; the directory is made at the first record.
+    pub(crate) fn new(home: &Home, run: &str) -> Journal {
+        Journal { directory: home.run(run).join("undo.d"), run: run.into() }
+    }
+
+    /// Makes the record durable. The fault may be brought about after this has returned.
+    pub(crate) fn arm(&self, fault: u32, epoch: u64, undo: Undo, at: [u64; 2]) -> io::Result<()> {
+        fs::create_dir_all(&self.directory)?;
+        let id = self.list()?.last().map_or(1, |last| last.id + 1);
+        let [armed_boottime_ns, deadline_boottime_ns] = at;
+        let record = Record {
+            v: VERSION,
+            id,
+            fault,
+            run: self.run.clone(),
+            epoch,
+            kind: undo.kind().into(),
+            undo,
+            boot_id: boot_id(),
+            armed_boottime_ns,
+            deadline_boottime_ns,
+        };
+        let crc = checksum(&record)?;
+        let text = serde_json::to_vec(&Sealed { record, crc })?;
+        write_durably(&self.path(id), &text)
+    }
+
+    /// All records, oldest first. One that cannot be read is set aside as `.bad`, so that it
+    /// never hides the others, and named in an error: a person must look at it.
+    pub(crate) fn list(&self) -> io::Result<Vec<Record>> {
+        let entries = match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other?,
+        };
+        let mut records = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            match read(&path) {
+                // Unlinked between the listing and the reading: undone, nothing to do.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    let aside = path.with_extension("bad");
+                    fs::rename(&path, &aside)?;
+                    let aside = aside.display();
+                    return Err(io::Error::other(format!("undo record {aside}: {error}")));
+                }
+                Ok(record) => records.push(record),
+            }
+        }
+        records.sort_by_key(|record| record.id);
+        Ok(records)
+    }
+
+    /// The record of a fault, if it is armed.
+    pub(crate) fn find(&self, fault: u32) -> io::Result<Option<Record>> {
+        Ok(self.list()?.into_iter().find(|record| record.fault == fault))
+    }
+
+    /// Drops a record whose undoing was measured.
+    pub(crate) fn remove(&self, record: &Record) -> io::Result<()> {
+        remove_durably(&self.path(record.id))
+    }
+
+    fn path(&self, id: u64) -> PathBuf {
+        self.directory.join(format!("{id:08}.json"))
+    }
+}
+
+fn read(path: &std::path::Path) -> io::Result<Record> {
+    let sealed: Sealed = serde_json::from_slice(&fs::read(path)?)?;
+    if checksum(&sealed.record)? != sealed.crc {
+        return Err(io::Error::other("checksum differs"));
+    }
+    Ok(sealed.record)
+}
+
+fn checksum(record: &Record) -> io::Result<u32> {
+    Ok(crc32c::crc32c(&serde_json::to_vec(record)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home() -> (tempdir::Dir, Home) {
+        let dir = tempdir::Dir::new();
+        let home = Home::open(&dir.sub("root"), &dir.sub("run")).unwrap();
+        (dir, home)
+    }
+
+    use crate::testing as tempdir;
+
+    fn kill(daemon: &str) -> Undo {
+        Undo::Kill { daemon: daemon.into(), was: Identity { pid: 7, start: 9 } }
+    }
+
+    #[test]
+    fn records_come_back_in_order_and_go_one_by_one() {
+        let (_dir, home) = home();
+        let journal = Journal::new(&home, "0000abcd");
+        for fault in [5, 3, 9] {
+            journal.arm(fault, 1, kill("db"), [1, 2]).unwrap();
+        }
+        let faults = |list: Vec<Record>| list.iter().map(|record| record.fault).collect::<Vec<_>>();
+        assert_eq!(faults(journal.list().unwrap()), [5, 3, 9]);
+        journal.remove(&journal.find(3).unwrap().unwrap()).unwrap();
+        assert_eq!(faults(journal.list().unwrap()), [5, 9]);
+    }
+
+    #[test]
+    fn a_damaged_record_is_named_and_does_not_hide_the_others() {
+        let (_dir, home) = home();
+        let journal = Journal::new(&home, "0000abcd");
+        journal.arm(1, 1, kill("a"), [1, 2]).unwrap();
+        journal.arm(2, 1, kill("b"), [1, 2]).unwrap();
+        let path = journal.path(1);
+        let text = fs::read_to_string(&path).unwrap().replace("\"pid\":7", "\"pid\":8");
+        fs::write(&path, text).unwrap();
+        let error = journal.list().unwrap_err().to_string();
+        assert!(error.contains("00000001.bad") && error.contains("checksum"), "{error}");
+        assert_eq!(journal.list().unwrap().len(), 1);
+    }
+}

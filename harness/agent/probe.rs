@@ -1,0 +1,122 @@
+//! What this node can do: each family is tried in a scratch place, never read from configuration.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::Signal;
+
+use crate::failure::Outcome;
+use crate::net::{Cuts, Firewall, Mechanism};
+use crate::proc;
+use crate::protocol::{Failure, Probed};
+use crate::sys;
+
+/// Run id of scratch tables: in a network namespace that nobody else sees.
+const SCRATCH: &str = "00000000";
+
+static MECHANISM: OnceLock<Mechanism> = OnceLock::new();
+
+/// Best mechanism for cuts that works here; tried once per process.
+pub(crate) fn mechanism(forced: Option<Mechanism>) -> Outcome<Mechanism> {
+    if let Some(known) = MECHANISM.get() {
+        return Ok(*known);
+    }
+    let candidates = forced.map_or(Mechanism::ALL.to_vec(), |forced| vec![forced]);
+    let mut reasons = Vec::new();
+    for candidate in candidates {
+        match try_mechanism(candidate) {
+            Ok(()) => return Ok(*MECHANISM.get_or_init(|| candidate)),
+            Err(reason) => reasons.push(format!("{}: {reason}", candidate.name())),
+        }
+    }
+    Err(Failure::new("unsupported", format!("no way to cut: {}", reasons.join("; "))))
+}
+
+/// Each family, tried.
+pub(crate) fn families(forced: Option<Mechanism>) -> Vec<Probed> {
+    let partition = match mechanism(forced) {
+        Ok(mechanism) => row("partition", None, mechanism.name()),
+        Err(failure) => {
+            let advice = "; needs root (CAP_NET_ADMIN, CAP_SYS_ADMIN) and nftables or iptables";
+            row("partition", Some(failure.message + advice), "")
+        }
+    };
+    let (kill, pause) = match processes() {
+        Ok(()) => (None, None),
+        Err(reason) => (Some(reason.clone()), Some(reason)),
+    };
+    vec![partition, row("kill", kill, "pidfd"), row("pause", pause, "SIGSTOP")]
+}
+
+fn row(family: &str, unavailable: Option<String>, mechanism: &str) -> Probed {
+    Probed { family: family.into(), unavailable, mechanism: mechanism.into() }
+}
+
+/// Loads, looks and removes in a network namespace of its own: a thread that enters one takes its
+/// children with it, and with the thread the namespace goes.
+fn try_mechanism(mechanism: Mechanism) -> Result<(), String> {
+    let trial = thread::spawn(move || -> Result<(), String> {
+        unshare(CloneFlags::CLONE_NEWNET)
+            .map_err(|error| format!("no right to make a network namespace ({})", error.desc()))?;
+        let mut cuts = Cuts::default();
+        let (four, six) = (Ipv4Addr::new(198, 18, 0, 1), Ipv6Addr::LOCALHOST);
+        let peers = [IpAddr::from(four), IpAddr::from(six)];
+        cuts.add(&peers, &peers, 5_000);
+        let control = ["198.18.0.2:22".parse().map_err(|error| format!("{error}"))?];
+        let mut firewall = Firewall::new(SCRATCH, mechanism, &control);
+        let mut steps = || -> std::io::Result<usize> {
+            firewall.cut(&cuts, &cuts)?;
+            let present = firewall.look(&cuts)?.present;
+            firewall.open(&cuts, &Cuts::default())?;
+            let left = firewall.look(&cuts)?.present;
+            firewall.unload()?;
+            Ok(present.saturating_sub(left))
+        };
+        match steps() {
+            Ok(count) if count == cuts.len() => Ok(()),
+            Ok(count) => Err(format!("{count} of {} cuts took effect", cuts.len())),
+            Err(error) => Err(error.to_string()),
+        }
+    });
+    trial.join().unwrap_or_else(|_| Err("the trial panicked".into()))
+}
+
+/// Starts a process that sleeps, stops, continues and kills it, looking each time.
+fn processes() -> Result<(), String> {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg("idle").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let started = sys::own_session(&mut command).spawn();
+    let mut child = started.map_err(|error| format!("start a process: {error}"))?;
+    let stat = proc::stat(child.id() as i32);
+    let result = stat.ok_or("no /proc".to_string()).and_then(|stat| {
+        let send = |signal: Signal| match proc::signal(stat.identity, signal) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("the process was gone".to_string()),
+            Err(error) => Err(format!("{signal}: {error}")),
+        };
+        let reaches = |wanted: &dyn Fn(char) -> bool, name: &str| {
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_secs(1) {
+                if proc::stat(stat.identity.pid).is_some_and(|now| wanted(now.state)) {
+                    return Ok(());
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+            Err(format!("a process did not become {name}"))
+        };
+        send(Signal::SIGSTOP)?;
+        reaches(&|state| state == 'T', "stopped")?;
+        send(Signal::SIGCONT)?;
+        reaches(&|state| state != 'T', "running")?;
+        send(Signal::SIGKILL)?;
+        reaches(&|state| state == 'Z', "killed")
+    });
+    // Gone already when all went well; killed here when not.
+    let _ = child.kill();
+    child.wait().map_err(|error| format!("wait: {error}"))?;
+    result
+}
