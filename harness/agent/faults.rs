@@ -149,7 +149,10 @@ impl Faults {
         }
         if let Some(firewall) = &mut self.firewall {
             match firewall.unload() {
-                Ok(()) => undone.push(foreign::compare(&self.home, &self.run)),
+                Ok(()) => {
+                    let mechanism = firewall.mechanism;
+                    undone.push(foreign::compare(&self.home, &self.run, mechanism));
+                }
                 Err(error) => failed.push(format!("remove firewall table: {error}")),
             }
         }
@@ -401,8 +404,9 @@ impl Faults {
                     return Err(Failure::io(format!("open cut: {left} still in force")));
                 }
                 let shared = cuts.len() - opened.len();
-                let name = firewall.mechanism.name();
-                let foreign = foreign::compare(&self.home, &self.run);
+                let mechanism = firewall.mechanism;
+                let name = mechanism.name();
+                let foreign = foreign::compare(&self.home, &self.run, mechanism);
                 let text = format!("{name}: opened {} directed cuts", opened.len());
                 let kept =
                     if shared > 0 { format!(", {shared} held by others") } else { "".into() };
@@ -442,7 +446,7 @@ impl Faults {
             let mechanism = names
                 .next_back()
                 .ok_or_else(|| Failure::refused("no cut of this run is in the journal"))?;
-            foreign::remember(&self.home, &self.run).during("remember foreign rules")?;
+            foreign::remember(&self.home, &self.run, mechanism).during("remember foreign rules")?;
             self.firewall = Some(Firewall::new(&self.run, mechanism, &self.control));
         }
         self.firewall.as_mut().ok_or_else(|| Failure::refused("no firewall"))

@@ -4,21 +4,22 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use super::Mechanism;
 use crate::exec::tool;
 use crate::home::{Home, is_run, write_durably};
 
 /// Remembers the rules of others, once per run, before anything of ours is loaded.
-pub(crate) fn remember(home: &Home, run: &str) -> io::Result<()> {
+pub(crate) fn remember(home: &Home, run: &str, mechanism: Mechanism) -> io::Result<()> {
     let path = path(home, run);
     if path.exists() {
         return Ok(());
     }
     fs::create_dir_all(home.run(run))?;
-    write_durably(&path, read()?.as_bytes())
+    write_durably(&path, read(mechanism)?.as_bytes())
 }
 
 /// In words: whether they are what they were.
-pub(crate) fn compare(home: &Home, run: &str) -> String {
+pub(crate) fn compare(home: &Home, run: &str, mechanism: Mechanism) -> String {
     let before = match fs::read_to_string(path(home, run)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return "foreign rules never touched".into();
@@ -26,7 +27,7 @@ pub(crate) fn compare(home: &Home, run: &str) -> String {
         Err(error) => return format!("foreign rules unknown: {error}"),
         Ok(before) => before,
     };
-    match read() {
+    match read(mechanism) {
         Err(error) => format!("foreign rules unknown: {error}"),
         Ok(after) if after == before => {
             format!("foreign rules equal ({:08x})", crc32c::crc32c(after.as_bytes()))
@@ -43,46 +44,37 @@ fn path(home: &Home, run: &str) -> PathBuf {
     home.run(run).join("foreign.rules")
 }
 
-/// The ruleset without our tables. `-s` leaves counters out, which move with every packet.
-fn read() -> io::Result<String> {
-    match tool(&["nft", "-s", "list", "ruleset"], "") {
-        Ok(listed) => Ok(strip(&listed)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+/// The rules as the mechanism's own tool shows them, without ours.
+fn read(mechanism: Mechanism) -> io::Result<String> {
+    match mechanism {
+        // `-s` leaves counters out, which move with every packet.
+        Mechanism::Nft => Ok(strip(&tool(&["nft", "-s", "list", "ruleset"], "")?)),
+        Mechanism::Ipset | Mechanism::Iptables => {
             let four = tool(&["iptables-save"], "")?;
             let six = tool(&["ip6tables-save"], "")?;
             Ok(strip_saved(&four) + &strip_saved(&six))
         }
-        Err(error) => Err(error),
     }
 }
 
-/// Without `table inet tribunal_RUN { .. }` and without chains, jumps and rules of ours in
-/// iptables' tables; what is left of expiring elements of others is left out as well.
+/// Without `table inet tribunal_RUN { .. }`, and without what is left of the time of others'
+/// elements, which runs by itself.
 fn strip(listed: &str) -> String {
     let (mut kept, mut ours) = (String::new(), false);
-    let mut depth_of_ours = "";
     for line in listed.lines() {
         if ours {
-            ours = line != depth_of_ours;
+            ours = line != "}";
             continue;
         }
-        let name =
-            line.strip_prefix("table inet tribunal_").and_then(|rest| rest.split(' ').next());
-        let chain = line.trim_start().strip_prefix("chain TRB_").is_some();
-        if name.is_some_and(is_run) || chain {
+        let rest = line.strip_prefix("table inet tribunal_");
+        if rest.and_then(|rest| rest.split(' ').next()).is_some_and(is_run) {
             ours = true;
-            depth_of_ours = if chain { "\t}" } else { "}" };
             continue;
         }
-        // Managed by iptables: "# Warning: table ip filter is managed by iptables-nft".
-        if line.contains("jump TRB_") || line.starts_with('#') {
-            continue;
-        }
-        let words = line.split(' ').collect::<Vec<_>>();
-        let mut skip = false;
-        for word in words {
-            if skip || word == "expires" {
-                skip = word == "expires";
+        let mut words = line.split(' ');
+        while let Some(word) = words.next() {
+            if word == "expires" {
+                words.next();
                 continue;
             }
             kept.push_str(word);
@@ -93,10 +85,16 @@ fn strip(listed: &str) -> String {
     kept
 }
 
+/// Rules, chains and policies, but not the empty built-in chains of a table that iptables makes
+/// when it is first asked, and that say nothing.
 fn strip_saved(saved: &str) -> String {
-    let theirs = saved.lines().filter(|line| !line.contains("TRB_") && !line.starts_with('#'));
-    // Policies carry packet counters: ":INPUT ACCEPT [12:840]".
-    theirs.map(|line| line.split(" [").next().unwrap_or(line).to_string() + "\n").collect()
+    let says_something = |line: &&str| {
+        let empty = line.starts_with(':') && line.contains(" ACCEPT ");
+        !line.contains("TRB_") && !empty && !line.starts_with(['#', '*']) && *line != "COMMIT"
+    };
+    // Chains carry packet counters: ":INPUT DROP [12:840]".
+    let plain = |line: &str| line.split(" [").next().unwrap_or(line).to_string() + "\n";
+    saved.lines().filter(says_something).map(plain).collect()
 }
 
 #[cfg(test)]
@@ -109,16 +107,18 @@ mod tests {
         let table = "table inet tribunal_0000abcd {\n\tset in4 {\n\t}\n\tchain t_in {\n\t}\n}\n";
         assert_eq!(strip(&format!("{theirs}{table}")), strip(theirs));
         assert_eq!(strip(&format!("{table}{theirs}")), strip(theirs));
-        let chains = theirs.replace(
-            "\tchain INPUT {\n",
-            "\tchain TRB_IN {\n\t\tdrop\n\t}\n\n\tchain INPUT {\n\t\tcounter jump TRB_IN\n",
-        );
-        assert_eq!(
-            strip(&chains).replace(" \n \n", " \n"),
-            strip(&chains).replace(" \n \n", " \n")
-        );
         let lookalike = "table inet tribunal_of_somebody {\n}\n";
         assert!(strip(lookalike).contains("tribunal_of_somebody"));
         assert_ne!(strip(theirs), strip(&theirs.replace("1.2.3.4", "1.2.3.5")));
+    }
+
+    #[test]
+    fn iptables_rules_of_others_are_seen_through_ours() {
+        let before = "*filter\n:INPUT DROP [1:60]\n-A INPUT -s 1.2.3.4/32 -j ACCEPT\nCOMMIT\n";
+        let after = "# Generated\n*filter\n:INPUT DROP [9:540]\n:TRB_IN - [0:0]\n\
+                     -A INPUT -j TRB_IN\n-A INPUT -s 1.2.3.4/32 -j ACCEPT\nCOMMIT\n";
+        assert_eq!(strip_saved(before), strip_saved(after));
+        assert_ne!(strip_saved(before), strip_saved(&after.replace("DROP", "ACCEPT")));
+        assert_ne!(strip_saved(before), strip_saved(&after.replace("1.2.3.4", "1.2.3.5")));
     }
 }

@@ -25,15 +25,15 @@ pub(crate) fn change(run: &str, cuts: &Cuts) -> io::Result<()> {
 
 /// Ends cuts. Without our table there is nothing to end.
 pub(crate) fn open(run: &str, cuts: &Cuts) -> io::Result<()> {
-    if cuts.len() == 0 || !runs()?.iter().any(|loaded| loaded == run) {
-        return Ok(());
-    }
     let mut script = String::new();
     each(cuts, |set, address, _| {
         let element = format!("element inet {PREFIX}{run} {set} {{ {address}");
         let _ = writeln!(script, "add {element} timeout 1s }}\ndelete {element} }}");
     });
-    apply(&script)
+    match apply(&script) {
+        Err(error) if is_absent(&error) => Ok(()),
+        other => other,
+    }
 }
 
 /// Removes the table; one that is not there is made and removed, so that this cannot fail for it.
@@ -51,10 +51,11 @@ pub(crate) fn runs() -> io::Result<Vec<String>> {
 
 /// Which elements are there, and what the counters say.
 pub(crate) fn look(run: &str, cuts: &Cuts) -> io::Result<Seen> {
-    if !runs()?.iter().any(|loaded| loaded == run) {
-        return Ok(Seen { present: 0, dropped: [0, 0] });
-    }
-    let text = tool(&["nft", "-j", "list", "table", "inet", &format!("{PREFIX}{run}")], "")?;
+    let name = format!("{PREFIX}{run}");
+    let text = match tool(&["nft", "-j", "list", "table", "inet", &name], "") {
+        Err(error) if is_absent(&error) => return Ok(Seen { present: 0, dropped: [0, 0] }),
+        other => other?,
+    };
     let listing: Value = serde_json::from_str(&text).map_err(io::Error::other)?;
     Ok(judge(&listing, cuts))
 }
@@ -100,6 +101,12 @@ fn apply(script: &str) -> io::Result<()> {
         return Ok(());
     }
     tool(&["nft", "-f", "-"], script).map(drop)
+}
+
+/// nft's word for a table that is not there: our tables have all their sets from the start.
+fn is_absent(error: &io::Error) -> bool {
+    error.kind() != io::ErrorKind::NotFound
+        && error.to_string().contains("No such file or directory")
 }
 
 fn removal(run: &str) -> String {

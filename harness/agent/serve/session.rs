@@ -15,6 +15,7 @@ use crate::faults::Faults;
 use crate::heal;
 use crate::hello::ssh;
 use crate::home::{Home, is_run};
+use crate::probe;
 use crate::protocol::{Body, Failure, Reply, Request};
 use crate::reaper::{self, Link, Message};
 
@@ -94,6 +95,9 @@ impl Agent {
         let mut faults = faults.armed_with(control, Arc::clone(&reaper));
         faults.adopt(remaining_ms(claim.until_boottime_ns))?;
         *hold(&self.daemons) = Some(daemons);
+        let forced = self.mechanism;
+        // Tried now, so that the first cut does not wait for it; a refusal comes back with the cut.
+        thread::spawn(move || probe::mechanism(forced).is_ok());
         self.epoch.store(claim.epoch, Ordering::SeqCst);
         self.sealed.store(false, Ordering::SeqCst);
         *held = Some(Held { claim: claim.clone(), faults, reaper });
