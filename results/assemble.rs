@@ -9,7 +9,7 @@ use crate::bounded::{sentence, shortened};
 use crate::class::{self, Circumstances, Class};
 use crate::faults;
 use crate::findings::{Findings, Scene};
-use crate::info::{RunInfo, Warning};
+use crate::info::{NodeInfo, RunInfo, Warning};
 use crate::limits;
 use crate::run_report::{
     Bite, CheckCost, Counts, CoverageFact, Fault, Guarantee, Run, RunReport, SCHEMA,
@@ -24,12 +24,15 @@ pub fn assemble(info: &RunInfo, history: &History, answers: &[Answer]) -> RunRep
     let faults = faults::fold(history);
     let counts = count(history);
     let nodes: Vec<String> = info.plan.nodes.iter().map(|node| node.name.clone()).collect();
-    let scene = Scene { history, faults: &faults, nodes: &nodes, run: &info.plan.id };
+    let scene =
+        Scene { history, faults: &faults, nodes: &nodes, run: &shortened(&info.plan.id, 256) };
     let strength = strength(history, &counts, &faults);
     let mut findings = Findings::default();
     let guarantees: Vec<Guarantee> =
         answers.iter().map(|answer| guarantee(answer, &scene, &strength, &mut findings)).collect();
-    let mut warnings = info.environment.warnings.clone();
+    let bounded =
+        |it: &Warning| Warning { code: shortened(&it.code, 64), text: sentence(&it.text) };
+    let mut warnings: Vec<Warning> = info.environment.warnings.iter().map(bounded).collect();
     if findings.dropped > 0 {
         let text = format!("{} anomalies of further kinds are not listed", findings.dropped);
         warnings.push(Warning { code: "findings-cut".to_owned(), text });
@@ -69,20 +72,24 @@ pub fn assemble(info: &RunInfo, history: &History, answers: &[Answer]) -> RunRep
 fn run(info: &RunInfo, history: &History) -> Run {
     let plan = &info.plan;
     Run {
-        id: plan.id.clone(),
-        started_utc: info.environment.started_utc.clone(),
+        id: shortened(&plan.id, 256),
+        started_utc: shortened(&info.environment.started_utc, 64),
         duration_ns: info.environment.duration_ns.max(history.end().0),
         seed: plan.seed,
         suite: shortened(&plan.suite, 256),
-        provider: plan.provider.clone(),
+        provider: shortened(&plan.provider, 64),
         simulated: plan.simulated,
         target: shortened(&plan.target, 256),
         workload: shortened(&plan.workload, 256),
         concurrency: plan.concurrency,
-        nodes: plan.nodes.clone(),
-        repro: plan.repro.clone(),
-        stopped_early: info.environment.stopped_early.clone(),
+        nodes: plan.nodes.iter().map(node).collect(),
+        repro: sentence(&plan.repro),
+        stopped_early: info.environment.stopped_early.as_deref().map(sentence),
     }
+}
+
+fn node(node: &NodeInfo) -> NodeInfo {
+    NodeInfo { name: shortened(&node.name, 253), address: shortened(&node.address, 253) }
 }
 
 fn bounded_map(map: &BTreeMap<String, String>) -> BTreeMap<String, String> {
@@ -293,7 +300,9 @@ fn headline(report: &RunReport) -> String {
         Class::Unknown | Class::Vacuous => match first("unknown") {
             Some(it) => {
                 let why = it.reason.as_deref().unwrap_or("no reason was given");
-                format!("{} is undecided: {why}", it.id)
+                let exercised = it.reason_class.as_deref() != Some("not-exercised");
+                let what = if exercised { "is undecided" } else { "was not exercised" };
+                format!("{} {what}: {why}", it.id)
             }
             None if report.counts.ok == 0 => "no operation ever succeeded".to_owned(),
             None => "no planned fault was verified as biting, so the pass is empty".to_owned(),

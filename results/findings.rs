@@ -126,18 +126,12 @@ fn moment(history: &History, op: OpIndex) -> u64 {
     op.completed_at().0
 }
 
-/// From the first invocation to the last completion. What may still happen ends with the run.
+/// From the first invocation to the last answer. An operation without one counts to the moment its
+/// client gave up: stretched to the end of the run, it would claim every later fault.
 fn span(history: &History, ops: &[OpIndex]) -> (u64, u64) {
     let from = ops.iter().map(|op| history.operation(*op).invoked_at().0).min().unwrap_or(0);
-    let to = ops.iter().map(|op| completion(history, &history.operation(*op)));
+    let to = ops.iter().map(|op| history.operation(*op).completed_at().0);
     (from, to.max().unwrap_or(from))
-}
-
-fn completion(history: &History, op: &Operation<'_>) -> u64 {
-    match op.outcome() {
-        Outcome::Ok | Outcome::Fail => op.completed_at().0,
-        Outcome::Info | Outcome::Open => history.end().0,
-    }
 }
 
 /// Equal for findings that are alike: no values, keys, times or ids go into it.

@@ -82,7 +82,9 @@ impl StoreError {
                 "make it writable for this user or choose another directory with --out"
             }
             io::ErrorKind::NotFound => "check the path, or list the runs with `tribunal list runs`",
-            io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
+            io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::AlreadyExists => {
                 "move what stands in its way or choose another directory with --out"
             }
             _ => "check the disk and the path",

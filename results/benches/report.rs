@@ -1,5 +1,6 @@
 //! Time, memory and size of the report of a large run. Arguments: operations, output directory.
 
+#[expect(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/common/mod.rs"]
 mod common;
 

@@ -202,6 +202,9 @@ fn bands(scene: &Scene<'_>, finding: &Finding, axis: &Axis) -> Vec<Band> {
     let window = |fault: &crate::Fault| {
         let (from, to) = fault.window(end)?;
         let (x, right) = (axis.at_time(from), axis.at_time(to));
+        if x >= axis.right || right <= f64::from(LEFT) {
+            return None;
+        }
         let label = visible(&shortened(&format!("{} {}", fault.id, fault.kind), 24));
         Some(Band { x: px(x), width: px((right - x).max(2.0)), label })
     };

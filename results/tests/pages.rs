@@ -1,11 +1,11 @@
 //! Writes every demo report to `$TRIBUNAL_PAGES` for people to look at; otherwise to a scratch
 //! directory, and checks what holds of all of them.
 
-mod common;
-
 use std::path::PathBuf;
 
 use tribunal_results::{Class, RunReport, assemble, html};
+
+use crate::common;
 
 #[test]
 fn every_class_has_a_page() {

@@ -1,7 +1,5 @@
 //! Runs that never happened, for the tests and the bench: deterministic, shaped like real ones.
 
-#![expect(dead_code, reason = "each test binary uses its own part of this")]
-
 use std::collections::BTreeMap;
 
 use tribunal_checkers::{
@@ -15,40 +13,40 @@ use tribunal_history::{
 use tribunal_results::{Answer, Environment, NodeInfo, Plan, RunInfo, SelfNoise, Warning};
 
 /// A small generator with known output; nothing about it needs to be good but its repeatability.
-pub struct Rng(pub u64);
+pub(crate) struct Rng(pub(crate) u64);
 
 impl Rng {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let x = (self.0 >> 18 ^ self.0) >> 27;
         x.rotate_right((self.0 >> 59) as u32) & 0xffff_ffff
     }
 
-    pub fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
 }
 
-pub fn read(key: Value, value: Observed<Value>) -> Op {
+pub(crate) fn read(key: Value, value: Observed<Value>) -> Op {
     Op::Register(RegisterOp::Read { key, value })
 }
 
-pub fn write(key: Value, value: Value) -> Op {
+pub(crate) fn write(key: Value, value: Value) -> Op {
     Op::Register(RegisterOp::Write { key, value })
 }
 
-pub fn cas(key: Value, from: Value, to: Value) -> Op {
+pub(crate) fn cas(key: Value, from: Value, to: Value) -> Op {
     Op::Register(RegisterOp::Cas { key, from, to })
 }
 
 /// How a generated run looks.
-pub struct Shape {
-    pub ops: u64,
-    pub seconds: f64,
-    pub clients: u32,
-    pub keys: u64,
-    pub faults: u32,
+pub(crate) struct Shape {
+    pub(crate) ops: u64,
+    pub(crate) seconds: f64,
+    pub(crate) clients: u32,
+    pub(crate) keys: u64,
+    pub(crate) faults: u32,
 }
 
 impl Default for Shape {
@@ -58,7 +56,7 @@ impl Default for Shape {
 }
 
 /// Clients at work on registers; during faults operations are slow, fail, or stay unknown.
-pub fn generate(shape: &Shape, builder: &mut Builder) -> u64 {
+pub(crate) fn generate(shape: &Shape, builder: &mut Builder) -> u64 {
     let mut rng = Rng(42);
     let total = (shape.seconds * 1e9) as u64;
     builder.mark(Mark { time: Nanos(0), name: "main".to_owned() });
@@ -120,7 +118,7 @@ pub fn generate(shape: &Shape, builder: &mut Builder) -> u64 {
         }
         let next = if outcome == Outcome::Info { next_process } else { process };
         next_process += u32::from(outcome == Outcome::Info);
-        workers[at] = (done.0 + 1 + rng.below(busy.max(1)), next);
+        workers[at] = (done.0 + 1 + rng.below(2 * busy.max(1)), next);
     }
     workers.iter().map(|it| it.0).max().unwrap_or(0)
 }
@@ -164,14 +162,14 @@ fn faults(shape: &Shape, total: u64, builder: &mut Builder) {
 }
 
 /// What a stale read looks like: written 3, then 4 acknowledged, then 3 is read again.
-pub struct Stale {
-    pub operations: Vec<OpIndex>,
-    pub prefix: Vec<OpIndex>,
-    pub failed: OpIndex,
+pub(crate) struct Stale {
+    pub(crate) operations: Vec<OpIndex>,
+    pub(crate) prefix: Vec<OpIndex>,
+    pub(crate) failed: OpIndex,
 }
 
 /// Adds a stale read on `key` at `ms`, by processes from `first` on.
-pub fn stale(
+pub(crate) fn stale(
     builder: &mut Builder,
     ms: u64,
     first: u32,
@@ -197,14 +195,14 @@ pub fn stale(
     Stale { operations: vec![a, b, c, d, e, f], prefix: vec![a, b, c, e], failed: f }
 }
 
-pub fn coverage(required_met: bool) -> Coverage {
+pub(crate) fn coverage(required_met: bool) -> Coverage {
     let cas = Fact { name: "cas-succeeded", required: 1, seen: u64::from(required_met) * 812 };
     let overlap = Fact { name: "operations-during-a-verified-fault", required: 100, seen: 2104 };
     let info = Fact { name: "reads-of-a-minority", required: 0, seen: 31 };
     Coverage { facts: vec![cas, overlap, info] }
 }
 
-pub fn cost() -> Cost {
+pub(crate) fn cost() -> Cost {
     let engines = vec![("reference", 17), ("trivial", 3)];
     Cost {
         configurations: 48_211,
@@ -216,7 +214,13 @@ pub fn cost() -> Cost {
 }
 
 /// The verdict on a stale read.
-pub fn accuse(history: &History, stale: &Stale, subject: &str, old: &str, new: &str) -> Anomaly {
+pub(crate) fn accuse(
+    history: &History,
+    stale: &Stale,
+    subject: &str,
+    old: &str,
+    new: &str,
+) -> Anomaly {
     let failed = history.operation(stale.failed).ret().expect("the read was answered");
     let state = |state: &str| StateBefore {
         state: state.to_owned(),
@@ -236,7 +240,7 @@ pub fn accuse(history: &History, stale: &Stale, subject: &str, old: &str, new: &
     }
 }
 
-pub fn info() -> RunInfo {
+pub(crate) fn info() -> RunInfo {
     let nodes =
         (1..=5).map(|it| NodeInfo { name: format!("n{it}"), address: format!("10.77.0.1{it}") });
     let map = |list: &[(&str, &str)]| {
@@ -285,7 +289,7 @@ pub fn info() -> RunInfo {
 }
 
 /// A run that broke its promise in two ways: during a fault, and during none.
-pub fn invalid(shape: &Shape) -> (RunInfo, History, Vec<Answer>) {
+pub(crate) fn invalid(shape: &Shape) -> (RunInfo, History, Vec<Answer>) {
     let mut builder = Builder::by_time();
     generate(shape, &mut builder);
     let total = (shape.seconds * 1000.0) as u64;
@@ -308,21 +312,21 @@ pub fn invalid(shape: &Shape) -> (RunInfo, History, Vec<Answer>) {
 }
 
 /// The same run, judged otherwise.
-pub fn judged(answer: Result<Report, CheckError>) -> (RunInfo, History, Vec<Answer>) {
+pub(crate) fn judged(answer: Result<Report, CheckError>) -> (RunInfo, History, Vec<Answer>) {
     let mut builder = Builder::by_time();
     generate(&Shape::default(), &mut builder);
     (info(), builder.finish(), vec![("linearizable".to_owned(), answer)])
 }
 
-pub fn valid() -> (RunInfo, History, Vec<Answer>) {
+pub(crate) fn valid() -> (RunInfo, History, Vec<Answer>) {
     judged(Ok(Report::valid(coverage(true), cost())))
 }
 
-pub fn unknown() -> (RunInfo, History, Vec<Answer>) {
+pub(crate) fn unknown() -> (RunInfo, History, Vec<Answer>) {
     let why = "60 s budget spent, 41 % of keys decided";
     judged(Ok(Report::unknown(ReasonClass::Undecided, why, coverage(true), cost())))
 }
 
-pub fn vacuous() -> (RunInfo, History, Vec<Answer>) {
+pub(crate) fn vacuous() -> (RunInfo, History, Vec<Answer>) {
     judged(Ok(Report::valid(coverage(false), cost())))
 }

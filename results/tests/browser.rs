@@ -1,0 +1,289 @@
+//! The page in a real browser, through Chromium's own protocol over two pipes.
+//!
+//! `TRIBUNAL_BROWSER_OPS` sets the size of the large run; the nightly run uses a million.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tribunal_results::{assemble, html};
+
+use crate::common;
+
+/// A headless Chromium with one page.
+struct Browser {
+    child: Child,
+    to: File,
+    from: BufReader<File>,
+    next: u64,
+    session: Option<String>,
+    events: VecDeque<Value>,
+    scratch: TempDir,
+}
+
+fn chromium() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let mut found =
+        std::env::split_paths(&path).flat_map(|directory| names.map(|name| directory.join(name)));
+    found.find(|it| it.is_file())
+}
+
+impl Browser {
+    /// `None`, said aloud, where there is no Chromium.
+    fn start() -> Option<Browser> {
+        let Some(path) = chromium() else {
+            println!("skipped: chromium not installed");
+            return None;
+        };
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        // The protocol's pipes are descriptors 3 and 4 of the browser; a shell puts them there.
+        let (their_in, to) = nix::unistd::pipe().expect("a pipe");
+        let (from, their_out) = nix::unistd::pipe().expect("a pipe");
+        let line = format!(
+            "exec timeout -k 1 300 \"$0\" \"$@\" 3</dev/fd/{} 4>/dev/fd/{}",
+            their_in.as_raw_fd(),
+            their_out.as_raw_fd()
+        );
+        let profile = format!("--user-data-dir={}", scratch.path().join("profile").display());
+        let child = Command::new("sh")
+            .args(["-c", &line])
+            .arg(path)
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+            ])
+            .args(["--disable-background-networking", "--disable-component-update"])
+            .args(["--disable-sync", "--remote-debugging-pipe", &profile, "about:blank"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a shell");
+        let (to, from) = (File::from(to), BufReader::new(File::from(from)));
+        let events = VecDeque::new();
+        let mut browser = Browser { child, to, from, next: 0, session: None, events, scratch };
+        let targets = browser.call("Target.getTargets", json!({}));
+        let list = targets["targetInfos"].as_array().expect("targets");
+        let page = list.iter().find(|it| it["type"] == "page").expect("a page");
+        let id = page["targetId"].clone();
+        let attach = json!({ "targetId": id, "flatten": true });
+        let session = browser.call("Target.attachToTarget", attach);
+        browser.session = session["sessionId"].as_str().map(str::to_owned);
+        for domain in ["Page", "Runtime", "Log"] {
+            browser.call(&format!("{domain}.enable"), json!({}));
+        }
+        Some(browser)
+    }
+
+    fn call(&mut self, method: &str, params: Value) -> Value {
+        self.next += 1;
+        let mut message = json!({ "id": self.next, "method": method, "params": params });
+        if let Some(session) = &self.session {
+            message["sessionId"] = json!(session);
+        }
+        let mut bytes = message.to_string().into_bytes();
+        bytes.push(0);
+        self.to.write_all(&bytes).expect("the browser listens");
+        loop {
+            let mut reply = Vec::new();
+            self.from.read_until(0, &mut reply).expect("the browser answers");
+            assert_eq!(reply.pop(), Some(0), "the browser went away during {method}");
+            let reply: Value = serde_json::from_slice(&reply).expect("json");
+            if reply["id"] == self.next {
+                assert!(reply.get("error").is_none(), "{method}: {reply}");
+                return reply["result"].clone();
+            }
+            self.events.push_back(reply);
+        }
+    }
+
+    fn eval(&mut self, expression: &str) -> Value {
+        let params =
+            json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
+        let reply = self.call("Runtime.evaluate", params);
+        assert!(reply.get("exceptionDetails").is_none(), "{expression}: {reply}");
+        reply["result"]["value"].clone()
+    }
+
+    fn open(&mut self, path: &Path, width: u32, dark: bool) {
+        let size =
+            json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
+        self.call("Emulation.setDeviceMetricsOverride", size);
+        let scheme = if dark { "dark" } else { "light" };
+        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
+        self.call("Emulation.setEmulatedMedia", json!({ "features": [feature] }));
+        self.call("Page.navigate", json!({ "url": format!("file://{}", path.display()) }));
+        let ready = "location.protocol === 'file:' && document.readyState === 'complete'";
+        self.wait(ready);
+    }
+
+    fn wait(&mut self, condition: &str) {
+        let start = Instant::now();
+        while self.eval(condition) != json!(true) {
+            assert!(start.elapsed() < Duration::from_secs(120), "never true: {condition}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Everything the page complained about since it was opened.
+    fn complaints(&mut self) -> Vec<Value> {
+        let bad = |event: &Value| match event["method"].as_str() {
+            Some("Runtime.exceptionThrown") => true,
+            Some("Log.entryAdded") => event["params"]["entry"]["level"] != "verbose",
+            Some("Runtime.consoleAPICalled") => true,
+            _ => false,
+        };
+        self.events.drain(..).filter(bad).collect()
+    }
+
+    fn key(&mut self, key: &str) {
+        for kind in ["keyDown", "keyUp"] {
+            self.call("Input.dispatchKeyEvent", json!({ "type": kind, "key": key, "text": key }));
+        }
+    }
+
+    fn page(&mut self, name: &str, text: &str) -> PathBuf {
+        let path = self.scratch.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // `timeout` passes the signal on to the browser, and ends it if this is not reached.
+        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        let _ = self.child.wait();
+    }
+}
+
+const READY: &str = "document.getElementById('tl').dataset.state === 'ready'";
+/// Distinct colours of the timeline's canvas after the next frame, read from a copy: reading the
+/// canvas itself twice makes the browser complain.
+const COLOURS: &str = "(async () => { await new Promise(r => requestAnimationFrame(() => setTimeout(r))); \
+    const c = document.getElementById('tl-main'), copy = new OffscreenCanvas(c.width, c.height); \
+    const to = copy.getContext('2d', { willReadFrequently: true }); to.drawImage(c, 0, 0); \
+    const d = new Uint32Array(to.getImageData(0, 0, c.width, c.height).data.buffer); \
+    return new Set(d).size; })()";
+
+fn anomaly_page(ops: u64) -> String {
+    let shape = common::Shape { ops, ..common::Shape::default() };
+    let (info, history, answers) = common::invalid(&shape);
+    html(&assemble(&info, &history, &answers), &history).text
+}
+
+#[test]
+fn opens_at_every_width_and_in_both_schemes() {
+    let Some(mut browser) = Browser::start() else { return };
+    let path = browser.page("anomaly.html", &anomaly_page(6000));
+    for (width, dark) in [(1280, false), (1280, true), (390, false), (390, true)] {
+        browser.open(&path, width, dark);
+        browser.wait(READY);
+        let overflow = browser.eval("document.documentElement.scrollWidth - innerWidth");
+        assert!(overflow.as_i64().is_some_and(|it| it <= 0), "{width}: {overflow} px too wide");
+        assert!(browser.eval(COLOURS).as_u64() > Some(4), "{width}: the timeline is blank");
+        browser.key("n");
+        let shown = "document.getElementById('tl-read').textContent.includes('R-1')";
+        browser.wait(shown);
+        browser.eval("document.querySelector('.jump').click()");
+        browser.wait("document.activeElement.id === 'tl-main'");
+        assert!(browser.eval(COLOURS).as_u64() > Some(4), "{width}: the finding is blank");
+        assert_eq!(browser.complaints(), Vec::<Value>::new(), "{width}");
+    }
+}
+
+#[test]
+fn every_control_works_without_complaint() {
+    let Some(mut browser) = Browser::start() else { return };
+    let path = browser.page("anomaly.html", &anomaly_page(3000));
+    browser.open(&path, 1280, false);
+    browser.wait(READY);
+    let set = |name: &str, value: &str| {
+        format!(
+            "(() => {{ const it = document.querySelector('[data-f={name}]'); it.value = '{value}'; \
+             it.dispatchEvent(new Event('change')); return {COLOURS}; }})()"
+        )
+    };
+    for (name, value) in [
+        ("lanes", "node"),
+        ("kind", "cas"),
+        ("outcome", "info"),
+        ("key", "17"),
+        ("value", "4"),
+        ("process", "p3"),
+        ("lanes", "process"),
+        ("kind", ""),
+    ] {
+        assert!(browser.eval(&set(name, value)).as_u64() > Some(2), "{name}={value}");
+    }
+    let buttons =
+        browser.eval("[...document.querySelectorAll('[data-tl]')].map(b => b.click()).length");
+    assert_eq!(buttons, json!(7));
+    browser.eval("document.querySelector('.copy').click()");
+    assert_eq!(browser.eval("document.querySelector('.truetime').offsetHeight"), json!(0));
+    browser.eval("document.querySelector('.scale-true').click()");
+    assert!(browser.eval("document.querySelector('.truetime').offsetHeight").as_u64() > Some(50));
+    assert_eq!(browser.complaints(), Vec::<Value>::new());
+}
+
+#[test]
+fn without_script_the_proof_is_still_there() {
+    let Some(mut browser) = Browser::start() else { return };
+    let path = browser.page("anomaly.html", &anomaly_page(2000));
+    browser.call("Emulation.setScriptExecutionDisabled", json!({ "value": true }));
+    browser.open(&path, 390, false);
+    let shown = "[...document.querySelectorAll('h1, .sentence, svg.proof, .ops, .chart svg')]\
+                 .filter(it => it.getBoundingClientRect().height > 10).length";
+    assert!(browser.eval(shown).as_u64() >= Some(8), "the proof needs script");
+    assert_eq!(browser.eval("document.getElementById('tl').hidden"), json!(true));
+}
+
+#[test]
+fn the_policy_stops_foreign_script() {
+    let Some(mut browser) = Browser::start() else { return };
+    let page = anomaly_page(500);
+    let injected = page.replacen("<main", "<script>window.owned = 1</script><main", 1);
+    let path = browser.page("injected.html", &injected);
+    browser.open(&path, 1280, false);
+    browser.wait(READY);
+    assert_eq!(browser.eval("typeof window.owned"), json!("undefined"));
+    assert!(!browser.complaints().is_empty(), "and the browser says that it stopped it");
+}
+
+#[test]
+fn a_large_run_opens_and_zooms() {
+    let Some(mut browser) = Browser::start() else { return };
+    let asked = std::env::var("TRIBUNAL_BROWSER_OPS").ok().and_then(|it| it.parse().ok());
+    let ops = asked.unwrap_or(100_000);
+    let text = anomaly_page(ops);
+    assert!(text.len() <= tribunal_results::limits::REPORT_BYTES, "{} bytes", text.len());
+    let path = browser.page("large.html", &text);
+    let start = Instant::now();
+    browser.open(&path, 1280, false);
+    browser.wait(READY);
+    let opened = start.elapsed();
+    let zoom = "(async () => { const c = document.getElementById('tl-main'), times = []; c.focus(); \
+        for (let i = 0; i < 80; i++) { const start = performance.now(); \
+        c.dispatchEvent(new WheelEvent('wheel', { deltaY: i < 40 ? -60 : 60, clientX: 500, clientY: 300, cancelable: true })); \
+        await new Promise(requestAnimationFrame); await new Promise(r => setTimeout(r)); \
+        times.push(performance.now() - start); } \
+        times.sort((a, b) => a - b); return [times[40], times[76], times[79]]; })()";
+    let frames = browser.eval(zoom);
+    let heap = browser.eval("performance.memory ? performance.memory.usedJSHeapSize / 1e6 : 0");
+    println!(
+        "{ops} operations: {:.2} MB, ready after {opened:.2?}, frame p50/p95/max {frames} ms, heap {heap} MB",
+        text.len() as f64 / 1e6
+    );
+    assert!(frames[1].as_f64().is_some_and(|it| it < 250.0), "zooming is slow: {frames} ms");
+    assert_eq!(browser.complaints(), Vec::<Value>::new());
+}

@@ -1,0 +1,8 @@
+//! What every output promises, from outside.
+
+mod browser;
+mod common;
+mod hostile;
+mod outputs;
+mod pages;
+mod stored;

@@ -1,0 +1,301 @@
+//! The terminal text and the data, as a person and a program see them.
+
+use expect_test::expect;
+use tribunal_checkers::{CheckError, Cost, Report};
+use tribunal_history::{Builder, Nanos, Outcome, Process, Value};
+use tribunal_results::{Class, HumanOptions, RunInfo, assemble, html, html_within, human};
+
+use crate::common;
+
+fn text(run: (RunInfo, tribunal_history::History, Vec<tribunal_results::Answer>)) -> String {
+    let report = assemble(&run.0, &run.1, &run.2);
+    let path = Some("runs/latest/report.html".to_owned());
+    human(&report, &HumanOptions { color: false, report_path: path })
+}
+
+#[test]
+fn an_anomaly_on_the_terminal() {
+    expect![[r#"
+          raftkv x5 (local) · register · 12 clients · 24.3 s
+          ops 5 773 ok · 27 info · 212 fail     faults 4 planned, 3 verified, 1 did not bite
+          ✗ linearizable
+            R-1 nonlinearizable · key 23: read 31 after 40 was acknowledged and read (6 ops, minimal, no fault active)
+              event #3621..#3622 p910000 at n1: read → 31
+              state 40: read 31 but the register holds 40
+              state 9: read 31 but the register holds 9
+              20261121T034712Z-quickstart-7f3a#R-1@t=5.764
+            R-2 nonlinearizable · key 17: read 3 after 4 was acknowledged and read (6 ops, minimal, during partition F1)
+              event #2038..#2040 p900000 at n1: read → 3
+              state 4: read 3 but the register holds 4
+              state 9: read 3 but the register holds 9
+              20261121T034712Z-quickstart-7f3a#R-2@t=3.124
+          ✓ stats   5 773 ops, 9 at once (median), 7.9 s of verified faults
+          warning clock-source: n4 uses clock source hpet
+          seed    42
+          report  runs/latest/report.html
+          repro   tribunal run suites/quickstart.toml --seed 42 --bug stale-read
+        ANOMALY  not linearizable: key 23: read 31 after 40 was acknowledged and read  exit 1
+        a seed reproduces inputs, not the cluster · run 20261121T034712Z-quickstart-7f3a
+    "#]].assert_eq(&text(common::invalid(&common::Shape::default())));
+}
+
+#[test]
+fn a_pass_on_the_terminal() {
+    expect![[r#"
+          raftkv x5 (local) · register · 12 clients · 24.3 s
+          ops 5 763 ok · 25 info · 212 fail     faults 4 planned, 3 verified, 1 did not bite
+          ✓ linearizable   5 763 ops, 9 at once (median), 7.9 s of verified faults
+          warning clock-source: n4 uses clock source hpet
+          seed    42
+          report  runs/latest/report.html
+          repro   tribunal run suites/quickstart.toml --seed 42 --bug stale-read
+        PASS  linearizable held: 5763 operations ok, 7.9 s under verified faults  exit 0
+        a seed reproduces inputs, not the cluster · run 20261121T034712Z-quickstart-7f3a
+    "#]]
+    .assert_eq(&text(common::valid()));
+}
+
+#[test]
+fn an_unknown_on_the_terminal() {
+    expect![[r#"
+          raftkv x5 (local) · register · 12 clients · 24.3 s
+          ops 5 763 ok · 25 info · 212 fail     faults 4 planned, 3 verified, 1 did not bite
+          ? linearizable   undecided: 60 s budget spent, 41 % of keys decided
+          warning clock-source: n4 uses clock source hpet
+          seed    42
+          report  runs/latest/report.html
+          repro   tribunal run suites/quickstart.toml --seed 42 --bug stale-read
+        UNKNOWN  linearizable is undecided: 60 s budget spent, 41 % of keys decided  exit 2
+        a seed reproduces inputs, not the cluster · run 20261121T034712Z-quickstart-7f3a
+    "#]]
+    .assert_eq(&text(common::unknown()));
+}
+
+#[test]
+fn a_vacuous_pass_on_the_terminal() {
+    expect![[r#"
+          raftkv x5 (local) · register · 12 clients · 24.3 s
+          ops 5 763 ok · 25 info · 212 fail     faults 4 planned, 3 verified, 1 did not bite
+          ? linearizable   not-exercised: required situations were not reached: cas-succeeded
+          warning clock-source: n4 uses clock source hpet
+          seed    42
+          report  runs/latest/report.html
+          repro   tribunal run suites/quickstart.toml --seed 42 --bug stale-read
+        VACUOUS  linearizable was not exercised: required situations were not reached: cas-succeeded  exit 3
+        a seed reproduces inputs, not the cluster · run 20261121T034712Z-quickstart-7f3a
+    "#]].assert_eq(&text(common::vacuous()));
+}
+
+#[test]
+fn colours_only_where_asked() {
+    let (info, history, answers) = common::valid();
+    let report = assemble(&info, &history, &answers);
+    let plain = human(&report, &HumanOptions::default());
+    let colored = human(&report, &HumanOptions { color: true, ..HumanOptions::default() });
+    assert!(!plain.contains('\u{1b}') && colored.contains('\u{1b}'));
+}
+
+#[test]
+fn a_small_finding_as_data() {
+    let mut builder = Builder::by_time();
+    let values = [&Value::Int(3), &Value::Int(4)];
+    let stale = common::stale(&mut builder, 1, 0, &Value::Int(17), values);
+    let history = builder.finish();
+    let anomaly = common::accuse(&history, &stale, "17", "3", "4");
+    let report = Report::invalid(vec![anomaly], common::coverage(true), Cost::default());
+    let answers = vec![("linearizable".to_owned(), Ok(report))];
+    let report = assemble(&common::info(), &history, &answers);
+    let finding = &report.findings[0];
+    let last = finding.evidence.operations.last().expect("operations");
+    let data = serde_json::json!({
+        "guarantee": report.guarantees[0],
+        "states": finding.evidence.states,
+        "failing": last,
+        "moment": finding.moment,
+        "signature": finding.signature,
+        "during": finding.during_faults,
+    });
+    let shown = serde_json::to_string_pretty(&data).expect("json");
+    expect![[r#"
+        {
+          "during": [],
+          "failing": {
+            "args": [
+              [
+                "key",
+                {
+                  "len": 2,
+                  "t": "int",
+                  "v": "17"
+                }
+              ],
+              [
+                "value",
+                {
+                  "len": 1,
+                  "t": "int",
+                  "v": "3"
+                }
+              ]
+            ],
+            "call": 9,
+            "completed_ns": 5400000,
+            "error": null,
+            "f": "read",
+            "failed": true,
+            "invoked_ns": 4700000,
+            "node": "n1",
+            "outcome": "ok",
+            "point": null,
+            "process": 0,
+            "ret": 10,
+            "state_after": null
+          },
+          "guarantee": {
+            "cost": {
+              "budget_hit": null,
+              "certificates_verified": 0,
+              "configurations": 0,
+              "engines": [],
+              "peak_bytes": 0
+            },
+            "coverage": [
+              {
+                "fact": "cas-succeeded",
+                "required": 1,
+                "seen": 812
+              },
+              {
+                "fact": "operations-during-a-verified-fault",
+                "required": 100,
+                "seen": 2104
+              },
+              {
+                "fact": "reads-of-a-minority",
+                "required": 0,
+                "seen": 31
+              }
+            ],
+            "findings": [
+              "R-1"
+            ],
+            "id": "linearizable",
+            "reason": null,
+            "reason_class": null,
+            "strength": {
+              "confidence": 0.95,
+              "fault_ns_verified": 0,
+              "median_concurrency": 2,
+              "ops": 5,
+              "rate_upper": 0.95,
+              "runs": 1
+            },
+            "verdict": "invalid"
+          },
+          "moment": "20261121T034712Z-quickstart-7f3a#R-1@t=0.005",
+          "signature": "v1:2a64631c73399299",
+          "states": [
+            {
+              "because": "read 3 but the register holds 4",
+              "state": "4"
+            },
+            {
+              "because": "read 3 but the register holds 9",
+              "state": "9"
+            }
+          ]
+        }"#]]
+    .assert_eq(&shown);
+}
+
+#[test]
+fn the_same_history_gives_the_same_bytes() {
+    let once = || {
+        let (info, history, answers) = common::invalid(&common::Shape::default());
+        let report = assemble(&info, &history, &answers);
+        (report.to_json(), html(&report, &history).text)
+    };
+    let first = once();
+    for _ in 0..5 {
+        assert!(once() == first, "two renderings differ");
+    }
+}
+
+#[test]
+fn a_checker_that_failed_is_never_a_pass() {
+    let error = CheckError::Internal { checker: "linearizable".into(), what: "it broke".into() };
+    let (info, history, mut answers) = common::judged(Err(error));
+    let report = assemble(&info, &history, &answers);
+    assert_eq!((report.class, report.exit_code), (Class::Unknown, 2));
+    assert!(report.guarantees[0].reason.as_deref().is_some_and(|it| it.contains("it broke")));
+    answers.clear();
+    assert_eq!(assemble(&info, &history, &answers).class, Class::Unknown);
+}
+
+#[test]
+fn infrastructure_outranks_all_but_an_anomaly() {
+    let (mut info, history, answers) = common::valid();
+    info.environment.failures.push("ssh n3: connection refused".to_owned());
+    assert_eq!(assemble(&info, &history, &answers).class, Class::Infra);
+    let (_, history, answers) = common::invalid(&common::Shape::default());
+    assert_eq!(assemble(&info, &history, &answers).class, Class::Anomaly);
+}
+
+#[test]
+fn like_findings_are_one_with_a_count() {
+    let mut builder = Builder::by_time();
+    let key = Value::Int(1);
+    let stale: Vec<common::Stale> = (0..5)
+        .map(|it| {
+            let values = [&Value::Int(it * 2 + 10), &Value::Int(it * 2 + 11)];
+            common::stale(&mut builder, 1 + it as u64 * 20, it as u32 * 10, &key, values)
+        })
+        .collect();
+    let history = builder.finish();
+    let anomalies = stale.iter().map(|it| common::accuse(&history, it, "1", "a", "b")).collect();
+    let report = Report::invalid(anomalies, common::coverage(true), Cost::default());
+    let report = assemble(&common::info(), &history, &[("linearizable".into(), Ok(report))]);
+    assert_eq!(report.findings.len(), 1);
+    assert_eq!((report.findings[0].count, report.findings[0].more.len()), (5, 2));
+}
+
+#[test]
+fn a_limit_cuts_detail_and_says_so() {
+    let shape = common::Shape { ops: 60_000, ..common::Shape::default() };
+    let (info, history, answers) = common::invalid(&shape);
+    let report = assemble(&info, &history, &answers);
+    let whole = html(&report, &history);
+    assert_eq!(whole.notes, Vec::<String>::new());
+    let limit = whole.text.len() - 150_000;
+    let small = html_within(&report, &history, limit);
+    assert!(small.text.len() <= limit, "{} > {limit}", small.text.len());
+    assert_eq!(small.notes.len(), 1);
+    assert!(small.text.contains("operations are drawn one by one"));
+}
+
+#[test]
+fn a_history_without_times_is_drawn_by_rank() {
+    let mut builder = Builder::as_given();
+    for at in 0..20 {
+        let op = common::write(Value::Int(1), Value::Int(at));
+        builder.invoke(Nanos(0), Process(0), None, None, &op).expect("free");
+        builder.complete(Nanos(0), Process(0), Outcome::Ok, Some(&op), None).expect("open");
+    }
+    let history = builder.finish();
+    let report = assemble(&RunInfo::default(), &history, &[]);
+    let page = html(&report, &history);
+    assert_eq!(page.notes, Vec::<String>::new());
+    assert!(page.text.contains("\"axis\":\"rank\""));
+}
+
+#[test]
+fn scripts_and_styles_stay_small() {
+    let sizes =
+        [include_str!("../report/script.js").len(), include_str!("../report/style.css").len()];
+    assert!(sizes.iter().sum::<usize>() <= 120_000, "{sizes:?}");
+    for banned in ["innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "fetch("]
+    {
+        let script = include_str!("../report/script.js").lines().skip(3);
+        assert!(!script.collect::<String>().contains(banned), "{banned}");
+    }
+}
