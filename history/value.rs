@@ -17,7 +17,8 @@ pub enum Value {
     Int(i64),
     /// UTF-8 text.
     Text(Box<str>),
-    /// A reply the client could not parse, cut at [`UNPARSED_LIMIT`]; equal to nothing ever written.
+    /// A reply the client could not parse, cut at [`UNPARSED_LIMIT`]; equal to nothing ever
+    /// written.
     Unparsed(Box<[u8]>),
 }
 

@@ -37,8 +37,31 @@ pub(super) fn read<'a>(
                 lists = !lists;
                 switched = true;
             }
+            // Lines out of order often look impossible before the index is seen to run backwards.
+            Err(Stop::Error(CodecError::Events { .. })) if !sorted && !is_ordered(start())? => {
+                sorted = true;
+            }
             Err(Stop::OtherReads(error) | Stop::Error(error)) => return Err(error),
         }
+    }
+}
+
+/// Whether `:index` never runs backwards.
+fn is_ordered(forms: Forms<'_>) -> Result<bool, CodecError> {
+    let text = forms.text();
+    let mut last = i64::MIN;
+    let done = each(forms, |node| match fields(text, node)?.index {
+        Some(index) if index < last => Err(Stop::Unordered),
+        Some(index) => {
+            last = index;
+            Ok(())
+        }
+        None => Ok(()),
+    });
+    match done {
+        Ok(()) => Ok(true),
+        Err(Stop::Unordered) => Ok(false),
+        Err(Stop::Error(error) | Stop::OtherReads(error)) => Err(error),
     }
 }
 

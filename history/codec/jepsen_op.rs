@@ -84,9 +84,7 @@ impl<'a> Ops<'a> {
                     Some((family, _)) => format!(
                         "operation {name} is of family {family}, which is not supported yet"
                     ),
-                    None => format!(
-                        "operation {name} is not supported; known are read, write, cas and txn"
-                    ),
+                    None => format!("operation {name} is not supported; read, write, cas, txn are"),
                 }
             }
         };

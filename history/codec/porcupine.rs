@@ -140,8 +140,7 @@ pub(super) fn write(history: &History, out: &mut impl Write) -> Result<Vec<Strin
         match &key {
             Some(key) if key != op.key() => {
                 return Err(CodecError::Unsupported(format!(
-                    "the Porcupine log holds one register, this history has {key} and {}; \
-                     write one file per key, or edn",
+                    "the log holds one register, not {key} and {}; write edn, or a file per key",
                     op.key()
                 )));
             }

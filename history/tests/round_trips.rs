@@ -25,8 +25,18 @@ fn steps() -> impl Strategy<Value = Vec<(u8, u64)>> {
     prop::collection::vec((0_u8..4, any::<u64>()), 0..40)
 }
 
+/// More cases with `PROPTEST_CASES`.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig {
+        cases: cases.unwrap_or(500),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn native(steps in steps()) {
@@ -42,7 +52,8 @@ proptest! {
 
     #[test]
     fn edn(steps in steps(), registers in any::<bool>(), txns in any::<bool>()) {
-        let flavor = Flavor { registers: registers || !txns, txns, bare: false, explicit_nil: false };
+        let registers = registers || !txns;
+        let flavor = Flavor { registers, txns, bare: false, explicit_nil: false };
         let history = history(&steps, flavor);
         prop_assert_eq!(told(&there_and_back(&history, Format::Edn)), told(&history));
     }
@@ -52,5 +63,39 @@ proptest! {
         let flavor = Flavor { registers: true, txns: false, bare: true, explicit_nil: false };
         let history = history(&steps, flavor);
         prop_assert_eq!(told(&there_and_back(&history, Format::Porcupine)), told(&history));
+    }
+
+    /// Damaged text is refused or read, and never a panic. Cuts, flips and repeats keep enough of
+    /// the grammar to reach deep into the readers.
+    #[test]
+    fn damaged_texts_never_panic(
+        steps in steps(),
+        format in prop::sample::select(&Format::ALL[..]),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4), 1..6),
+    ) {
+        let flavor = match format {
+            Format::Porcupine => Flavor { txns: false, bare: true, ..EVERYTHING },
+            Format::Native | Format::Jsonl | Format::Edn => EVERYTHING,
+        };
+        let mut bytes = Vec::new();
+        write(&history(&steps, flavor), format, &mut bytes).expect("the format can hold it");
+        for (at, byte, edit) in edits {
+            if bytes.is_empty() {
+                break;
+            }
+            let at = at.index(bytes.len());
+            match edit {
+                0 => bytes.truncate(at),
+                1 => bytes[at] = byte,
+                2 => bytes[at] = b"[]{}()\"\\:#_; \n,n0-"[usize::from(byte) % 18],
+                _ => {
+                    let tail = bytes[at..].to_vec();
+                    bytes.extend(tail);
+                }
+            }
+        }
+        for format in [Some(format), Some(Format::Jsonl), Some(Format::Edn), None] {
+            let _ = read(&bytes, format, &ReadOptions::default());
+        }
     }
 }

@@ -77,8 +77,7 @@ fn check(header: &Header) -> Result<(), CodecError> {
     }
     if header.schema_version == 0 || header.schema_version > SCHEMA_VERSION {
         let message = format!(
-            "schema_version {} is not known, {SCHEMA_VERSION} is the newest this program reads; \
-             use the release that wrote it",
+            "schema_version {} is not {SCHEMA_VERSION}; read it with the release that wrote it",
             header.schema_version
         );
         return Err(at(1, 1, message));

@@ -4,14 +4,9 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::tag;
 use super::wire::{self, kind, put_head, put_int, put_text, put_varint};
+use super::{INTERN_COUNT, INTERN_LENGTH, tag};
 use crate::{Mop, Observed, Op, RegisterOp, TxnOp, Value};
-
-/// Strings longer than this are not worth a dictionary entry.
-const INTERN_LENGTH: usize = 64;
-/// Dictionary entries per segment; later strings are written in full.
-const INTERN_COUNT: usize = 1 << 15;
 
 /// The dictionary of the segment being written.
 #[derive(Default, Debug)]

@@ -24,6 +24,13 @@ pub const RECORD_LIMIT: usize = 16 << 20;
 /// Events after which the dictionary and the time base start afresh.
 pub const SEGMENT_EVENTS: u32 = 1 << 16;
 
+/// Longer strings are not worth a dictionary entry, and a short file must not name a long string
+/// a million times.
+const INTERN_LENGTH: usize = 64;
+
+/// Dictionary entries per segment; later strings are written in full.
+const INTERN_COUNT: usize = 1 << 15;
+
 /// Record tags. Below 0x80 a record is essential: a reader that does not know it must refuse the
 /// file, for skipping an operation would change verdicts. From 0x80 on it is advisory and carries
 /// its length, so that an older reader skips what a newer minor version added.

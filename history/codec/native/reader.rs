@@ -2,7 +2,7 @@
 
 use super::header::LogHeader;
 use super::wire::{Cursor, Seen};
-use super::{RECORD_LIMIT, tag};
+use super::{INTERN_COUNT, INTERN_LENGTH, RECORD_LIMIT, tag};
 use crate::codec::CodecError;
 use crate::{
     Builder, ErrorClass, FaultEdge, FaultEvent, History, HistoryError, Mark, Mop, Nanos, NodeId,
@@ -155,14 +155,12 @@ impl Reader {
     }
 
     fn records(&mut self, body: &[u8], base: usize) -> Result<(), CodecError> {
-        let mut cursor = Cursor::new(body, base);
-        while !cursor.is_empty() {
-            let start = cursor.offset();
+        let mut at = 0;
+        while at < body.len() {
+            let end = body.len().min(at + RECORD_LIMIT);
+            let mut cursor = Cursor::new(&body[at..end], base + at);
             self.record(&mut cursor)?;
-            let bytes = cursor.offset() - start;
-            if bytes > RECORD_LIMIT {
-                return Err(CodecError::RecordTooLong { bytes, limit: RECORD_LIMIT });
-            }
+            at = cursor.offset() - base;
         }
         Ok(())
     }
@@ -171,7 +169,12 @@ impl Reader {
         let start = cursor.offset();
         match cursor.byte()? {
             tag::INTERN => {
-                self.dictionary.push(cursor.text()?.into());
+                let text = cursor.text()?;
+                if text.len() > INTERN_LENGTH || self.dictionary.len() >= INTERN_COUNT {
+                    let message = "the dictionary grows beyond its limits";
+                    return Err(CodecError::native(start, message));
+                }
+                self.dictionary.push(text.into());
                 Ok(())
             }
             tag::SEGMENT => {
