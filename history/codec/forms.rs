@@ -91,8 +91,12 @@ impl<'a> Forms<'a> {
         if self.peek().is_none() {
             return Ok(false);
         }
-        self.start = self.at;
+        let start = self.at;
+        self.start = start;
         self.form(tape, 0)?;
+        if self.at - start > FORM_LIMIT {
+            return Err(self.error(start, "a form of more than 16 MiB"));
+        }
         Ok(true)
     }
 

@@ -127,7 +127,7 @@ impl Builder {
             return Err(HistoryError::TooLong);
         }
         let index = OpIndex(self.rows.len() as u32);
-        let row = self.arena.row(&op.pending());
+        let row = self.arena.row(op);
         self.rows.push(row);
         self.invoked.push(time);
         self.completed.push(time);
@@ -243,6 +243,11 @@ impl Builder {
     pub fn mark(&mut self, mark: Mark) {
         self.last = self.last.max(mark.time);
         self.marks.push(mark);
+    }
+
+    /// The record goes on until `time`, whatever happens in it.
+    pub(crate) fn lasts_until(&mut self, time: Nanos) {
+        self.last = self.last.max(time);
     }
 
     /// Ranks the events. O(n) when they are already in order, O(n log n) otherwise.

@@ -152,10 +152,11 @@ impl Arena {
         }
     }
 
+    /// The row of `op` as a question: what it observed is left out.
     pub(super) fn row(&mut self, op: &Op) -> Row {
         match op {
-            Op::Register(RegisterOp::Read { key, value }) => {
-                Row { f: F::Read, key: self.code(key), a: self.observed_code(value).0, b: 0 }
+            Op::Register(RegisterOp::Read { key, .. }) => {
+                Row { f: F::Read, key: self.code(key), a: Code::PENDING.0, b: 0 }
             }
             Op::Register(RegisterOp::Write { key, value }) => {
                 Row { f: F::Write, key: self.code(key), a: self.code(value).0, b: 0 }
@@ -166,7 +167,7 @@ impl Arena {
             Op::Txn(txn) => {
                 let a = self.mops.len() as u32;
                 for mop in &txn.mops {
-                    let row = self.mop_row(mop);
+                    let row = self.mop_row(mop, false);
                     self.mops.push(row);
                 }
                 Row { f: F::Txn, key: Code(0), a, b: txn.mops.len() as u32 }
@@ -177,28 +178,26 @@ impl Arena {
     /// The row of `op`, which answers what `asked` asks; `None` if it is another question. The
     /// micro-operations of a transaction are filled in where they are.
     pub(super) fn answer(&mut self, asked: Row, op: &Op) -> Option<Row> {
-        match (asked.f, op) {
-            (F::Txn, Op::Txn(txn)) => {
-                if txn.mops.len() != asked.b as usize {
+        match op {
+            Op::Register(RegisterOp::Read { key, value }) => {
+                let same = asked.f == F::Read && self.lookup(key) == Some(asked.key);
+                same.then(|| Row { a: self.observed_code(value).0, ..asked })
+            }
+            Op::Register(RegisterOp::Write { .. } | RegisterOp::Cas { .. }) => {
+                (asked.f == op.f() && self.row(op) == asked).then_some(asked)
+            }
+            Op::Txn(txn) => {
+                if asked.f != F::Txn || txn.mops.len() != asked.b as usize {
                     return None;
                 }
                 for (at, mop) in (asked.a as usize..).zip(&txn.mops) {
-                    let row = self.mop_row(mop);
+                    let row = self.mop_row(mop, true);
                     if !self.mops[at].same_question(row) {
                         return None;
                     }
                     self.mops[at] = row;
                 }
                 Some(asked)
-            }
-            (F::Txn, Op::Register(_)) | (F::Read | F::Write | F::Cas, Op::Txn(_)) => None,
-            (F::Read | F::Write | F::Cas, Op::Register(_)) => {
-                let row = self.row(op);
-                (match asked.f {
-                    F::Read => row.f == F::Read && row.key == asked.key,
-                    F::Write | F::Cas | F::Txn => row == asked,
-                })
-                .then_some(row)
             }
         }
     }
@@ -230,14 +229,14 @@ impl Arena {
         self.lists.shrink_to_fit();
     }
 
-    fn mop_row(&mut self, mop: &Mop) -> MopRow {
+    fn mop_row(&mut self, mop: &Mop, answered: bool) -> MopRow {
+        const ASKED: (u32, u32) = (Code::PENDING.0, 0);
         match mop {
-            Mop::Read { key, value } => MopRow {
-                key: self.code(key),
-                a: self.observed_code(value).0,
-                b: 0,
-                kind: mop.code(),
-            },
+            Mop::Read { key, value } => {
+                let key = self.code(key);
+                let seen = if answered { self.observed_code(value) } else { Code::PENDING };
+                MopRow { key, a: seen.0, b: 0, kind: mop.code() }
+            }
             Mop::Write { key, value } => {
                 MopRow { key: self.code(key), a: self.code(value).0, b: 0, kind: mop.code() }
             }
@@ -246,18 +245,20 @@ impl Arena {
             }
             Mop::ReadList { key, elements } => {
                 let key = self.code(key);
-                let (a, b) = self.list(elements.as_ref(), |arena, element| {
+                let push = |arena: &mut Arena, element: &Value| {
                     let code = arena.code(element);
                     arena.lists.push(code);
-                });
+                };
+                let (a, b) = if answered { self.list(elements.as_ref(), push) } else { ASKED };
                 MopRow { key, a, b, kind: mop.code() }
             }
             Mop::ReadPredicate { predicate, matches } => {
                 let key = self.code(&Value::Text(predicate.clone()));
-                let (a, b) = self.list(matches.as_ref(), |arena, (key, value)| {
+                let push = |arena: &mut Arena, (key, value): &(Value, Value)| {
                     let pair = [arena.code(key), arena.code(value)];
                     arena.lists.extend(pair);
-                });
+                };
+                let (a, b) = if answered { self.list(matches.as_ref(), push) } else { ASKED };
                 MopRow { key, a, b, kind: mop.code() }
             }
         }

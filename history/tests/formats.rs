@@ -277,6 +277,13 @@ fn what_edn_cannot_mean_is_refused_with_its_place() {
     ] {
         check(text, expected);
     }
+    let long = format!("{{:value \"{}\"}}", "x".repeat(17 << 20));
+    check(
+        &long,
+        expect![[r#"
+        line 1, column 1: a form of more than 16 MiB
+    "#]],
+    );
     let deep = format!("{{:value {}", "[".repeat(1000));
     check(
         &deep,

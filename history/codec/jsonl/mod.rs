@@ -3,6 +3,7 @@
 //! The first line is `{"schema":"tribunal.history","schema_version":1,..}`. Events are in the
 //! order of their rank. `docs/history-format.md` is the specification.
 
+mod fast;
 mod reader;
 mod writer;
 

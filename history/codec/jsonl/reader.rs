@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{SCHEMA, SCHEMA_VERSION};
+use super::{SCHEMA, SCHEMA_VERSION, fast};
 use crate::codec::{CodecError, Format, Read, hex};
 use crate::{
     Builder, ErrorClass, FaultEdge, FaultEvent, Kind, Mark, Mop, Nanos, NodeId, Observed, Op,
@@ -35,7 +35,17 @@ pub(in crate::codec) fn read(bytes: &[u8]) -> Result<Read, CodecError> {
     let mut builder = Builder::as_given();
     let mut meta = None;
     let mut last_id = None;
-    for (number, line) in (1_u64..).zip(bytes.split(|byte| *byte == b'\n')) {
+    let (mut rest, mut number) = (bytes, 0);
+    while !rest.is_empty() {
+        number += 1;
+        if let Some((event, length)) = fast::event(rest) {
+            rest = &rest[length..];
+            add(&mut builder, number, &mut last_id, event)?;
+            continue;
+        }
+        let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        let line = &rest[..end];
+        rest = rest.get(end + 1..).unwrap_or_default();
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
@@ -51,14 +61,7 @@ pub(in crate::codec) fn read(bytes: &[u8]) -> Result<Read, CodecError> {
         match parse(number, line)? {
             Line::Fault(fault) => builder.fault(fault),
             Line::Mark(mark) => builder.mark(mark),
-            Line::Event(event) => {
-                if event.id.is_some() && event.id <= last_id {
-                    return Err(at(number, 1, "the id is not larger than that before".to_owned()));
-                }
-                last_id = event.id.or(last_id);
-                add(&mut builder, event)
-                    .map_err(|source| CodecError::Events { line: number, source })?;
-            }
+            Line::Event(event) => add(&mut builder, number, &mut last_id, event)?,
         }
     }
     Ok(Read {
@@ -89,7 +92,10 @@ fn at(line: u64, column: u64, message: String) -> CodecError {
     CodecError::Text { line, column, message }
 }
 
-fn parse<'de, T: Deserialize<'de>>(number: u64, line: &'de [u8]) -> Result<T, CodecError> {
+pub(super) fn parse<'de, T: Deserialize<'de>>(
+    number: u64,
+    line: &'de [u8],
+) -> Result<T, CodecError> {
     serde_json::from_slice(line).map_err(|error| {
         let message = error.to_string();
         let message = match message.rfind(" at line ") {
@@ -100,35 +106,49 @@ fn parse<'de, T: Deserialize<'de>>(number: u64, line: &'de [u8]) -> Result<T, Co
     })
 }
 
-fn add(builder: &mut Builder, event: Parsed) -> Result<(), crate::HistoryError> {
-    let Parsed { time, process, session, node, kind, op, error, .. } = event;
+fn add(
+    builder: &mut Builder,
+    line: u64,
+    last_id: &mut Option<u64>,
+    event: Parsed,
+) -> Result<(), CodecError> {
+    let Parsed { id, time, process, session, node, kind, op, error } = event;
+    if id.is_some() && id <= *last_id {
+        return Err(at(line, 1, "the id is not larger than that before".to_owned()));
+    }
+    *last_id = id.or(*last_id);
     let error = error.map(ErrorClass::new);
     let outcome = match kind {
-        Kind::Invoke => {
-            return builder.invoke(time, process, session, node, &op).map(drop);
-        }
-        Kind::Ok => Outcome::Ok,
-        Kind::Fail => Outcome::Fail,
-        Kind::Info => Outcome::Info,
+        Kind::Invoke => None,
+        Kind::Ok => Some(Outcome::Ok),
+        Kind::Fail => Some(Outcome::Fail),
+        Kind::Info => Some(Outcome::Info),
     };
-    builder.complete(time, process, outcome, Some(&op), error.as_ref()).map(drop)
+    let added = match outcome {
+        None => builder.invoke(time, process, session, node, &op),
+        Some(outcome) => builder.complete(time, process, outcome, Some(&op), error.as_ref()),
+    };
+    added.map(drop).map_err(|source| CodecError::Events { line, source })
 }
 
-enum Line {
+/// A line after the first.
+pub(super) enum Line {
     Event(Parsed),
     Fault(FaultEvent),
     Mark(Mark),
 }
 
-struct Parsed {
-    id: Option<u64>,
-    time: Nanos,
-    process: Process,
-    session: Option<Session>,
-    node: Option<NodeId>,
-    kind: Kind,
-    op: Op,
-    error: Option<String>,
+/// An event as a line tells it.
+#[derive(PartialEq, Debug)]
+pub(super) struct Parsed {
+    pub(super) id: Option<u64>,
+    pub(super) time: Nanos,
+    pub(super) process: Process,
+    pub(super) session: Option<Session>,
+    pub(super) node: Option<NodeId>,
+    pub(super) kind: Kind,
+    pub(super) op: Op,
+    pub(super) error: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for Line {

@@ -371,13 +371,19 @@ impl Reader {
             tag::META => self.meta = Some(body.text()?.to_owned()),
             tag::NOTE => self.notes.push((time, body.text()?.to_owned())),
             tag::SAMPLE => self.samples.push((time, body.text()?.to_owned())),
-            tag::FAULT => self.builder.fault(fault(time, body)?),
+            tag::FAULT => match fault(time, body)? {
+                Some(fault) => self.builder.fault(fault),
+                None => self.skipped += 1,
+            },
             tag::MARK => self.builder.mark(Mark { time, name: body.text()?.to_owned() }),
             tag::LATE => {
                 let late = self.late_reply(time, body)?;
                 self.late.push(late);
             }
-            _ => self.ended = Some(body.text()?.to_owned()),
+            _ => {
+                self.builder.lasts_until(time);
+                self.ended = Some(body.text()?.to_owned());
+            }
         }
         Ok(())
     }
@@ -439,14 +445,16 @@ fn fill(mop: &mut Mop, seen: Seen, cursor: &Cursor<'_>) -> Result<(), CodecError
     Ok(())
 }
 
-fn fault(time: Nanos, body: &mut Cursor<'_>) -> Result<FaultEvent, CodecError> {
+/// `None` where a newer release knows more edges: the fault track is shown, never judged.
+fn fault(time: Nanos, body: &mut Cursor<'_>) -> Result<Option<FaultEvent>, CodecError> {
     let fault = body.narrow("fault")?;
-    let edge = FaultEdge::ALL.get(usize::from(body.byte()?)).copied();
-    let edge = edge.ok_or_else(|| body.error("a fault edge of a newer release"))?;
+    let Some(edge) = FaultEdge::ALL.get(usize::from(body.byte()?)).copied() else {
+        return Ok(None);
+    };
     let kind = body.text()?.to_owned();
     let mut nodes = Vec::new();
     for _ in 0..body.varint()? {
         nodes.push(body.text()?.to_owned());
     }
-    Ok(FaultEvent { time, fault, edge, kind, nodes, detail: body.text()?.to_owned() })
+    Ok(Some(FaultEvent { time, fault, edge, kind, nodes, detail: body.text()?.to_owned() }))
 }

@@ -1,0 +1,269 @@
+//! The lines exactly as our writer writes them, read without a general parser.
+//!
+//! Anything unusual (other order of fields, white space, escapes, wide numbers) is left to the
+//! general reader: a line is read here only if both would read the same.
+
+use super::reader::Parsed;
+use crate::{Kind, Mop, Nanos, NodeId, Observed, Op, Process, RegisterOp, Session, TxnOp, Value};
+
+/// The event at the start of `bytes` and the length of its line, the newline included.
+pub(super) fn event(bytes: &[u8]) -> Option<(Parsed, usize)> {
+    let mut lane = Lane { bytes, at: 0 };
+    let event = lane.event()?;
+    match lane.bytes.get(lane.at) {
+        None => Some((event, lane.at)),
+        Some(b'\n') => Some((event, lane.at + 1)),
+        Some(_) => None,
+    }
+}
+
+struct Lane<'b> {
+    bytes: &'b [u8],
+    at: usize,
+}
+
+impl<'b> Lane<'b> {
+    fn event(&mut self) -> Option<Parsed> {
+        self.literal(b"{\"id\":")?;
+        let id = Some(self.number()?);
+        self.literal(b",\"time\":")?;
+        let time = Nanos(self.number()?);
+        self.literal(b",\"process\":")?;
+        let process = Process(u32::try_from(self.number()?).ok()?);
+        let session = match self.literal(b",\"session\":") {
+            Some(()) => Some(Session(u32::try_from(self.number()?).ok()?)),
+            None => None,
+        };
+        let node = match self.literal(b",\"node\":") {
+            Some(()) => {
+                Some(NodeId(u16::try_from(self.number()?).ok().filter(|n| *n != u16::MAX)?))
+            }
+            None => None,
+        };
+        self.literal(b",\"kind\":\"")?;
+        let kind = match self.word()? {
+            b"invoke" => Kind::Invoke,
+            b"ok" => Kind::Ok,
+            b"fail" => Kind::Fail,
+            b"info" => Kind::Info,
+            _ => return None,
+        };
+        self.literal(b",\"op\":{\"f\":\"")?;
+        let op = self.op()?;
+        self.literal(b"}")?;
+        let error = match self.literal(b",\"error\":\"") {
+            Some(()) => Some(std::str::from_utf8(self.word()?).ok()?.to_owned()),
+            None => None,
+        };
+        self.literal(b"}")?;
+        Some(Parsed { id, time, process, session, node, kind, op, error })
+    }
+
+    fn op(&mut self) -> Option<Op> {
+        let f = self.word()?;
+        if f == b"txn" {
+            self.literal(b",\"mops\":[")?;
+            let mops = self.list(Lane::mop)?;
+            return Some(Op::Txn(TxnOp { mops }));
+        }
+        self.literal(b",\"key\":")?;
+        let key = self.value()?;
+        Some(Op::Register(match f {
+            b"read" => {
+                let value = match self.literal(b",\"value\":") {
+                    Some(()) => self.seen()?,
+                    None => Observed::Pending,
+                };
+                RegisterOp::Read { key, value }
+            }
+            b"write" => {
+                self.literal(b",\"value\":")?;
+                RegisterOp::Write { key, value: self.value()? }
+            }
+            b"cas" => {
+                self.literal(b",\"from\":")?;
+                let from = self.value()?;
+                self.literal(b",\"to\":")?;
+                RegisterOp::Cas { key, from, to: self.value()? }
+            }
+            _ => return None,
+        }))
+    }
+
+    fn mop(&mut self) -> Option<Mop> {
+        self.literal(b"[\"")?;
+        let name = self.word()?;
+        self.literal(b",")?;
+        let key = self.value()?;
+        let more = self.literal(b",").is_some();
+        let mop = match (name, more) {
+            (b"append", true) => Mop::Append { key, element: self.value()? },
+            (b"write", true) => Mop::Write { key, value: self.value()? },
+            (b"read", true) => Mop::Read { key, value: self.seen()? },
+            (b"read", false) => Mop::Read { key, value: Observed::Pending },
+            (b"read-list", false) => Mop::ReadList { key, elements: Observed::Pending },
+            (b"read-list", true) => {
+                let elements = match self.literal(b"null") {
+                    Some(()) => Observed::Absent,
+                    None => {
+                        self.literal(b"[")?;
+                        Observed::Present(self.list(Lane::value)?)
+                    }
+                };
+                Mop::ReadList { key, elements }
+            }
+            _ => return None,
+        };
+        self.literal(b"]")?;
+        Some(mop)
+    }
+
+    /// Elements up to the closing bracket; the opening one is read.
+    fn list<T>(&mut self, element: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let mut list = Vec::new();
+        if self.literal(b"]").is_some() {
+            return Some(list);
+        }
+        loop {
+            list.push(element(self)?);
+            match self.byte()? {
+                b',' => {}
+                b']' => return Some(list),
+                _ => return None,
+            }
+        }
+    }
+
+    fn seen(&mut self) -> Option<Observed<Value>> {
+        Some(match self.value()? {
+            Value::Nil => Observed::Absent,
+            value => Observed::Present(value),
+        })
+    }
+
+    fn value(&mut self) -> Option<Value> {
+        match self.bytes.get(self.at)? {
+            b'"' => {
+                self.at += 1;
+                let text = std::str::from_utf8(self.word()?).ok()?;
+                Some(Value::text(text))
+            }
+            b'n' => self.literal(b"null").map(|()| Value::Nil),
+            b'-' => {
+                self.at += 1;
+                // -0 is a float in JSON.
+                let int = i64::try_from(self.number()?).ok().filter(|int| *int != 0)?;
+                Some(Value::Int(-int))
+            }
+            _ => i64::try_from(self.number()?).ok().map(Value::Int),
+        }
+    }
+
+    #[inline]
+    fn literal(&mut self, literal: &[u8]) -> Option<()> {
+        let found = self.bytes[self.at..].starts_with(literal);
+        self.at += if found { literal.len() } else { 0 };
+        found.then_some(())
+    }
+
+    #[inline]
+    fn byte(&mut self) -> Option<u8> {
+        let byte = *self.bytes.get(self.at)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    /// A whole number of at most 18 digits; what follows is for the caller to check.
+    #[inline]
+    fn number(&mut self) -> Option<u64> {
+        let start = self.at;
+        let mut number = 0;
+        while let Some(digit @ b'0'..=b'9') = self.bytes.get(self.at) {
+            if self.at - start == 18 {
+                return None;
+            }
+            number = number * 10 + u64::from(digit - b'0');
+            self.at += 1;
+        }
+        let plain = match &self.bytes[start..self.at] {
+            [] | [b'0', _, ..] => false,
+            [_, ..] => true,
+        };
+        plain.then_some(number)
+    }
+
+    /// The rest of a string without escapes, its closing quote read.
+    #[inline]
+    fn word(&mut self) -> Option<&'b [u8]> {
+        let start = self.at;
+        loop {
+            match self.byte()? {
+                b'"' => return Some(&self.bytes[start..self.at - 1]),
+                b'\\' | 0..b' ' => return None,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reader::{Line, parse};
+    use super::event;
+
+    /// Read here or not, a line means the same as to the general reader.
+    #[test]
+    fn both_readers_agree() {
+        let head = "{\"id\":1,\"time\":2,\"process\":3";
+        let (mut read, mut left) = (0, 0);
+        for middle in ["", ",\"session\":4", ",\"node\":5", ",\"node\":65535", ",\"x\":1", " "] {
+            for kind in ["invoke", "ok", "fail", "info", "later"] {
+                for op in OPS {
+                    for tail in ["", ",\"error\":\"t\"", ",\"error\":\"a\\nb\"", ",\"error\":7"] {
+                        let line = format!(
+                            "{head}{middle},\"kind\":\"{kind}\",\"op\":{{\"f\":{op}}}{tail}}}"
+                        );
+                        let slow = match parse::<Line>(1, line.as_bytes()) {
+                            Ok(Line::Event(event)) => Some(event),
+                            Ok(Line::Fault(_) | Line::Mark(_)) | Err(_) => None,
+                        };
+                        match event(format!("{line}\nnext").as_bytes()) {
+                            None => left += 1,
+                            Some((fast, length)) => {
+                                assert_eq!(Some(fast), slow, "{line}");
+                                assert_eq!(length, line.len() + 1);
+                                read += 1;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert!(read > 200 && left > 200, "{read} read here, {left} left");
+    }
+
+    const OPS: [&str; 22] = [
+        "\"read\",\"key\":1",
+        "\"read\",\"key\":1,\"value\":null",
+        "\"read\",\"key\":\"k\u{e9}\",\"value\":-7",
+        "\"read\",\"key\":1,\"value\":{\"nil\":null}",
+        "\"read\",\"key\":1,\"value\":-0",
+        "\"read\",\"key\":01",
+        "\"read\",\"key\":1.5",
+        "\"write\",\"key\":1,\"value\":9223372036854775807",
+        "\"write\",\"key\":1,\"value\":99999999999999999999",
+        "\"write\",\"key\":null,\"value\":null",
+        "\"write\",\"key\":1",
+        "\"write\",\"value\":1,\"key\":1",
+        "\"cas\",\"key\":1,\"from\":2,\"to\":\"x\"",
+        "\"cas\",\"key\":1,\"from\":2",
+        "\"txn\",\"mops\":[]",
+        "\"txn\",\"mops\":[[\"append\",1,2],[\"read-list\",1,[1,\"a\"]],[\"read-list\",2]]",
+        "\"txn\",\"mops\":[[\"read-list\",1,null],[\"read\",1],[\"read\",1,null]]",
+        "\"txn\",\"mops\":[[\"read-list\",1,[]],[\"write\",1,2],[\"read\",1,3]]",
+        "\"txn\",\"mops\":[[\"read-predicate\",\"p\",[[1,2]]]]",
+        "\"txn\",\"mops\":[[\"append\",1]]",
+        "\"txn\",\"mops\":[[\"append\",1,2,3]]",
+        "\"txn\",\"mops\":[[\"read\",1,]]",
+    ];
+}
