@@ -1,7 +1,7 @@
 //! A counterexample in words. The sentence names the process, what it saw, and the latest thing
 //! that had certainly happened before and that it contradicts.
 
-use tribunal_history::{EventId, History};
+use tribunal_history::{EventId, History, Nanos};
 
 use super::certificate::{self, Accepted};
 use super::models::is_unparsed_read;
@@ -62,7 +62,13 @@ fn summary<M: Model>(
     let failed = &problem.entries[found.dead.entry as usize];
     let operation = history.operation(failed.origin);
     let past = model.words(problem.op(failed)).past;
-    let what = format!("{} {past} at {}", operation.process(), operation.completed_at());
+    // Formats without times have ranks.
+    let when = if history.end() == Nanos(0) {
+        format!("event {}", found.dead.rank)
+    } else {
+        operation.completed_at().to_string()
+    };
+    let what = format!("{} {past} at {when}", operation.process());
     if found.kept.len() == 1 {
         return format!("{what}, which no operation before it explains");
     }

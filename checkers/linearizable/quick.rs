@@ -1,4 +1,5 @@
-//! A refutation that needs no search: an operation that nothing explains.
+//! A refutation that needs no search: an operation that nothing explains. For histories whose
+//! windows are too wide to search.
 
 use super::{Model, NEVER, Problem, Steps};
 
