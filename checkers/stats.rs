@@ -211,7 +211,7 @@ mod tests {
     fn an_operation_that_never_succeeds_makes_the_run_vacuous_and_not_invalid() {
         let report = check(
             "
-            p0 |--w1--|   |--cas 7 1--x
+            p0 |--w1--|   |--c7:1--x
             p1    |--r1--|                ",
         );
         assert_eq!(report.verdict, Verdict::Unknown);

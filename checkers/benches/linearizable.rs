@@ -126,22 +126,32 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "five-value-cas",
         sizes: &[1_000, 10_000, 100_000],
-        history: |ops| synthetic(ops, 10, 0, Late::True),
+        history: |ops| synthetic(ops, 10, 0, Late::True, Domain::Five),
+    },
+    Family {
+        name: "unique",
+        sizes: &[1_000, 10_000, 100_000],
+        history: |ops| synthetic(ops, 10, 0, Late::True, Domain::Fresh),
+    },
+    Family {
+        name: "uniquestale",
+        sizes: &[1_000, 10_000, 100_000],
+        history: |ops| synthetic(ops, 10, 0, Late::Stale, Domain::Fresh),
     },
     Family {
         name: "crash",
         sizes: &[100, 200, 400, 1_000],
-        history: |ops| synthetic(ops, 5, 15, Late::True),
+        history: |ops| synthetic(ops, 5, 15, Late::True, Domain::Five),
     },
     Family {
         name: "crashbad",
         sizes: &[100, 150, 200, 250],
-        history: |ops| synthetic(ops, 5, 15, Late::NeverWritten),
+        history: |ops| synthetic(ops, 5, 15, Late::NeverWritten, Domain::Five),
     },
     Family {
         name: "crashlate",
         sizes: &[100, 150, 200, 250, 300, 400],
-        history: |ops| synthetic(ops, 5, 15, Late::WrittenOnce),
+        history: |ops| synthetic(ops, 5, 15, Late::WrittenOnce, Domain::Five),
     },
 ];
 
@@ -152,6 +162,17 @@ enum Late {
     NeverWritten,
     /// `w 99; w 0` precede everything.
     WrittenOnce,
+    /// The first value that was written.
+    Stale,
+}
+
+/// What is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Domain {
+    /// A third each of reads, writes and cas of 0 to 4.
+    Five,
+    /// Half reads, half writes of what was never written before.
+    Fresh,
 }
 
 struct Random(u64);
@@ -173,7 +194,13 @@ struct Act {
 
 /// The generator of the literature: each step picks a client, which invokes, takes effect, or
 /// returns. A crash is a client that never returns, half of them without effect.
-fn synthetic(ops: usize, clients: usize, crash_percent: u64, late: Late) -> History {
+fn synthetic(
+    ops: usize,
+    clients: usize,
+    crash_percent: u64,
+    late: Late,
+    domain: Domain,
+) -> History {
     let mut random = Random(7);
     let mut acts: Vec<Act> = Vec::new();
     let mut stage: Vec<Option<(usize, bool)>> = vec![None; clients];
@@ -184,7 +211,7 @@ fn synthetic(ops: usize, clients: usize, crash_percent: u64, late: Late) -> Hist
         let at = random.below(clients as u64) as usize;
         match stage[at] {
             None if acts.len() < ops => {
-                let op = question(&mut random);
+                let op = question(&mut random, domain, acts.len() as i64);
                 stage[at] = Some((acts.len(), false));
                 let outcome = Outcome::Open;
                 acts.push(Act { process: process[at], op, outcome, from: time, to: u64::MAX });
@@ -213,8 +240,14 @@ fn synthetic(ops: usize, clients: usize, crash_percent: u64, late: Late) -> Hist
     build(&acts)
 }
 
-fn question(random: &mut Random) -> RegisterOp {
+fn question(random: &mut Random, domain: Domain, fresh: i64) -> RegisterOp {
     let key = Value::Nil;
+    if domain == Domain::Fresh {
+        return match random.below(2) {
+            0 => RegisterOp::Read { key, value: Observed::Pending },
+            _ => RegisterOp::Write { key, value: Value::Int(1_000 + fresh) },
+        };
+    }
     let mut value = || Value::Int(random.below(5) as i64);
     let (one, other) = (value(), value());
     match random.below(3) {
@@ -244,9 +277,17 @@ fn falsify(acts: &mut Vec<Act>, late: Late) {
     if late == Late::True {
         return;
     }
+    let writes = |act: &Act| match &act.op {
+        RegisterOp::Write { value, .. } => Some(value.clone()),
+        RegisterOp::Read { .. } | RegisterOp::Cas { .. } => None,
+    };
+    let value = match late {
+        Late::Stale => acts.iter().find_map(writes).expect("a write"),
+        Late::True | Late::NeverWritten | Late::WrittenOnce => Value::Int(99),
+    };
     let reads = |act: &&mut Act| matches!(act.op, RegisterOp::Read { .. });
     let last = acts.iter_mut().rev().find(reads).expect("a read");
-    last.op = RegisterOp::Read { key: Value::Nil, value: Observed::Present(Value::Int(99)) };
+    last.op = RegisterOp::Read { key: Value::Nil, value: Observed::Present(value) };
     if late == Late::WrittenOnce {
         for (value, from) in [(99, 0), (0, 2)] {
             let op = RegisterOp::Write { key: Value::Nil, value: Value::Int(value) };

@@ -37,6 +37,11 @@ impl<'b> Ledger<'b> {
         Ledger { budget, configurations: AtomicU64::new(0), bytes: AtomicU64::new(0) }
     }
 
+    /// Whether the caller's time is up.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.budget.is_cancelled()
+    }
+
     /// An account for a search that may visit `limit` configurations itself.
     pub(super) fn meter(&self, limit: u64) -> Meter<'_, 'b> {
         Meter {

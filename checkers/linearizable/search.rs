@@ -401,6 +401,7 @@ impl<'p, 'l, 'b, M: Model, K: Mask> Search<'p, 'l, 'b, M, K> {
     }
 
     fn step_to(&mut self, config: &mut Config<K>, entry: u32) {
+        assert!(self.steps.len() < ROOT as usize, "2^32 steps: 32 GiB of orders");
         self.steps.push((config.path, entry));
         config.path = self.steps.len() as u32 - 1;
         config.length += 1;

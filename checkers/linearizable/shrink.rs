@@ -101,7 +101,7 @@ impl<M: Model> Shrinker<'_, M> {
         let mut size = self.best.kept.len().div_ceil(2).max(1);
         loop {
             let removed = self.remove_chunks(size);
-            if self.probes >= PROBES {
+            if self.probes >= PROBES || self.ledger.is_cancelled() {
                 return;
             }
             if size > 1 {
@@ -177,7 +177,8 @@ impl<M: Model> Shrinker<'_, M> {
 
     /// Whether `kept` is a counterexample too; if so it is the best so far.
     fn probe(&mut self, kept: Vec<u32>) -> bool {
-        if self.probes >= PROBES {
+        if self.probes >= PROBES || self.ledger.is_cancelled() {
+            self.undecided = true;
             return false;
         }
         self.probes += 1;

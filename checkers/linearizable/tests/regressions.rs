@@ -5,7 +5,7 @@ use tribunal_history::{
 };
 
 use super::{cas_register, check};
-use crate::{Budget, Checker, Evidence, Verdict};
+use crate::{AnomalyKind, Budget, Checker, Evidence, Verdict};
 
 /// A history by hand: processes ask and are answered in the order of the calls.
 struct Script {
@@ -182,4 +182,18 @@ fn every_invalid_verdict_explains_each_state_before() {
     let said: Vec<&str> = states.iter().map(|state| state.because.as_str()).collect();
     assert_eq!(said, ["a cas from 1 cannot succeed where the register holds 2"]);
     assert_eq!(anomaly.summary, "p2 compared 1 and set 3 at 0.006 s after p0 had written 1");
+}
+
+/// It is recorded as what it was, and it is an anomaly of its own kind.
+#[test]
+fn a_reply_that_cannot_be_parsed_is_no_value_anyone_wrote() {
+    let mut script = Script::new();
+    script.at_once(0, &write(1));
+    let value = Observed::Present(Value::unparsed(b"<html>"));
+    script.at_once(1, &RegisterOp::Read { key: 0.into(), value });
+    let report = check(&script.history());
+    assert_eq!(report.verdict, Verdict::Invalid);
+    assert_eq!(report.anomalies[0].kind, AnomalyKind::UNPARSEABLE);
+    let summary = "p1 read unparsed \"<html>\" at 0.004 s, which no operation before it explains";
+    assert_eq!(report.anomalies[0].summary, summary);
 }
