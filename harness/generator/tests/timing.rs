@@ -77,6 +77,16 @@ fn time_limit_counts_from_the_first_commit_and_cuts_nothing() {
 }
 
 #[test]
+fn time_limit_ends_with_the_offer_that_is_too_late_not_when_its_time_comes() {
+    let mut limited = time_limit(ms(2), delay(ms(3), writes(0)));
+    limited.bind(&crate::seed::Seed(1).root());
+    let threads = Threads::new(2, 1);
+    assert!(limited.next(&threads.context(ms(0))).due().is_some());
+    limited.commit();
+    assert_eq!(limited.next(&threads.context(ms(1))), Next::Done);
+}
+
+#[test]
 fn cycle_times_goes_by_its_table() {
     let table = vec![(ms(2), writes(0)), (ms(3), writes(1))];
     let ops = ops(9, limit(12, delay(MS, cycle_times(table))));
