@@ -84,3 +84,31 @@ impl Reserve {
         Ok(!self.supported || self.until >= goal)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_length_stays_and_the_last_part_is_not_for_the_load() {
+        let file = tempfile::tempfile().unwrap();
+        let mut reserve = Reserve::new(&file, 0).unwrap();
+        if !reserve.supported {
+            println!("skipped: this file system cannot allocate ahead");
+            return;
+        }
+        assert_eq!(reserve.until, AHEAD);
+        let seen = file.metadata().unwrap();
+        assert_eq!(seen.len(), 0);
+        assert!(seen.blocks() * 512 >= AHEAD);
+        let room = |reserve: &mut Reserve, written, purpose| {
+            reserve.room(&file, written, 1, purpose).unwrap().then_some(reserve.until)
+        };
+        assert_eq!(room(&mut reserve, AHEAD - LAST - 1, Purpose::Load), Some(AHEAD));
+        // One byte more and the load takes the next piece; faults would not have needed it.
+        assert_eq!(room(&mut reserve, AHEAD - 1, Purpose::Control), Some(AHEAD));
+        assert_eq!(room(&mut reserve, AHEAD - LAST, Purpose::Load), Some(2 * AHEAD));
+    }
+}

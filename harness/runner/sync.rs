@@ -85,3 +85,50 @@ impl Syncer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::time::Instant;
+
+    use super::*;
+
+    fn synced(syncer: &Syncer) -> u64 {
+        *syncer.synced.lock().unwrap()
+    }
+
+    #[test]
+    fn what_was_written_is_synced_without_being_asked_for() {
+        let mut file = tempfile::tempfile().unwrap();
+        let syncer = Arc::new(Syncer::new(file.try_clone().unwrap()));
+        let thread = Arc::clone(&syncer).start().unwrap();
+        for end in [5, 10, 15] {
+            file.write_all(b"hello").unwrap();
+            syncer.wrote(end);
+            let patience = Instant::now() + Duration::from_secs(10);
+            while synced(&syncer) < end {
+                assert!(Instant::now() < patience, "{end} bytes were never synced");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        syncer.stop();
+        thread.join().unwrap();
+        file.write_all(b"hello").unwrap();
+        syncer.wrote(20);
+        assert_eq!(synced(&syncer), 15);
+        syncer.sync().unwrap();
+        assert_eq!((synced(&syncer), syncer.failure()), (20, None));
+    }
+
+    #[test]
+    fn a_sync_that_fails_is_remembered_and_not_repeated() {
+        // A pipe cannot be synced: EINVAL, as a stand-in for EIO of a real disk.
+        let (_reader, writer) = std::io::pipe().unwrap();
+        let file = File::from(std::os::fd::OwnedFd::from(writer));
+        let syncer = Arc::new(Syncer::new(file));
+        syncer.wrote(1);
+        Arc::clone(&syncer).start().unwrap().join().unwrap();
+        assert!(syncer.failure().is_some_and(|problem| problem.contains("nvalid")));
+        assert_eq!(synced(&syncer), 0);
+    }
+}

@@ -11,7 +11,10 @@ use tribunal_harness::runner::{
     Connecting, Ended, LoadConfig, LoadError, Progress, StopReason, run_load, run_load_apart,
 };
 use tribunal_harness::seed::Stream;
-use tribunal_history::{ErrorClass, Nanos, NodeId, Op, Outcome, Process, RegisterOp, Value};
+use tribunal_history::codec::native::RECORD_LIMIT;
+use tribunal_history::{
+    ErrorClass, Nanos, NodeId, Observed, Op, Outcome, Process, RegisterOp, Value,
+};
 
 use crate::support::{Log, NoOp, Registers, always, answer, within};
 
@@ -148,6 +151,37 @@ fn a_reply_that_makes_no_sense_is_kept() {
     let note = "p0 `write 0 := 0`: unparseable-reply: not JSON; the reply: <html>\\xff";
     assert_eq!(file.notes[0].1, note);
     assert_eq!(file.history.operations().next().unwrap().error(), Some(ErrorClass::UNPARSEABLE));
+}
+
+/// Answers every other read with more than a record may hold.
+struct Huge(u64);
+
+#[async_trait]
+impl Client for Huge {
+    async fn invoke(&mut self, op: &Op) -> Result<Op, ClientError> {
+        self.0 += 1;
+        let Op::Register(RegisterOp::Read { key, .. }) = op else { return Ok(answer(op)) };
+        let length = if self.0.is_multiple_of(4) { RECORD_LIMIT + 1 } else { 10 };
+        let value = Observed::Present(Value::text("x".repeat(length)));
+        Ok(Op::Register(RegisterOp::Read { key: key.clone(), value }))
+    }
+}
+
+#[test]
+fn a_reply_larger_than_any_record_is_unknown_and_the_load_goes_on() {
+    let log = Log::new();
+    let outcome = log.run(LoadConfig::new(2, 1), Registers::new(40), always(|| Huge(0)).0);
+    assert!(matches!(outcome.ended, Ended::Done), "{outcome:?}");
+    let file = log.read();
+    let limited: Vec<_> =
+        file.history.operations().filter(|op| op.outcome() == Outcome::Info).collect();
+    assert!((1..20).contains(&limited.len()), "{}", limited.len());
+    for operation in &limited {
+        assert_eq!(operation.error(), Some(ErrorClass::new("limit")));
+        assert!(!operation.op().writes());
+    }
+    assert_eq!(outcome.errors["limit"].count, limited.len() as u64);
+    assert_eq!((file.history.len(), outcome.open, file.torn), (40, 0, None));
 }
 
 #[test]

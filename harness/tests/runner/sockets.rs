@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -66,6 +66,34 @@ fn serve(answer: impl Fn(&mut TcpStream) + Clone + Send + 'static) -> Server {
     server
 }
 
+/// How late this machine wakes a thread that only sleeps: what no deadline can beat.
+struct Jitter {
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<Duration>,
+}
+
+impl Jitter {
+    fn watch() -> Jitter {
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let (pause, mut longest) = (Duration::from_millis(2), Duration::ZERO);
+            while !told.load(Ordering::Relaxed) {
+                let start = std::time::Instant::now();
+                std::thread::sleep(pause);
+                longest = longest.max(start.elapsed() - pause);
+            }
+            longest
+        });
+        Jitter { stop, thread }
+    }
+
+    fn longest(self) -> Nanos {
+        self.stop.store(true, Ordering::Relaxed);
+        Nanos(self.thread.join().unwrap().as_nanos() as u64)
+    }
+}
+
 fn black_hole() -> Server {
     serve(|stream| while stream.read(&mut [0; 64]).is_ok_and(|bytes| bytes > 0) {})
 }
@@ -76,7 +104,9 @@ fn a_black_hole_costs_each_operation_its_deadline_and_no_more() {
     let hole = black_hole();
     let log = Log::new();
     let config = within(patience, LoadConfig::new(100, 1));
+    let jitter = Jitter::watch();
     let outcome = log.run(config, Registers::new(ops), wire(hole.address));
+    let jitter = jitter.longest();
     assert!(matches!(outcome.ended, Ended::Done), "{outcome:?}");
     assert_eq!((outcome.ok, outcome.open), (0, 0), "{outcome:?}");
     assert_eq!((outcome.fail, outcome.info), (ops / 2, ops / 2));
@@ -92,12 +122,12 @@ fn a_black_hole_costs_each_operation_its_deadline_and_no_more() {
         let took = operation.completed_at().saturating_sub(operation.invoked_at());
         // The deadline counts from before connecting, the stamp of the request from after it.
         assert!(took >= Nanos::from_millis(20), "gave up after {took}");
-        late += u32::from(took > Nanos::from_millis(150));
+        late += u32::from(took > Nanos::from_millis(150).saturating_add(jitter));
         longest = longest.max(took);
     }
-    println!("longest of {ops} operations with a deadline of 100 ms: {longest}");
-    // The figure is all of them; a machine busy with other builds is forgiven one in a thousand.
-    assert!(u64::from(late) <= ops / 1_000, "{late} of {ops} took more than 150 ms: {longest}");
+    println!("longest of {ops} operations with a deadline of 100 ms: {longest}, jitter {jitter}");
+    // The figure is all of them; a machine busy with other work is forgiven one in a thousand.
+    assert!(u64::from(late) <= ops / 1_000, "{late} of {ops} were late: {longest}, {jitter}");
 
     // Every connection was used once and is gone: nothing leaks.
     assert_eq!(hole.accepted.load(Ordering::Relaxed), ops);
