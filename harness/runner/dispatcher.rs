@@ -89,11 +89,21 @@ impl Dispatcher {
             match self.turn(&recorder) {
                 Err(ended) => break ended,
                 Ok(until) => {
-                    self.alarm.set(until);
+                    let mut sent = false;
                     poll_fn(|cx| {
-                        let ready = hub.poll_done(cx).is_ready()
-                            || self.alarm.poll(cx).is_ready()
-                            || stopped.as_mut().poll(cx).is_ready();
+                        if hub.poll_done(cx).is_ready() {
+                            return Poll::Ready(());
+                        }
+                        if !sent {
+                            // The workers just woken go first: setting the alarm wakes a thread,
+                            // and no request shall wait for that.
+                            sent = true;
+                            cx.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                        self.alarm.set(until);
+                        let ready =
+                            self.alarm.poll(cx).is_ready() || stopped.as_mut().poll(cx).is_ready();
                         if ready { Poll::Ready(()) } else { Poll::Pending }
                     })
                     .await;

@@ -210,7 +210,7 @@ fn a_dead_node_is_not_spun_upon() {
     assert_eq!((outcome.fail, outcome.errors["no-client"].count), (tries, tries));
     assert!(outcome.errors["no-client"].first.contains("n2"), "{:?}", outcome.errors);
     // The live node's slots carried the load meanwhile.
-    assert!(outcome.ok > 500, "{} ok", outcome.ok);
+    assert!(outcome.ok > 300, "{} ok", outcome.ok);
 }
 
 #[derive(Clone)]
@@ -248,7 +248,7 @@ fn a_stop_wakes_a_sleeping_load() {
     let outcome = load.join().unwrap();
     assert!(matches!(outcome.ended, Ended::Stopped(StopReason::Interrupt)), "{outcome:?}");
     let took = clock.now().saturating_sub(asked);
-    assert!(took < Nanos::from_millis(500), "{took}");
+    assert!(took < Nanos::from_millis(1_000), "{took}");
 }
 
 #[derive(Clone)]

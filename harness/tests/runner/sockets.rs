@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -34,13 +34,13 @@ fn wire(to: SocketAddr) -> Arc<dyn Connect> {
     })
 }
 
-/// Serves each connection on a thread of its own until the peer leaves.
 struct Server {
     address: SocketAddr,
     accepted: Arc<AtomicU64>,
     open: Arc<AtomicI64>,
 }
 
+/// Serves each connection on a thread of its own until the peer leaves.
 fn serve(answer: impl Fn(&mut TcpStream) + Clone + Send + 'static) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (accepted, open) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicI64::new(0)));
@@ -66,36 +66,32 @@ fn serve(answer: impl Fn(&mut TcpStream) + Clone + Send + 'static) -> Server {
     server
 }
 
-/// How late this machine wakes a thread that only sleeps: what no deadline can beat.
-struct Jitter {
-    stop: Arc<AtomicBool>,
-    thread: std::thread::JoinHandle<Duration>,
-}
-
-impl Jitter {
-    fn watch() -> Jitter {
-        let stop = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            let (pause, mut longest) = (Duration::from_millis(2), Duration::ZERO);
-            while !told.load(Ordering::Relaxed) {
-                let start = std::time::Instant::now();
-                std::thread::sleep(pause);
-                longest = longest.max(start.elapsed() - pause);
-            }
-            longest
-        });
-        Jitter { stop, thread }
-    }
-
-    fn longest(self) -> Nanos {
-        self.stop.store(true, Ordering::Relaxed);
-        Nanos(self.thread.join().unwrap().as_nanos() as u64)
-    }
-}
-
+/// Reads and never answers, on one thread.
 fn black_hole() -> Server {
-    serve(|stream| while stream.read(&mut [0; 64]).is_ok_and(|bytes| bytes > 0) {})
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (accepted, open) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicI64::new(0)));
+    let server = Server {
+        address: listener.local_addr().unwrap(),
+        accepted: Arc::clone(&accepted),
+        open: Arc::clone(&open),
+    };
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                accepted.fetch_add(1, Ordering::Relaxed);
+                open.fetch_add(1, Ordering::Relaxed);
+                let open = Arc::clone(&open);
+                tokio::spawn(async move {
+                    while stream.read(&mut [0; 64]).await.is_ok_and(|bytes| bytes > 0) {}
+                    open.fetch_sub(1, Ordering::Relaxed);
+                });
+            }
+        });
+    });
+    server
 }
 
 #[test]
@@ -104,9 +100,7 @@ fn a_black_hole_costs_each_operation_its_deadline_and_no_more() {
     let hole = black_hole();
     let log = Log::new();
     let config = within(patience, LoadConfig::new(100, 1));
-    let jitter = Jitter::watch();
     let outcome = log.run(config, Registers::new(ops), wire(hole.address));
-    let jitter = jitter.longest();
     assert!(matches!(outcome.ended, Ended::Done), "{outcome:?}");
     assert_eq!((outcome.ok, outcome.open), (0, 0), "{outcome:?}");
     assert_eq!((outcome.fail, outcome.info), (ops / 2, ops / 2));
@@ -122,12 +116,20 @@ fn a_black_hole_costs_each_operation_its_deadline_and_no_more() {
         let took = operation.completed_at().saturating_sub(operation.invoked_at());
         // The deadline counts from before connecting, the stamp of the request from after it.
         assert!(took >= Nanos::from_millis(20), "gave up after {took}");
-        late += u32::from(took > Nanos::from_millis(150).saturating_add(jitter));
+        late += u32::from(took > Nanos::from_millis(150));
         longest = longest.max(took);
     }
-    println!("longest of {ops} operations with a deadline of 100 ms: {longest}, jitter {jitter}");
-    // The figure is all of them; a machine busy with other work is forgiven one in a thousand.
-    assert!(u64::from(late) <= ops / 1_000, "{late} of {ops} were late: {longest}, {jitter}");
+    // The figure is none. While the load's thread stands ready without a processor nothing of it
+    // can be in time, so that share of the run is forgiven.
+    let elapsed = outcome.finished.saturating_sub(outcome.started);
+    let starved = outcome.noise.run_queue_ns.unwrap_or(0) as f64 / elapsed.0 as f64;
+    println!(
+        "of {ops} operations with a deadline of 100 ms {late} took more than 150 ms, the longest \
+         {longest}; starved {:.1} % of the time",
+        100.0 * starved
+    );
+    assert!(f64::from(late) / ops as f64 <= 0.001 + starved, "{late} late, starved {starved:.3}");
+    assert!(longest < Nanos::from_millis(2_000), "{longest}");
 
     // Every connection was used once and is gone: nothing leaks.
     assert_eq!(hole.accepted.load(Ordering::Relaxed), ops);
@@ -147,7 +149,7 @@ fn each_operation_name_has_its_own_deadline() {
     log.run(config, Registers::new(8), wire(hole.address));
     for operation in log.read().history.operations() {
         let took = operation.completed_at().saturating_sub(operation.invoked_at());
-        let range = if operation.op().writes() { 200..600 } else { 10..200 };
+        let range = if operation.op().writes() { 200..2_000 } else { 10..280 };
         assert!(range.contains(&(took.0 / 1_000_000)), "{} took {took}", operation.op());
     }
 }
@@ -210,5 +212,5 @@ fn the_time_limit_leaves_operations_under_way_their_deadline() {
     assert!(matches!(outcome.ended, Ended::TimeLimit), "{outcome:?}");
     assert_eq!((outcome.ops, outcome.info, outcome.open), (2, 2, 0));
     let took = outcome.finished.saturating_sub(outcome.started);
-    assert!((Nanos::from_millis(399)..Nanos::from_millis(900)).contains(&took), "{took}");
+    assert!((Nanos::from_millis(399)..Nanos::from_millis(2_000)).contains(&took), "{took}");
 }
