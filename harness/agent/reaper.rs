@@ -36,6 +36,9 @@ use crate::sys;
 const RETRY: Duration = Duration::from_millis(500);
 const RETRIES: u32 = 120;
 
+/// Failed attempts to get the lock (3 s each) after which the agent counts as stuck.
+const STUCK: u32 = 3;
+
 /// What the agent tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Message {
@@ -114,6 +117,7 @@ struct Reaper {
     signals: SignalFd,
     deadlines: BTreeMap<u32, u64>,
     claim_until: Option<u64>,
+    done: bool,
 }
 
 /// Whether there is more to wait for.
@@ -151,12 +155,13 @@ impl Reaper {
             signals,
             deadlines: BTreeMap::new(),
             claim_until: None,
+            done: false,
         })
     }
 
     fn watch(&mut self) -> io::Result<()> {
         let (mut agent_lives, mut channel_open) = (self.agent.is_some(), true);
-        loop {
+        while !self.done {
             self.set_timer()?;
             let ready = self.wait(agent_lives, channel_open)?;
             if ready.signal {
@@ -165,7 +170,6 @@ impl Reaper {
             }
             if ready.message {
                 match frame::read::<Message>(&mut self.socket) {
-                    Ok(Some(Message::Done)) => return Ok(()),
                     Ok(Some(message)) => self.note(&message),
                     // Closed, or cut off by the agent's death: from now on the clock decides.
                     Ok(None) | Err(_) => channel_open = false,
@@ -181,19 +185,50 @@ impl Reaper {
                 }
             }
         }
+        Ok(())
     }
 
     /// Undoes what is due, or everything; tries again while it fails. `End`: nothing is left.
     fn finish(&mut self, everything: bool) -> io::Result<Next> {
+        let mut waited = 0;
         for _ in 0..RETRIES {
             let now = if everything { u64::MAX } else { boottime_ns() };
-            match self.undo_due(now) {
+            let failure = match self.undo_due(now) {
                 Ok(next) => return Ok(next),
-                Err(failure) => log(&self.orders.home, &failure.message),
+                Err(failure) => failure,
+            };
+            log(&self.orders.home, &failure.message);
+            waited += u32::from(failure.code == "timeout");
+            if waited == STUCK {
+                self.end_stuck_agent();
             }
             std::thread::sleep(RETRY);
         }
         Err(io::Error::other("gave up; `tribunal heal` undoes the rest"))
+    }
+
+    /// An agent that keeps the lock past a deadline is stopped or hung: a lease is a promise, and
+    /// its end does not wait for anybody. The pidfd names our agent and no later process.
+    fn end_stuck_agent(&self) {
+        if let Some(agent) = &self.agent {
+            let result = sys::pidfd_signal(agent.as_fd(), Signal::SIGKILL);
+            log(&self.orders.home, &format!("killed the agent that kept the lock: {result:?}"));
+        }
+    }
+
+    /// Takes in what the agent has said up to now: a renewal that was sent under the lock counts.
+    fn drain(&mut self) {
+        loop {
+            let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+            if !matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1)) {
+                return;
+            }
+            match frame::read::<Message>(&mut self.socket) {
+                Ok(Some(message)) => self.note(&message),
+                // The main loop meets the same end and draws the conclusion.
+                Ok(None) | Err(_) => return,
+            }
+        }
     }
 
     fn undo_due(&mut self, now: u64) -> Outcome<Next> {
@@ -203,6 +238,7 @@ impl Reaper {
             self.claim_until = None;
             return Ok(Next::End);
         }
+        self.drain();
         let claim_over = self.claim_until.is_some_and(|until| until <= now);
         let (mut left, mut failed) = (0, None);
         for record in self.faults.records()?.iter().rev() {
@@ -250,7 +286,7 @@ impl Reaper {
                 self.deadlines.remove(fault);
             }
             Message::Claim { at_boottime_ns } => self.claim_until = Some(*at_boottime_ns),
-            Message::Done => {}
+            Message::Done => self.done = true,
         }
     }
 

@@ -45,7 +45,10 @@ impl Agent {
                 Ok(Reply::Done)
             }),
             Body::Bye => self.bye(work),
-            Body::Start(spec) => self.daemons(work)?.start(spec).map(Reply::Daemon),
+            Body::Start(spec) => self.change(request, |_, _| {
+                // Under the lock: a controller that takes the node must find no late daemon.
+                self.daemons(work)?.start(spec).map(Reply::Daemon)
+            }),
             Body::Stop { daemon, grace_ms } => {
                 let grace = Duration::from_millis((*grace_ms).min(GRACE_MS));
                 self.daemons(work)?.stop(daemon, grace).map(Reply::Daemon)
