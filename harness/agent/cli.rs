@@ -9,8 +9,8 @@ use crate::protocol::Identity;
 use crate::{heal, node, reaper, serve};
 
 const USAGE: &str = "usage: tribunal-agent serve --root DIR [--volatile DIR] [--probe-port N] \
-                     [--mechanism nft|iptables+ipset|iptables]
-       tribunal-agent heal --root DIR [--volatile DIR] [--force]
+                     [--mechanism nft|iptables+ipset|iptables] [--no-network]
+       tribunal-agent heal --root DIR [--volatile DIR] [--force] [--no-network]
        tribunal-agent node       (reads a plan from stdin)
        tribunal-agent version";
 
@@ -65,7 +65,9 @@ fn reap(words: &[&str]) -> Result<ExitCode, String> {
 fn home(words: &[&str]) -> Result<Home, String> {
     let root = option(words, "--root").ok_or(format!("--root is needed\n{USAGE}"))?;
     let volatile = option(words, "--volatile").unwrap_or(VOLATILE);
-    Home::open(root, volatile).map_err(|error| format!("open {root}: {error}"))
+    let mut home = Home::open(root, volatile).map_err(|error| format!("open {root}: {error}"))?;
+    home.network = !words.contains(&"--no-network");
+    Ok(home)
 }
 
 fn option<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {

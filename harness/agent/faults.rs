@@ -18,6 +18,10 @@ use crate::net::{Cuts, Firewall, Mechanism, foreign};
 use crate::protocol::{Failure, Fault, FaultKind, Flap, Measured};
 use crate::reaper::{Link, Message};
 
+/// Why there are no cuts where nodes are plain processes.
+pub(crate) const NO_NETWORK: &str = "this node shares its host's network: no cuts; use nodes with \
+                                     a network of their own (--nodes local:N)";
+
 /// Most faults armed at once.
 const ARMED: usize = 256;
 
@@ -280,6 +284,9 @@ impl Faults {
                 }) {
                     let text = format!("{bad:?}: period 20 ms to 10 min, duty 1 to 99 percent");
                     return Err(Failure::refused(text));
+                }
+                if !self.home.network {
+                    return Err(Failure::new("unsupported", NO_NETWORK));
                 }
                 let mechanism = choose()?;
                 if flap.is_some() && mechanism != Mechanism::Nft {

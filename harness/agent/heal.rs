@@ -25,7 +25,9 @@ pub(crate) fn everything(home: &Home, held: &Lock, keep: Option<&str>) -> Outcom
             note(Faults::new(home, &run, 0, daemons).heal_all(held));
         }
     }
-    note(net::sweep(keep).during("sweep firewall"));
+    if home.network {
+        note(net::sweep(keep).during("sweep firewall"));
+    }
     if failed.is_empty() { Ok(undone) } else { Err(Failure::io(failed.join("; "))) }
 }
 

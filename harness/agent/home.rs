@@ -22,6 +22,9 @@ use crate::protocol::Failure;
 pub(crate) struct Home {
     pub(crate) root: PathBuf,
     pub(crate) volatile: PathBuf,
+    /// `false`: the firewall here is not the node's own (nodes that are plain child processes
+    /// share the host's) and is neither changed nor looked at.
+    pub(crate) network: bool,
 }
 
 impl Home {
@@ -31,7 +34,8 @@ impl Home {
             fs::create_dir_all(directory)
                 .map_err(|error| io::Error::new(error.kind(), format!("{directory}: {error}")))?;
         }
-        Ok(Home { root: fs::canonicalize(root)?, volatile: fs::canonicalize(volatile)? })
+        let (root, volatile) = (fs::canonicalize(root)?, fs::canonicalize(volatile)?);
+        Ok(Home { root, volatile, network: true })
     }
 
     /// Directory of one run.

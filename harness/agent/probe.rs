@@ -10,6 +10,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 
 use crate::failure::Outcome;
+use crate::faults::NO_NETWORK;
 use crate::net::{Cuts, Firewall, Mechanism};
 use crate::proc;
 use crate::protocol::{Failure, Probed};
@@ -37,8 +38,9 @@ pub(crate) fn mechanism(forced: Option<Mechanism>) -> Outcome<Mechanism> {
 }
 
 /// Each family, tried.
-pub(crate) fn families(forced: Option<Mechanism>) -> Vec<Probed> {
+pub(crate) fn families(network: bool, forced: Option<Mechanism>) -> Vec<Probed> {
     let partition = match mechanism(forced) {
+        _ if !network => row("partition", Some(NO_NETWORK.into()), ""),
         Ok(mechanism) => row("partition", None, mechanism.name()),
         Err(failure) => {
             let advice = "; needs root (CAP_NET_ADMIN, CAP_SYS_ADMIN) and nftables or iptables";

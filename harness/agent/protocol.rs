@@ -42,7 +42,8 @@ pub struct Response {
 /// Why a request was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Stable word: `claimed`, `stale-epoch`, `not-found`, `io`, `refused`, `timeout`, `unsupported`.
+    /// Stable word: `claimed`, `stale-epoch`, `not-found`, `io`, `refused`, `timeout` or
+    /// `unsupported`.
     pub code: String,
     /// What, where, and what to do.
     pub message: String,

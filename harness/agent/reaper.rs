@@ -2,8 +2,8 @@
 //!
 //! It has a session of its own, watches the agent by pidfd, counts on CLOCK_BOOTTIME and reads the
 //! undo journal itself. Agent gone: deadlines stand, at each the reaper undoes, and with the last
-//! record our firewall table goes. SIGTERM: everything at once. A higher epoch on the disk: somebody
-//! else has the node and has healed it; the reaper ends.
+//! record our firewall table goes. SIGTERM: everything at once. A higher epoch on the disk:
+//! somebody else has the node and has healed it; the reaper ends.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -74,6 +74,9 @@ pub(crate) fn start(home: &Home, run: &str, epoch: u64) -> io::Result<(Child, Ar
     command.args(["--run", run, "--epoch", &epoch.to_string()]);
     command.args(["--pid", &me.identity.pid.to_string()]);
     command.args(["--start", &me.identity.start.to_string()]);
+    if !home.network {
+        command.arg("--no-network");
+    }
     let socket = Stdio::from(OwnedFd::from(theirs));
     command.stdin(socket).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
     let child = sys::own_session(&mut command).spawn()?;
@@ -269,7 +272,8 @@ impl Reaper {
             log(&self.orders.home, &what);
         }
         // A table that only the agent knew of: cuts of it have ended in the kernel by now.
-        if crate::net::nft::runs().is_ok_and(|runs| runs.contains(&self.orders.run)) {
+        let network = self.orders.home.network;
+        if network && crate::net::nft::runs().is_ok_and(|runs| runs.contains(&self.orders.run)) {
             let removed = crate::net::nft::remove(&self.orders.run);
             crate::failure::While::during(removed, "remove firewall table")?;
             log(&self.orders.home, "removed our firewall table");

@@ -53,7 +53,7 @@ impl Agent {
                 let grace = Duration::from_millis((*grace_ms).min(GRACE_MS));
                 self.daemons(work)?.stop(daemon, grace).map(Reply::Daemon)
             }
-            Body::Probe => Ok(Reply::Probed(probe::families(self.mechanism))),
+            Body::Probe => Ok(Reply::Probed(probe::families(self.home.network, self.mechanism))),
             Body::Install { argv, env } => self.install(work, argv, env),
             Body::Reset { .. } | Body::Put { .. } | Body::Get { .. } | Body::Digest { .. } => {
                 self.files(work)

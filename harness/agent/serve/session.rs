@@ -97,7 +97,9 @@ impl Agent {
         *hold(&self.daemons) = Some(daemons);
         let forced = self.mechanism;
         // Tried now, so that the first cut does not wait for it; a refusal comes back with the cut.
-        thread::spawn(move || probe::mechanism(forced).is_ok());
+        if self.home.network {
+            thread::spawn(move || probe::mechanism(forced).is_ok());
+        }
         self.epoch.store(claim.epoch, Ordering::SeqCst);
         self.sealed.store(false, Ordering::SeqCst);
         *held = Some(Held { claim: claim.clone(), faults, reaper });

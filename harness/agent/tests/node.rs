@@ -57,9 +57,8 @@ fn pid_in(lines: &[String]) -> i32 {
 
 /// A program as PID 1 that writes what it sees to a file of the node's own and then stays.
 fn witness(script: &str) -> Vec<String> {
-    let script = format!(
-        "({script}) > /var/lib/tribunal/seen 2>&1; echo end >> /var/lib/tribunal/seen; exec sleep 1000"
-    );
+    let script =
+        format!("cd /var/lib/tribunal; ({script}) > seen 2>&1; echo end >> seen; exec sleep 1000");
     ["/bin/sh", "-c", &script].map(String::from).to_vec()
 }
 

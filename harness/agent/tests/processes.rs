@@ -266,6 +266,48 @@ fn two_controllers_do_not_share_a_node() {
 }
 
 #[test]
+fn of_controllers_that_race_one_wins() {
+    let dir = Dir::new();
+    for round in 0..20 {
+        let winners: Vec<bool> = std::thread::scope(|scope| {
+            let racers: Vec<_> = ["one", "two", "three"]
+                .map(|who| {
+                    let mut agent = Agent::start(&dir, None);
+                    scope.spawn(move || agent.claim(who, 60_000, vec![]).map(|_| agent))
+                })
+                .into_iter()
+                .collect();
+            let results: Vec<_> = racers.into_iter().map(|racer| racer.join().unwrap()).collect();
+            results
+                .into_iter()
+                .map(|result| match result {
+                    Ok(mut agent) => agent.call(Body::Bye).is_ok(),
+                    Err(failure) => {
+                        assert_eq!(failure.code, "claimed");
+                        false
+                    }
+                })
+                .collect()
+        });
+        let count = winners.iter().filter(|won| **won).count();
+        assert_eq!(count, 1, "round {round}: {winners:?}");
+    }
+}
+
+#[test]
+fn a_node_without_a_network_of_its_own_is_never_cut() {
+    let dir = Dir::new();
+    let mut agent = Agent::start_with(&dir, None, &["--no-network"]);
+    agent.claim("test", 60_000, vec![]).unwrap();
+    let from = vec!["127.0.0.9".parse().unwrap()];
+    let cut = FaultKind::Cut { from, to: vec![], flap: None };
+    assert_eq!(agent.inject(1, 60_000, cut).unwrap_err().code, "unsupported");
+    assert_eq!(dir.records(), 0);
+    let Reply::Probed(rows) = agent.call(Body::Probe).unwrap() else { panic!("no probe") };
+    assert!(rows[0].unavailable.is_some() && rows[1].unavailable.is_none(), "{rows:?}");
+}
+
+#[test]
 fn the_next_run_finds_no_daemon_of_the_last() {
     let dir = Dir::new();
     let mut first = Agent::claimed(&dir, None, 60_000);
