@@ -1,5 +1,6 @@
 //! Undoing what any run left behind, from the disk and from the firewall alone.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use crate::daemons::Daemons;
 use crate::failure::{Outcome, While};
 use crate::faults::Faults;
 use crate::home::Home;
+use crate::journal::Journal;
 use crate::net;
 use crate::protocol::Failure;
 
@@ -22,6 +24,7 @@ pub(crate) fn everything(home: &Home, held: &Lock, keep: Option<&str>) -> Outcom
     for run in home.runs().during("list runs")? {
         if keep != Some(run.as_str()) {
             let daemons = Arc::new(Daemons::new(home, &run));
+            note(damaged(home, &run));
             note(Faults::new(home, &run, 0, daemons).heal_all(held));
         }
     }
@@ -29,6 +32,15 @@ pub(crate) fn everything(home: &Home, held: &Lock, keep: Option<&str>) -> Outcom
         note(net::sweep(keep).during("sweep firewall"));
     }
     if failed.is_empty() { Ok(undone) } else { Err(Failure::io(failed.join("; "))) }
+}
+
+/// What the journal cannot tell must be looked at by a person, every time, until it is removed.
+fn damaged(home: &Home, run: &str) -> Outcome<Vec<String>> {
+    let paths = Journal::new(home, run).damaged().during("list damaged undo records")?;
+    let line = |path: &PathBuf| {
+        format!("NOT undone, damaged record {}: look at the node, then remove it", path.display())
+    };
+    Ok(paths.iter().map(line).collect())
 }
 
 /// `tribunal-agent heal`: prints what it undid. Refused while a controller holds the node, unless

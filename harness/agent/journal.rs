@@ -136,6 +136,17 @@ impl Journal {
         remove_durably(&self.path(record.id))
     }
 
+    /// Records that were set aside because they could not be read.
+    pub(crate) fn damaged(&self) -> io::Result<Vec<PathBuf>> {
+        let entries = match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other?,
+        };
+        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+        let bad = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "bad");
+        paths.filter(|path| path.as_ref().map_or(true, bad)).collect()
+    }
+
     fn path(&self, id: u64) -> PathBuf {
         self.directory.join(format!("{id:08}.json"))
     }
@@ -194,5 +205,6 @@ mod tests {
         let error = journal.list().unwrap_err().to_string();
         assert!(error.contains("00000001.bad") && error.contains("checksum"), "{error}");
         assert_eq!(journal.list().unwrap().len(), 1);
+        assert_eq!(journal.damaged().unwrap().len(), 1, "it is not forgotten");
     }
 }

@@ -399,6 +399,19 @@ fn a_lease_that_nobody_renews_ends_while_the_channel_is_open() {
 }
 
 #[test]
+fn a_stopped_agent_does_not_keep_a_fault() {
+    let dir = Dir::new();
+    let mut agent = Agent::claimed(&dir, None, 60_000);
+    let paused = agent.start_daemon("db", &["sleep", "1000"]);
+    agent.inject(1, 500, pause_fault("db")).unwrap();
+    kill(agent.child.id() as i32, "STOP");
+    until("the end of the lease", SECOND * 2, || state_of(paused.pid) != Some('T'));
+    until("record gone", SECOND, || dir.records() == 0);
+    kill(agent.child.id() as i32, "CONT");
+    assert!(!agent.verify(1).effective);
+}
+
+#[test]
 fn an_agent_without_its_reaper_heals_and_gets_another() {
     let dir = Dir::new();
     let mut agent = Agent::claimed(&dir, None, 60_000);
