@@ -1,0 +1,173 @@
+//! A cluster of local nodes, from plan to nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::SystemTime;
+
+use super::hatchery::Hatchery;
+use super::links::Namespaces;
+use super::plan::{LocalNode, LocalPlan, NodeKeys};
+use crate::control::bootstrap::AgentBinary;
+use crate::control::error::ClusterError;
+use crate::control::hostkey::HostKeys;
+use crate::control::inventory::{Host, Inventory};
+use crate::control::network::Network;
+
+const SSHD: &str = "/usr/sbin/sshd";
+
+/// Nodes that live as long as this value, and die with the process that holds it.
+#[derive(Debug)]
+pub struct LocalCluster {
+    // In the order of the teardown: nodes, then their namespaces.
+    hatchery: Hatchery,
+    namespaces: Option<Namespaces>,
+    plan: LocalPlan,
+    keep: bool,
+}
+
+impl LocalCluster {
+    /// Makes the networks and starts the nodes. Their sshd may not listen yet when this returns.
+    ///
+    /// # Errors
+    /// The step, and what is missing on this machine. Nothing is left behind.
+    pub fn up(
+        count: usize,
+        state: &Path,
+        agent: &AgentBinary,
+        keep: bool,
+    ) -> Result<LocalCluster, ClusterError> {
+        let usage = |problem| ClusterError::Input { place: "--nodes".into(), problem };
+        if !Path::new(SSHD).exists() {
+            let next = "install openssh-server";
+            return Err(ClusterError::local("start nodes", format!("there is no {SSHD}"), next));
+        }
+        fs::create_dir_all(state).map_err(|error| ClusterError::file(state, error))?;
+        let state = state.canonicalize().map_err(|error| ClusterError::file(state, error))?;
+        let ipv6 = Path::new("/proc/net/if_inet6").exists();
+        let plan = LocalPlan::new(count, cluster_id(), &state, ipv6).map_err(usage)?;
+        // Keys are made by programs and links by others: at the same time.
+        let (keys, namespaces) = thread::scope(|scope| {
+            let keys = scope.spawn(|| make_keys(&plan));
+            let namespaces = Namespaces::make(&plan);
+            (keys.join(), namespaces)
+        });
+        let namespaces = namespaces?;
+        let keys = keys.map_err(|_| {
+            ClusterError::local("make keys", "a thread panicked", "report this bug")
+        })??;
+        let plans = plan.nodes.iter().zip(&keys).enumerate();
+        let plans = plans
+            .map(|(index, (node, keys))| plan.launch(node, keys, &namespaces.node_path(index)))
+            .collect();
+        let hatchery = Hatchery::start(&agent.path, &state, plans)?;
+        Ok(LocalCluster { hatchery, namespaces: Some(namespaces), plan, keep })
+    }
+
+    /// Where the controller's sockets belong.
+    pub fn network(&self) -> Network {
+        self.namespaces.as_ref().map_or_else(Network::here, Namespaces::controller)
+    }
+
+    /// How to reach the nodes, for this process.
+    pub fn inventory(&self) -> Inventory {
+        let netns = self.namespaces.as_ref().map(|it| PathBuf::from(it.controller_path()));
+        let host = |node: &LocalNode| Host {
+            name: node.name.clone(),
+            address: Some(node.data()),
+            control: node.control().to_string(),
+            port: 22,
+            user: "root".into(),
+            key: Some(self.plan.key()),
+            host_keys: HostKeys::Strict(self.plan.known_hosts()),
+            roles: Vec::new(),
+            netns: netns.clone(),
+        };
+        Inventory { hosts: self.plan.nodes.iter().map(host).collect() }
+    }
+
+    /// Ends everything: nodes, links, namespaces, and their files unless they are to be kept.
+    /// Idempotent. Answers what would not go.
+    pub fn down(&mut self) -> Vec<String> {
+        let mut stuck = self.hatchery.stop();
+        if self.namespaces.take().is_none() || self.keep {
+            return stuck;
+        }
+        let nodes = self.plan.state.join("nodes");
+        match fs::remove_dir_all(&nodes) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => stuck.push(format!("remove {}: {error}", nodes.display())),
+        }
+        // The key opens nothing any more, but it is nobody's business either.
+        for file in [self.plan.key(), self.plan.key().with_extension("pub")] {
+            if let Err(error) = fs::remove_file(&file) {
+                stuck.push(format!("remove {}: {error}", file.display()));
+            }
+        }
+        stuck
+    }
+}
+
+impl Drop for LocalCluster {
+    fn drop(&mut self) {
+        for stuck in self.down() {
+            tracing::warn!("{stuck}");
+        }
+    }
+}
+
+/// Differs between clusters of one machine, so that a frame that strays is nobody's.
+fn cluster_id() -> u16 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    (since.subsec_nanos() >> 4) as u16 ^ std::process::id() as u16
+}
+
+/// Makes the controller's key and one host key per node, and writes known_hosts.
+fn make_keys(plan: &LocalPlan) -> Result<Vec<NodeKeys>, ClusterError> {
+    let hosts = plan.state.join("hostkeys");
+    fs::create_dir_all(&hosts).map_err(|error| ClusterError::file(&hosts, error))?;
+    let files: Vec<PathBuf> = plan.nodes.iter().map(|node| hosts.join(&node.name)).collect();
+    let all = std::iter::once(plan.key()).chain(files.iter().cloned());
+    let pairs = all.map(|file| keygen(&file)).collect::<Result<Vec<_>, _>>()?;
+    let Some(((_, authorized), of_nodes)) = pairs.split_first() else { return Ok(Vec::new()) };
+    let mut known = String::new();
+    for (node, (_, public)) in plan.nodes.iter().zip(of_nodes) {
+        known.push_str(&format!("{} {}\n", node.control(), public.trim()));
+    }
+    let path = plan.known_hosts();
+    fs::write(&path, known).map_err(|error| ClusterError::file(&path, error))?;
+    // The nodes have them; here they would only lie about.
+    fs::remove_dir_all(&hosts).map_err(|error| ClusterError::file(&hosts, error))?;
+    let keys = of_nodes
+        .iter()
+        .map(|(private, _)| NodeKeys { host_key: private.clone(), authorized: authorized.clone() });
+    Ok(keys.collect())
+}
+
+/// A new pair at `file` and `file.pub`; answers private and public text.
+fn keygen(file: &Path) -> Result<(String, String), ClusterError> {
+    // Or ssh-keygen would ask whether to overwrite.
+    let public = file.with_extension("pub");
+    for old in [file, &public] {
+        match fs::remove_file(old) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(ClusterError::file(old, error)),
+        }
+    }
+    let next = "install openssh-client, or free some space in the run directory";
+    let output = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "tribunal", "-f"])
+        .arg(file)
+        .output()
+        .map_err(|error| ClusterError::local("run ssh-keygen", error, next))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(ClusterError::local("run ssh-keygen", said.trim(), next));
+    }
+    let read =
+        |path: &Path| fs::read_to_string(path).map_err(|error| ClusterError::file(path, error));
+    Ok((read(file)?, read(&public)?))
+}

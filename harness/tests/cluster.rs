@@ -1,0 +1,341 @@
+//! Real clusters on this machine: namespaces, sshd, agents.
+//!
+//! Root is needed for most; without it, or without the agent's binary, a test says `skipped:`.
+
+mod support;
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use support::{Scratch, block_on, equipped, spawn_owner};
+use tribunal_agent::protocol::{Body, Reply};
+use tribunal_harness::cluster::{Claim, Cluster, Provider, Step, UpOptions};
+use tribunal_harness::control::local::{LocalCluster, lab};
+use tribunal_harness::daemon::{Daemon, DaemonSpec, DaemonState};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn claim(controller: &str) -> Claim {
+    Claim {
+        run: "0badcafe".into(),
+        controller: controller.into(),
+        lease: Duration::from_secs(6),
+        force: false,
+    }
+}
+
+/// A daemon that every machine with local nodes has: another sshd, on the data network.
+fn server(node: &tribunal_harness::cluster::Node, argv0: &str) -> Daemon {
+    let info = &node.info;
+    let argv = match argv0 {
+        "sshd" => vec![
+            "/usr/sbin/sshd".into(),
+            "-D".into(),
+            "-e".into(),
+            "-f".into(),
+            "/dev/null".into(),
+            "-h".into(),
+            "/etc/tribunal/host_key".into(),
+            "-o".into(),
+            format!("ListenAddress={}:2345", info.address),
+        ],
+        other => vec![other.to_owned()],
+    };
+    let spec = DaemonSpec {
+        name: "server".into(),
+        argv,
+        env: Vec::new(),
+        dir: info.dir.clone(),
+        log: format!("{}/server.log", info.dir),
+    };
+    Daemon { spec, ready_port: 2345, data: Vec::new() }
+}
+
+#[test]
+fn three_local_nodes_from_nothing_to_nothing() {
+    if !equipped() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let start = Instant::now();
+    let cluster =
+        Cluster::up(&Provider::Local(3), &UpOptions::new(scratch.path("c")).unwrap()).unwrap();
+    println!("three nodes with agents after {:?}", start.elapsed());
+    let names: Vec<&str> = cluster.hellos.iter().map(|hello| hello.hostname.as_str()).collect();
+    assert_eq!(names, ["n1", "n2", "n3"]);
+    assert_eq!(cluster.nodes[2].info.address.to_string(), "198.18.7.13");
+    assert!(scratch.inhabitants().len() >= 6, "no processes in the nodes?");
+
+    let healed = block_on(cluster.claim(&claim("test"), PATIENCE)).unwrap();
+    assert_eq!(healed.len(), 3);
+    files(&cluster, &scratch);
+    isolation(&cluster);
+    daemons(&cluster);
+
+    let start = Instant::now();
+    assert_eq!(cluster.close(PATIENCE), Vec::<String>::new());
+    println!("closed within {:?}", start.elapsed());
+    assert_eq!(scratch.inhabitants(), Vec::<i32>::new());
+    assert!(!scratch.path("c/nodes").exists() && !scratch.path("c/id_ed25519").exists());
+    for name in ["br-data", "br-ctl", "n1-d", "n1-c", "ctrl-d", "ctl0"] {
+        assert!(!Path::new("/sys/class/net").join(name).exists(), "{name} in the root namespace");
+    }
+}
+
+fn files(cluster: &Cluster, scratch: &Scratch) {
+    let node = &cluster.nodes[0];
+    let (local, back) = (scratch.path("20MB"), scratch.path("back"));
+    let bytes: Vec<u8> =
+        (0..20_u32 << 20).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    fs::write(&local, &bytes).unwrap();
+    let remote = format!("{}/bin/twenty", node.info.dir);
+    let start = Instant::now();
+    assert!(block_on(node.install_file(&local, &remote, 0o755)).unwrap());
+    println!("20 MiB there after {:?}", start.elapsed());
+    assert!(!block_on(node.install_file(&local, &remote, 0o755)).unwrap(), "sent twice");
+    block_on(node.fetch_file(&remote, &back)).unwrap();
+    assert!(fs::read(&back).unwrap() == bytes);
+    let error = block_on(node.fetch_file("/no/such", &back)).unwrap_err().to_string();
+    assert!(error.contains("n1") && error.contains("no such file"), "{error}");
+}
+
+/// C9: what would reach through the node into this machine is refused.
+fn isolation(cluster: &Cluster) {
+    let before = fs::read_to_string("/proc/sys/vm/swappiness").unwrap();
+    for argv in [
+        &["date", "-s", "2001-01-01"][..],
+        &["mknod", "/root/device", "c", "1", "3"],
+        &["cp", "/etc/hostname", "/proc/sys/vm/swappiness"],
+    ] {
+        let body =
+            Body::Install { argv: argv.iter().map(|w| (*w).into()).collect(), env: Vec::new() };
+        match block_on(cluster.nodes[1].call(body, PATIENCE)).unwrap() {
+            Reply::Output { code, output } => {
+                assert_ne!(code, 0, "{argv:?} was carried out: {output}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(fs::read_to_string("/proc/sys/vm/swappiness").unwrap(), before);
+}
+
+fn daemons(cluster: &Cluster) {
+    let node = &cluster.nodes[1];
+    let daemon = server(node, "sshd");
+    let identity = block_on(cluster.start_daemon(node, &daemon, PATIENCE)).unwrap();
+    assert_eq!(block_on(node.status("server")).unwrap(), DaemonState::Running(identity));
+    block_on(node.stop("server", Duration::from_secs(2))).unwrap();
+    let state = block_on(node.status("server")).unwrap();
+    assert!(!matches!(state, DaemonState::Running(_)), "{state:?}");
+    let start = Instant::now();
+    let dead = server(node, "/bin/false");
+    let error = block_on(cluster.start_daemon(node, &dead, PATIENCE)).unwrap_err().to_string();
+    assert!(error.contains("start server on n2: it ended with code 1"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(3), "waited for a dead daemon");
+}
+
+#[test]
+fn two_clusters_at_once_have_equal_addresses_and_never_meet() {
+    if !equipped() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let up = |name: &str| {
+        Cluster::up(&Provider::Local(2), &UpOptions::new(scratch.path(name)).unwrap()).unwrap()
+    };
+    let (one, two) = (up("one"), up("two"));
+    assert_eq!(one.nodes[0].info.address, two.nodes[0].info.address);
+    for (cluster, mark) in [(&one, "first"), (&two, "second")] {
+        let local = scratch.path(mark);
+        fs::write(&local, mark).unwrap();
+        for node in &cluster.nodes {
+            let remote = format!("{}/mark", node.info.dir);
+            block_on(node.install_file(&local, &remote, 0o600)).unwrap();
+        }
+    }
+    for (cluster, mark) in [(&one, "first"), (&two, "second")] {
+        let back = scratch.path("mark");
+        let node = &cluster.nodes[1];
+        block_on(node.fetch_file(&format!("{}/mark", node.info.dir), &back)).unwrap();
+        assert_eq!(fs::read_to_string(back).unwrap(), mark);
+    }
+    assert!(one.close(PATIENCE).is_empty());
+    let clock = block_on(two.nodes[1].call(Body::Clock, PATIENCE)).unwrap();
+    assert!(matches!(clock, Reply::Clock(_)), "the other cluster died: {clock:?}");
+    assert!(two.close(PATIENCE).is_empty());
+}
+
+#[test]
+fn a_wrong_host_key_stops_before_any_authentication() {
+    if !equipped() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let options = UpOptions::new(scratch.path("run")).unwrap();
+    let mut nodes = LocalCluster::up(1, &scratch.path("c"), &options.agent, false).unwrap();
+    let host = nodes.inventory().hosts.remove(0);
+    // The controller's own public key stands for "a key that this host does not have".
+    let other = fs::read_to_string(scratch.path("c/id_ed25519.pub")).unwrap();
+    let inventory = scratch.path("swapped.toml");
+    let text = format!(
+        "[[node]]\nname = \"n1\"\naddress = \"{}\"\ncontrol_address = \"{}\"\nkey = \"{}\"\n\
+         netns = \"{}\"\nhost_key = \"{}\"\n",
+        host.address.unwrap(),
+        host.control,
+        host.key.unwrap().display(),
+        host.netns.unwrap().display(),
+        other.trim(),
+    );
+    fs::write(&inventory, &text).unwrap();
+    // First the sshd must listen, or the refusal would be one of TCP.
+    let open = text.lines().filter(|line| !line.starts_with("host_key")).collect::<Vec<_>>();
+    let trusting = scratch.path("trusting.toml");
+    fs::write(&trusting, format!("host_keys = \"tofu\"\n{}\n", open.join("\n"))).unwrap();
+    let cluster = Cluster::up(&Provider::Inventory(trusting.clone()), &options).unwrap();
+    assert!(cluster.close(PATIENCE).is_empty());
+    let lock = fs::read_to_string(scratch.path("trusting.hosts.lock")).unwrap();
+    assert!(lock.starts_with("198.18.8.11 ssh-ed25519 "), "{lock}");
+
+    let log = scratch.path("c/n1.log");
+    let before = fs::read_to_string(&log).unwrap().len();
+    let error = Cluster::up(&Provider::Inventory(inventory), &options).unwrap_err();
+    assert_eq!(error.step(), Some(Step::HostKey));
+    let text = error.to_string();
+    assert!(text.matches("SHA256:").count() == 2 && text.contains("n1"), "{text}");
+    std::thread::sleep(Duration::from_millis(300));
+    let said = fs::read_to_string(&log).unwrap().split_off(before);
+    // sshd names the user of a connection from the first attempt on.
+    assert!(said.contains("[preauth]"), "sshd noticed nothing: {said}");
+    assert!(!said.contains("user root") && !said.contains("Accepted"), "{said}");
+
+    // The same with trust on first use: the key of the lock file is replaced.
+    fs::write(scratch.path("trusting.hosts.lock"), format!("198.18.8.11 {other}")).unwrap();
+    let error = Cluster::up(&Provider::Inventory(trusting), &options).unwrap_err();
+    assert_eq!(error.step(), Some(Step::HostKey));
+    assert!(error.to_string().contains("trusting.hosts.lock:1"), "{error}");
+    assert!(nodes.down().is_empty());
+}
+
+#[test]
+fn a_second_controller_is_refused_while_the_first_one_lives() {
+    if !equipped() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let inventory = scratch.path("lab.toml");
+    let Some(keeper) = spawn_owner("lab", &scratch) else { return };
+    support::wait_for("the inventory", PATIENCE, || inventory.exists());
+    let provider = Provider::Inventory(inventory.clone());
+    let up =
+        |name: &str| Cluster::up(&provider, &UpOptions::new(scratch.path(name)).unwrap()).unwrap();
+    let (first, second) = (up("first"), up("second"));
+    block_on(first.claim(&claim("controller one"), PATIENCE)).unwrap();
+    let error = block_on(second.claim(&claim("controller two"), PATIENCE)).unwrap_err();
+    assert_eq!(error.step(), Some(Step::Claim));
+    assert!(error.to_string().contains("controller one"), "{error}");
+    drop(second);
+    // A refused controller that leaves must not have released the claim of the first.
+    let third = up("third");
+    let error = block_on(third.claim(&claim("controller three"), PATIENCE)).unwrap_err();
+    assert!(error.to_string().contains("controller one"), "{error}");
+    drop(third);
+    assert!(first.close(PATIENCE).is_empty());
+    let fourth = up("fourth");
+    block_on(fourth.claim(&claim("controller four"), PATIENCE)).unwrap();
+    assert!(fourth.close(PATIENCE).is_empty());
+
+    lab::down(&inventory).unwrap();
+    assert!(!inventory.exists());
+    assert_eq!(scratch.inhabitants(), Vec::<i32>::new());
+    keeper.end();
+}
+
+#[test]
+fn kill_9_of_the_owner_leaves_nothing() {
+    if !equipped() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let Some(owner) = spawn_owner("owned", &scratch) else { return };
+    support::wait_for("the cluster", PATIENCE, || scratch.path("ready").exists());
+    assert!(scratch.inhabitants().len() >= 4, "no processes in the nodes?");
+    owner.kill_9();
+    let start = Instant::now();
+    support::wait_for("nothing", Duration::from_secs(1), || scratch.inhabitants().is_empty());
+    println!("nothing left {:?} after SIGKILL", start.elapsed());
+}
+
+#[test]
+fn a_node_that_dies_is_lost_and_the_others_go_on() {
+    if !equipped() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let options = UpOptions::new(scratch.path("c")).unwrap();
+    let cluster = Cluster::up(&Provider::Local(3), &options).unwrap();
+    support::kill_first_of("n2", &scratch.path("c"));
+    support::wait_for("the loss", PATIENCE, || cluster.lost().len() == 1);
+    assert_eq!(cluster.lost()[0].0, "n2");
+    let answers = block_on(cluster.ask_all(|_| Body::Clock, PATIENCE));
+    let fine: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+    assert_eq!(fine, [true, false, true]);
+    let error = answers[1].as_ref().unwrap_err().to_string();
+    assert!(error.starts_with("n2: read the clocks: connection to the agent lost"), "{error}");
+    assert_eq!(cluster.close(PATIENCE), Vec::<String>::new());
+    assert_eq!(scratch.inhabitants(), Vec::<i32>::new());
+}
+
+#[test]
+fn processes_need_no_privilege() {
+    if support::agent_is_missing() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let options = UpOptions::new(scratch.path("c")).unwrap();
+    let cluster = Cluster::up(&Provider::Processes(3), &options).unwrap();
+    assert_eq!(cluster.nodes[1].info.address.to_string(), "127.0.0.12");
+    block_on(cluster.claim(&claim("test"), PATIENCE)).unwrap();
+    let local = scratch.path("file");
+    fs::write(&local, vec![7_u8; 3 << 20]).unwrap();
+    let remote = format!("{}/file", cluster.nodes[0].info.dir);
+    assert!(block_on(cluster.nodes[0].install_file(&local, &remote, 0o640)).unwrap());
+    assert!(!block_on(cluster.nodes[0].install_file(&local, &remote, 0o640)).unwrap());
+    let back = scratch.path("back");
+    block_on(cluster.nodes[0].fetch_file(&remote, &back)).unwrap();
+    assert_eq!(fs::read(&back).unwrap(), vec![7_u8; 3 << 20]);
+    let sleep = DaemonSpec {
+        name: "sleeper".into(),
+        argv: vec!["/bin/sleep".into(), "1000".into()],
+        env: Vec::new(),
+        dir: cluster.nodes[2].info.dir.clone(),
+        log: format!("{}/log", cluster.nodes[2].info.dir),
+    };
+    let state = block_on(cluster.nodes[2].start(&sleep)).unwrap();
+    let DaemonState::Running(identity) = state else { panic!("{state:?}") };
+    assert!(Path::new(&format!("/proc/{}", identity.pid)).exists());
+    assert_eq!(cluster.close(PATIENCE), Vec::<String>::new());
+    support::wait_for("the sleeper's end", PATIENCE, || {
+        !Path::new(&format!("/proc/{}", identity.pid)).exists()
+    });
+}
+
+#[test]
+fn an_unreachable_node_is_named_and_may_be_missing() {
+    if support::agent_is_missing() {
+        return;
+    }
+    let scratch = Scratch::new();
+    // A port that was free a moment ago.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let provider: Provider = format!("127.0.0.1:{port}").parse().unwrap();
+    let options = UpOptions::new(scratch.path("c")).unwrap();
+    let start = Instant::now();
+    let error = Cluster::up(&provider, &options).unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(3));
+    assert_eq!(error.step(), Some(Step::Connect));
+    let text = error.to_string();
+    assert!(text.contains(&format!("node 127.0.0.1:{port}: connect: ")), "{text}");
+    assert!(text.contains("refused") && text.contains("check that sshd runs"), "{text}");
+}
