@@ -374,9 +374,11 @@ impl Drop for Cluster {
     }
 }
 
-/// Stops daemons where the node outlives us, then ends every agent. Lost ones have gone already.
+/// Stops daemons where the node outlives us, then ends every agent. Lost ones have gone already;
+/// one that gave us no claim owes us nothing and ends with its channel.
 fn goodbye(nodes: &[Node], ours: bool, patience: Duration) -> Vec<String> {
-    let open = || nodes.iter().filter(|node| node.link.state() == LinkState::Open);
+    let ours_still = |node: &&Node| node.link.state() == LinkState::Open && node.link.is_claimed();
+    let open = || nodes.iter().filter(ours_still);
     let mut sent = Vec::new();
     if !ours {
         for node in open() {

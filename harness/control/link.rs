@@ -150,6 +150,11 @@ impl Link {
         self.0.epoch.store(epoch, Ordering::Relaxed);
     }
 
+    /// Whether the agent has given us the node.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.0.epoch.load(Ordering::Relaxed) > 0
+    }
+
     /// Where it stands.
     pub fn state(&self) -> LinkState {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
