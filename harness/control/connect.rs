@@ -11,7 +11,7 @@ use super::addresses::{Known, learn};
 use super::bootstrap;
 use super::bulk::Bulk;
 use super::error::{ClusterError, Step};
-use super::inventory::{Host, Inventory};
+use super::inventory::Inventory;
 use super::lane;
 use super::link::Link;
 use super::network::Network;
@@ -42,8 +42,10 @@ pub(crate) fn hosts(
     options: &UpOptions,
     starting: bool,
 ) -> Outcome {
-    let endpoints: Vec<Endpoint> =
-        inventory.hosts.iter().map(|host| endpoint(host, network, options)).collect();
+    let endpoints: Vec<Endpoint> = {
+        let password = options.password.as_ref();
+        inventory.hosts.iter().map(|host| Endpoint::of(host, network, password)).collect()
+    };
     let patience = options.deadlines.connect;
     let connect = |endpoint: &Endpoint| {
         let retry = if starting { Retry::starting(patience) } else { Retry::host(patience) };
@@ -123,19 +125,6 @@ fn in_parallel<I: Sync, T: Send>(
             |_| Err(ClusterError::local("connect", "a thread panicked", "report this bug"));
         workers.into_iter().map(|worker| worker.join().unwrap_or_else(panicked)).collect()
     })
-}
-
-fn endpoint(host: &Host, network: &Network, options: &UpOptions) -> Endpoint {
-    Endpoint {
-        node: host.name.clone(),
-        host: host.control.clone(),
-        port: host.port,
-        user: host.user.clone(),
-        key: host.key.clone(),
-        password: options.password.clone(),
-        host_keys: host.host_keys.clone(),
-        network: network.clone(),
-    }
 }
 
 fn node(index: usize, name: &str, address: IpAddr, link: Link, hello: Hello) -> Answered {

@@ -15,6 +15,7 @@ use ssh2::{BlockDirections, Channel, MethodType, Session};
 
 use super::error::{ClusterError, Step};
 use super::hostkey::HostKeys;
+use super::inventory::Host;
 use super::lane::Wire;
 use super::network::Network;
 use super::secret::Secret;
@@ -89,6 +90,20 @@ pub(crate) struct Login {
 }
 
 impl Endpoint {
+    /// The way to a host of an inventory.
+    pub(crate) fn of(host: &Host, network: &Network, password: Option<&Secret>) -> Endpoint {
+        Endpoint {
+            node: host.name.clone(),
+            host: host.control.clone(),
+            port: host.port,
+            user: host.user.clone(),
+            key: host.key.clone(),
+            password: password.cloned(),
+            host_keys: host.host_keys.clone(),
+            network: network.clone(),
+        }
+    }
+
     /// Connects and logs in, on the calling thread, which must be in the right network.
     ///
     /// # Errors

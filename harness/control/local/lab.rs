@@ -23,6 +23,9 @@ use crate::control::hostkey::HostKeys;
 /// Patience for the keeper to end the cluster in order.
 const ORDERLY: Duration = Duration::from_secs(10);
 
+/// Patience for the nodes to let us in.
+const LOGIN: Duration = Duration::from_secs(20);
+
 /// Who keeps a lab cluster: the `[lab]` table of its inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +88,8 @@ pub fn keep(
         Err(error) => return Err(trouble("leave the terminal", error)),
     }
     let mut cluster = LocalCluster::up(count, state, agent, false)?;
+    // A reader of the inventory takes a refused connection for a dead host.
+    cluster.await_login(LOGIN)?;
     publish(&cluster, state, inventory)?;
     loop {
         match signals.wait() {

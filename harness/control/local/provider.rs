@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::hatchery::Hatchery;
 use super::links::Namespaces;
@@ -14,6 +14,7 @@ use crate::control::error::ClusterError;
 use crate::control::hostkey::HostKeys;
 use crate::control::inventory::{Host, Inventory};
 use crate::control::network::Network;
+use crate::control::ssh::{Endpoint, Retry};
 
 const SSHD: &str = "/usr/sbin/sshd";
 
@@ -85,6 +86,29 @@ impl LocalCluster {
             netns: netns.clone(),
         };
         Inventory { hosts: self.plan.nodes.iter().map(host).collect() }
+    }
+
+    /// Waits until every node lets us in by SSH, all at once.
+    ///
+    /// # Errors
+    /// The nodes that did not within `patience`.
+    pub fn await_login(&self, patience: Duration) -> Result<(), ClusterError> {
+        let hosts = self.inventory().hosts;
+        let network = self.network();
+        let retry = Retry::starting(patience);
+        let outcomes: Vec<Result<(), ClusterError>> = thread::scope(|scope| {
+            let knock = |host: &Host| {
+                let endpoint = Endpoint::of(host, &network, None);
+                network.run(|| endpoint.login(retry).map(drop))
+            };
+            let workers: Vec<_> =
+                hosts.iter().map(|host| scope.spawn(move || knock(host))).collect();
+            let panicked =
+                |_| Err(ClusterError::local("log in", "a thread panicked", "report this bug"));
+            workers.into_iter().map(|worker| worker.join().unwrap_or_else(panicked)).collect()
+        });
+        let errors: Vec<ClusterError> = outcomes.into_iter().filter_map(Result::err).collect();
+        if errors.is_empty() { Ok(()) } else { Err(ClusterError::several(errors)) }
     }
 
     /// Ends everything: nodes, links, namespaces, and their files unless they are to be kept.
