@@ -13,14 +13,19 @@ fn show(outcome: Result<Inventory, ClusterError>) -> String {
                 let key = h.key.map_or("-".into(), |k| k.display().to_string());
                 writeln!(
                     text,
-                    "{} data {address} ssh {}@{}:{} key {key} {:?} {:?} netns {:?}",
+                    "{} data {address} ssh {}@{}:{}\n  key {key} {:?} {:?} netns {:?}",
                     h.name, h.user, h.control, h.port, h.host_keys, h.roles, h.netns
                 )
                 .unwrap();
             }
             text
         }
-        Err(error) => format!("{error}\n"),
+        // Broken where a sentence has a joint, so that the lines below can be read.
+        Err(error) => format!("{error}\n")
+            .replace("; ", ";\n")
+            .replace("no usable name", "no\nusable name")
+            .replace("expected one of", "\nexpected one of")
+            .replace("`port`, ", "\n`port`, "),
     }
 }
 
@@ -54,9 +59,12 @@ address = "fd00::3"
 host_keys = "insecure-accept-any"
 "#,
         expect![[r#"
-            n1 data 10.1.0.11 ssh admin@192.0.2.11:2201 key lab/id_ed25519 Tofu("lab/nodes.hosts.lock") ["storage", "gateway"] netns None
-            n2 data - ssh root@n2.example.org:22 key /keys/n2 Pinned("ssh-ed25519 AAAA") [] netns None
-            n3 data fd00::3 ssh admin@fd00::3:22 key lab/id_ed25519 InsecureAcceptAny [] netns None
+            n1 data 10.1.0.11 ssh admin@192.0.2.11:2201
+              key lab/id_ed25519 Tofu("lab/nodes.hosts.lock") ["storage", "gateway"] netns None
+            n2 data - ssh root@n2.example.org:22
+              key /keys/n2 Pinned("ssh-ed25519 AAAA") [] netns None
+            n3 data fd00::3 ssh admin@fd00::3:22
+              key lab/id_ed25519 InsecureAcceptAny [] netns None
         "#]],
     );
 }
@@ -67,8 +75,9 @@ fn every_mistake_has_its_line() {
     toml(
         "",
         expect![[r#"
-        lab/nodes.toml: no [[node]] in it; add one per host
-    "#]],
+            lab/nodes.toml: no [[node]] in it;
+            add one per host
+        "#]],
     );
     toml(
         "[[node]\n",
@@ -79,8 +88,10 @@ fn every_mistake_has_its_line() {
     toml(
         &node("adress = 3\n"),
         expect![[r#"
-        lab/nodes.toml:4: unknown field `adress`, expected one of `name`, `address`, `control_address`, `port`, `user`, `key`, `host_key`, `host_keys`, `roles`, `netns`
-    "#]],
+            lab/nodes.toml:4: unknown field `adress`, 
+            expected one of `name`, `address`, `control_address`, 
+            `port`, `user`, `key`, `host_key`, `host_keys`, `roles`, `netns`
+        "#]],
     );
     toml(
         &node("port = 70000\n"),
@@ -97,26 +108,31 @@ fn every_mistake_has_its_line() {
     toml(
         "[[node]]\nname = \"n1\"\n",
         expect![[r#"
-        lab/nodes.toml:1: neither address nor control_address; give at least one
-    "#]],
+            lab/nodes.toml:1: neither address nor control_address;
+            give at least one
+        "#]],
     );
     toml(
         "[[node]]\nname = \"n1\"\naddress = \"n1.local\"\n",
         expect![[r#"
-        lab/nodes.toml:1: address "n1.local" is no IP address; names go into control_address
-    "#]],
+            lab/nodes.toml:1: address "n1.local" is no IP address;
+            names go into control_address
+        "#]],
     );
     toml(
         "[[node]]\nname = \"-n1\"\naddress = \"10.0.0.1\"\n",
         expect![[r#"
-        lab/nodes.toml:1: "-n1" is no usable name; use 1 to 253 of letters, digits, `_.:@-`, not beginning with `-`
-    "#]],
+            lab/nodes.toml:1: "-n1" is no
+            usable name;
+            use 1 to 253 of letters, digits, `_.:@-`, not beginning with `-`
+        "#]],
     );
     toml(
         "host_keys = \"none\"\n",
         expect![[r#"
-        lab/nodes.toml:1: unknown variant `none`, expected one of `strict`, `tofu`, `insecure-accept-any`
-    "#]],
+            lab/nodes.toml:1: unknown variant `none`, 
+            expected one of `strict`, `tofu`, `insecure-accept-any`
+        "#]],
     );
 }
 
@@ -128,26 +144,31 @@ fn duplicates_are_refused() {
     toml(
         &pair("name = \"n1\"\naddress = \"10.0.0.2\"\n"),
         expect![[r#"
-        lab/nodes.toml:4: a second node named n1; each host once, please
-    "#]],
+            lab/nodes.toml:4: a second node named n1;
+            each host once, please
+        "#]],
     );
     toml(
         &pair("name = \"n2\"\naddress = \"10.0.0.1\"\n"),
         expect![[r#"
-        lab/nodes.toml:4: n2 is n1 again (10.0.0.1:22); each host once, please
-    "#]],
+            lab/nodes.toml:4: n2 is n1 again (10.0.0.1:22);
+            each host once, please
+        "#]],
     );
     toml(
         &pair("name = \"n2\"\naddress = \"10.0.0.1\"\ncontrol_address = \"x\"\n"),
         expect![[r#"
-        lab/nodes.toml:4: n2 has the address of n1; each host once, please
-    "#]],
+            lab/nodes.toml:4: n2 has the address of n1;
+            each host once, please
+        "#]],
     );
     toml(
         &pair("name = \"n2\"\naddress = \"10.0.0.2\"\nnetns = \"/x\"\n"),
         expect![[r#"
-        lab/nodes.toml:4: another netns than the nodes before; one cluster is in one; each host once, please
-    "#]],
+            lab/nodes.toml:4: another netns than the nodes before;
+            one cluster is in one;
+            each host once, please
+        "#]],
     );
 }
 
@@ -160,49 +181,63 @@ fn lists_of_hosts() {
     list(
         "a,b:2222, root@c ,admin@[fd00::1]:2022,fd00::2",
         expect![[r#"
-        a data - ssh root@a:22 key - InsecureAcceptAny [] netns None
-        b:2222 data - ssh root@b:2222 key - InsecureAcceptAny [] netns None
-        c data - ssh root@c:22 key - InsecureAcceptAny [] netns None
-        fd00::1:2022 data - ssh admin@fd00::1:2022 key - InsecureAcceptAny [] netns None
-        fd00::2 data - ssh root@fd00::2:22 key - InsecureAcceptAny [] netns None
-    "#]],
+            a data - ssh root@a:22
+              key - InsecureAcceptAny [] netns None
+            b:2222 data - ssh root@b:2222
+              key - InsecureAcceptAny [] netns None
+            c data - ssh root@c:22
+              key - InsecureAcceptAny [] netns None
+            fd00::1:2022 data - ssh admin@fd00::1:2022
+              key - InsecureAcceptAny [] netns None
+            fd00::2 data - ssh root@fd00::2:22
+              key - InsecureAcceptAny [] netns None
+        "#]],
     );
     list(
         "a # first\nb\n\n# none\n",
         expect![[r#"
-        a data - ssh root@a:22 key - InsecureAcceptAny [] netns None
-        b data - ssh root@b:22 key - InsecureAcceptAny [] netns None
-    "#]],
+            a data - ssh root@a:22
+              key - InsecureAcceptAny [] netns None
+            b data - ssh root@b:22
+              key - InsecureAcceptAny [] netns None
+        "#]],
     );
     list(
         "a,a",
         expect![[r#"
-        --nodes entry "a": a second node named a; each host once, please
-    "#]],
+            --nodes entry "a": a second node named a;
+            each host once, please
+        "#]],
     );
     list(
         "a,",
         expect![[r#"
-        a data - ssh root@a:22 key - InsecureAcceptAny [] netns None
-    "#]],
+            a data - ssh root@a:22
+              key - InsecureAcceptAny [] netns None
+        "#]],
     );
     list(
         " ",
         expect![[r#"
-        --nodes: no host in it; give names between commas
-    "#]],
+            --nodes: no host in it;
+            give names between commas
+        "#]],
     );
     list(
         "a;rm -rf",
         expect![[r#"
-        --nodes entry "a;rm -rf": "a;rm -rf" is no usable name; use 1 to 253 of letters, digits, `_.:@-`, not beginning with `-`
-    "#]],
+            --nodes entry "a;rm -rf": "a;rm -rf" is no
+            usable name;
+            use 1 to 253 of letters, digits, `_.:@-`, not beginning with `-`
+        "#]],
     );
     list(
         "-oProxyCommand=x",
         expect![[r#"
-        --nodes entry "-oProxyCommand=x": "-oProxyCommand=x" is no usable name; use 1 to 253 of letters, digits, `_.:@-`, not beginning with `-`
-    "#]],
+            --nodes entry "-oProxyCommand=x": "-oProxyCommand=x" is no
+            usable name;
+            use 1 to 253 of letters, digits, `_.:@-`, not beginning with `-`
+        "#]],
     );
     list(
         "a:ssh",

@@ -155,12 +155,14 @@ mod tests {
     fn check(text: &str, expected: Expect) {
         let path = Path::new("vm/ssh-config");
         let shown = match parse(text, path, path, None) {
-            Err(error) => format!("{error}\n"),
+            Err(error) => {
+                format!("{error}\n").replace("; ", ";\n").replace("no usable", "no\nusable")
+            }
             Ok(inventory) => inventory.hosts.into_iter().fold(String::new(), |mut all, h| {
                 let key = h.key.unwrap_or_default();
                 writeln!(
                     all,
-                    "{} {}@{}:{} {} {:?} {:?}",
+                    "{} {}@{}:{} {}\n  {:?} {:?}",
                     h.name,
                     h.user,
                     h.control,
@@ -199,8 +201,10 @@ Host n2
   IdentityFile /x/k2
 "#,
             expect![[r#"
-                n1 vagrant@127.0.0.1:2222 /home/a b/.vagrant/machines/n1/private_key Tofu("vm/ssh-config.hosts.lock") None
-                n2 vagrant@127.0.0.1:2200 /x/k1 Tofu("vm/ssh-config.hosts.lock") None
+                n1 vagrant@127.0.0.1:2222 /home/a b/.vagrant/machines/n1/private_key
+                  Tofu("vm/ssh-config.hosts.lock") None
+                n2 vagrant@127.0.0.1:2200 /x/k1
+                  Tofu("vm/ssh-config.hosts.lock") None
             "#]],
         );
     }
@@ -211,8 +215,10 @@ Host n2
             "# mine\nUser nobody\nHost *\n  Port 9\nHost=n1\n hostname = n1.example.org\n\
              Host n2 # comment\nHost a b\n  Port 1\n",
             expect![[r#"
-                n1 root@n1.example.org:22  Tofu("vm/ssh-config.hosts.lock") None
-                n2 root@n2:22  Tofu("vm/ssh-config.hosts.lock") None
+                n1 root@n1.example.org:22 
+                  Tofu("vm/ssh-config.hosts.lock") None
+                n2 root@n2:22 
+                  Tofu("vm/ssh-config.hosts.lock") None
             "#]],
         );
     }
@@ -222,8 +228,9 @@ Host n2
         check(
             "",
             expect![[r#"
-            vm/ssh-config: no Host block in it; is the environment up?
-        "#]],
+                vm/ssh-config: no Host block in it;
+                is the environment up?
+            "#]],
         );
         check(
             "Host n1\n  Port x\n",
@@ -240,20 +247,24 @@ Host n2
         check(
             "Host n1\n\n  ProxyJump bastion\n",
             expect![[r#"
-            vm/ssh-config:3: ProxyJump is not supported; give an address that needs none
-        "#]],
+                vm/ssh-config:3: ProxyJump is not supported;
+                give an address that needs none
+            "#]],
         );
         check(
             "Host n1\nHost n1\n",
             expect![[r#"
-            vm/ssh-config:2: a second node named n1; each host once, please
-        "#]],
+                vm/ssh-config:2: a second node named n1;
+                each host once, please
+            "#]],
         );
         check(
             "Host n1\n  HostName -x\n",
             expect![[r#"
-            vm/ssh-config:1: "-x" is no usable name; use 1 to 253 of letters, digits, `_.:@-`, not beginning with `-`
-        "#]],
+                vm/ssh-config:1: "-x" is no
+                usable name;
+                use 1 to 253 of letters, digits, `_.:@-`, not beginning with `-`
+            "#]],
         );
     }
 }

@@ -92,8 +92,21 @@ fn files(cluster: &Cluster, scratch: &Scratch) {
     fs::write(&local, &bytes).unwrap();
     let remote = format!("{}/bin/twenty", node.info.dir);
     let start = Instant::now();
-    assert!(block_on(node.install_file(&local, &remote, 0o755)).unwrap());
-    println!("20 MiB there after {:?}", start.elapsed());
+    let busy = node.clone();
+    let (from, to) = (local.clone(), remote.clone());
+    let transfer =
+        std::thread::spawn(move || block_on(busy.install_file(&from, &to, 0o755)).unwrap());
+    // D6: what is asked meanwhile never waits for the transfer.
+    let (mut asked, mut slowest) = (0, Duration::ZERO);
+    while !transfer.is_finished() {
+        let start = Instant::now();
+        block_on(node.call(Body::Clock, PATIENCE)).unwrap();
+        slowest = slowest.max(start.elapsed());
+        asked += 1;
+    }
+    assert!(transfer.join().unwrap());
+    println!("20 MiB after {:?}; {asked} requests, slowest {slowest:?}", start.elapsed());
+    assert!(asked > 10 && slowest < Duration::from_millis(500), "{asked}, {slowest:?}");
     assert!(!block_on(node.install_file(&local, &remote, 0o755)).unwrap(), "sent twice");
     block_on(node.fetch_file(&remote, &back)).unwrap();
     assert!(fs::read(&back).unwrap() == bytes);
@@ -248,6 +261,30 @@ fn a_second_controller_is_refused_while_the_first_one_lives() {
 
     lab::down(&inventory).unwrap();
     assert!(!inventory.exists());
+    assert_eq!(scratch.inhabitants(), Vec::<i32>::new());
+    keeper.end();
+}
+
+#[test]
+fn leases_hold_while_the_controller_lives_and_end_when_it_is_killed() {
+    if !equipped() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let Some(keeper) = spawn_owner("lab", &scratch) else { return };
+    support::wait_for("the inventory", PATIENCE, || scratch.path("lab.toml").exists());
+    let Some(controller) = spawn_owner("controller", &scratch) else { return };
+    support::wait_for("the fault", PATIENCE, || scratch.path("paused").exists());
+    let state = || scratch.state_of("sleep");
+    support::wait_for("state T", PATIENCE, || state() == Some('T'));
+    // Longer than the lease: only renewals can keep it.
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(state(), Some('T'), "the lease was not renewed");
+    controller.kill_9();
+    let start = Instant::now();
+    support::wait_for("the healing", Duration::from_secs(4), || state() != Some('T'));
+    println!("healed {:?} after SIGKILL of the controller", start.elapsed());
+    lab::down(&scratch.path("lab.toml")).unwrap();
     assert_eq!(scratch.inhabitants(), Vec::<i32>::new());
     keeper.end();
 }

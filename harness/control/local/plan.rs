@@ -87,12 +87,8 @@ impl LocalPlan {
             for net in Net::BOTH {
                 let (port, mac) = (net.port(name), net.mac(self.id, number));
                 let (device, bridge) = (net.device(), net.bridge());
-                line(
-                    &mut text,
-                    format_args!(
-                        "link add {port} type veth peer name {device} address {mac} netns {namespace}"
-                    ),
-                );
+                let peer = format!("name {device} address {mac} netns {namespace}");
+                line(&mut text, format_args!("link add {port} type veth peer {peer}"));
                 line(&mut text, format_args!("link set {port} master {bridge} up"));
             }
         }

@@ -65,6 +65,14 @@ impl Scratch {
     pub(crate) fn inhabitants(&self) -> Vec<i32> {
         inhabitants(&self.path)
     }
+
+    /// State letter of the one process of that name in the nodes.
+    pub(crate) fn state_of(&self, name: &str) -> Option<char> {
+        let stat = |pid: i32| fs::read_to_string(format!("/proc/{pid}/stat")).ok();
+        let stats = self.inhabitants().into_iter().filter_map(stat);
+        let mut found = stats.filter(|text| text.contains(&format!("({name})")));
+        found.next()?.rsplit_once(") ")?.1.chars().next()
+    }
 }
 
 fn inhabitants(state: &Path) -> Vec<i32> {
