@@ -77,6 +77,11 @@ pub(super) struct Progress {
     pub(super) matched: u64,
     pub(super) heard_at: u64,
     pub(super) round: u64,
+    /// Where the logs part is being searched for: one message at a time, the next one when it is
+    /// answered. Otherwise a follower that refuses would get more messages the more it refuses.
+    pub(super) probing: bool,
+    /// No answer to the probe is awaited after this time.
+    pub(super) probe_until: u64,
     /// A snapshot is under way until then.
     pub(super) snapshot_until: u64,
 }

@@ -91,6 +91,8 @@ impl Raft {
             matched: 0,
             heard_at: self.now,
             round: 0,
+            probing: true,
+            probe_until: 0,
             snapshot_until: 0,
         };
         self.role = Role::Leader(Lead {

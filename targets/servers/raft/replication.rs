@@ -1,6 +1,6 @@
 //! Entries from leader to followers, and when they are committed (paper, 5.3, 5.4.2, 7).
 
-use super::core::{Raft, Role};
+use super::core::{Progress, Raft, Role};
 use super::types::{Entry, Message, Output, Peer, Snapshot};
 use crate::bugs::Bug;
 use crate::kv::Command;
@@ -11,8 +11,22 @@ const BATCH: usize = 256;
 /// Most entries on the way to a follower without an answer.
 const WINDOW: u64 = 4096;
 
+/// How long a probe may be under way before it is sent again.
+const PROBE_PATIENCE_MS: u64 = 200;
+
 /// How long a snapshot may be under way before it is sent again.
 const SNAPSHOT_PATIENCE_MS: u64 = 1000;
+
+impl Progress {
+    /// Whether entries may be sent now.
+    fn ready(&self, now: u64) -> bool {
+        let under_way = (self.next - 1).saturating_sub(self.matched);
+        match self.probing {
+            true => self.probe_until.max(self.snapshot_until) <= now,
+            false => under_way < WINDOW,
+        }
+    }
+}
 
 impl Raft {
     pub(super) fn propose(&mut self, token: u64, command: Command) {
@@ -33,8 +47,7 @@ impl Raft {
         for to in self.others() {
             let Role::Leader(lead) = &mut self.role else { return };
             let progress = &lead.peers[to];
-            let open = progress.next - 1 - progress.matched.min(progress.next - 1) < WINDOW;
-            let behind = progress.next <= last && progress.snapshot_until <= self.now && open;
+            let behind = progress.next <= last && progress.ready(self.now);
             if behind || lead.heartbeat_due {
                 self.send_to(to, behind);
             }
@@ -53,13 +66,18 @@ impl Raft {
         let message = if behind && progress.next <= base {
             progress.snapshot_until = self.now + SNAPSHOT_PATIENCE_MS;
             progress.next = base + 1;
+            progress.probing = true;
             Message::Install { term, snapshot: self.log.snapshot().clone(), round }
         } else {
             let prev_index = (progress.next - 1).max(base);
             let prev_term = self.log.term(prev_index).expect("between base and end");
             let limit = if behind { BATCH } else { 0 };
             let entries = self.log.slice(prev_index + 1, limit);
-            progress.next = prev_index + 1 + entries.len() as u64;
+            if !progress.probing {
+                progress.next = prev_index + 1 + entries.len() as u64;
+            } else if behind {
+                progress.probe_until = self.now + PROBE_PATIENCE_MS;
+            }
             Message::Append { term, prev_index, prev_term, entries, commit, round }
         };
         self.out.push(Output::Send { to, message });
@@ -78,7 +96,7 @@ impl Raft {
             return self.answer(from, false, 0, prev.0, 0);
         };
         // Entries up to the base are committed, so they match whatever a leader holds there.
-        let known = prev_index < self.log.base() || self.log.term(prev_index) == Some(prev_term);
+        let known = prev_index <= self.log.base() || self.log.term(prev_index) == Some(prev_term);
         if !known {
             let hint = match self.log.last_index() < prev_index {
                 true => self.log.last_index(),
@@ -164,11 +182,18 @@ impl Raft {
             progress.next = progress.next.max(progress.matched + 1);
             if progress.matched >= self.log.base() {
                 progress.snapshot_until = 0;
+                progress.probing = false;
             }
             self.advance_commit();
-        } else if prev_index > progress.matched && progress.snapshot_until <= self.now {
-            let back = (index + 1).min(prev_index).max(progress.matched + 1);
-            progress.next = progress.next.min(back);
+        } else if progress.snapshot_until <= self.now {
+            // A refusal that does not answer the probe is old.
+            let current = !progress.probing || prev_index == progress.next - 1;
+            if current && prev_index > progress.matched {
+                let back = (index + 1).min(prev_index).max(progress.matched + 1);
+                progress.next = progress.next.min(back);
+                progress.probing = true;
+                progress.probe_until = 0;
+            }
         }
         self.confirm_reads();
     }

@@ -61,7 +61,7 @@ impl SimDisk {
             let unsynced = (file.bytes.len() - file.synced) as u64;
             if unsynced > 0 {
                 file.bytes.truncate(file.synced + (rng.next_u64() % (unsynced + 1)) as usize);
-                if file.bytes.len() > file.synced && rng.next_u64() % 4 == 0 {
+                if file.bytes.len() > file.synced && rng.next_u64().is_multiple_of(4) {
                     *file.bytes.last_mut().expect("longer than what is synced") ^= 0x55;
                 }
             }
