@@ -213,10 +213,15 @@ fn guarantee(
         refs.extend(found.filter(|found| !refs.contains(found)));
     }
     let (verdict, reason, class) = judged(report);
+    let mut strength = strength.clone();
+    if verdict == Verdict::Invalid {
+        strength.rate_upper = crate::stats::rate_upper(1, 1, strength.confidence);
+    }
     Guarantee {
         verdict: verdict.name().to_owned(),
         reason: reason.map(|it| sentence(&it)),
         reason_class: class.map(|class| reason_name(class).to_owned()),
+        strength,
         coverage: coverage(report),
         cost: cost(report),
         findings: refs,

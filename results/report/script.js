@@ -25,7 +25,7 @@ const holder = $('tl-data');
 if (!holder) return;
 const root = $('tl'), main = $('tl-main'), map = $('tl-map'), read = $('tl-read');
 const NAMES = ['read', 'write', 'cas', 'txn'], OUTCOMES = ['ok', 'fail', 'info', 'info'];
-const BINS = 8192, BOXES = 6000, RAW = 60000, BLOCK = 512;
+const BINS = 8192, BOXES = 6000, RAW = 60000, BLOCK = 512, READABLE = 700, TEXT_LANE = 18;
 
 // ---- data ------------------------------------------------------------------------------------
 
@@ -88,7 +88,7 @@ function decode(bytes, meta) {
 // ---- view ------------------------------------------------------------------------------------
 
 let meta, data, lanes, colors, pyramid;
-const view = { from: 0, to: 1, scroll: 0, finding: -1, hover: -1, focusOp: -1 };
+const view = { from: 0, to: 1, scroll: 0, finding: -1, hover: -1, center: -1 };
 const filter = { lanes: 'process', kind: '', outcome: '', key: '', value: '', process: '' };
 let dirty = false;
 const invalidate = () => { if (!dirty) { dirty = true; requestAnimationFrame(() => { dirty = false; draw(); }); } };
@@ -109,6 +109,8 @@ function label(i) {
 const keyText = (i) => { const key = data.keys[data.key[i]]; return key < 0 ? '' : valueText(key); };
 const nodeText = (i) => data.node[i] ? meta.nodes[data.node[i] - 1] || 'n' + data.node[i] : '';
 const outcome = (i) => data.tag[i] >> 2;
+// Never a value cut short without saying so: `31` must not read as `3`.
+const fitted = (text, chars) => text.length <= chars ? text : chars < 4 ? '' : text.slice(0, chars - 1) + '…';
 const clock = (t, digits) => meta.axis === 'rank' ? '#' + Math.round(t) : (t / 1e6).toFixed(digits) + ' s';
 
 // A worker's processes follow one another on one lane: a lane is free once its process ended.
@@ -203,7 +205,7 @@ function* visible(from, to) {
 
 // ---- drawing ---------------------------------------------------------------------------------
 
-const box = { width: 0, height: 0, left: 60, top: 0, lane: 12, fault: 12 };
+const box = { width: 0, height: 0, left: 60, top: 0, lane: 12, fit: 12, fault: 12 };
 function layout() {
   const narrow = root.clientWidth < 560;
   box.left = narrow ? 42 : 64;
@@ -211,7 +213,7 @@ function layout() {
   box.fault = faults ? clamp(150 / faults, 5, 15) : 0;
   box.top = 24 + Math.min(faults * box.fault, 220) + (faults ? 6 : 0);
   const room = narrow ? 330 : 430;
-  box.lane = clamp(room / lanes.count, 5, 24);
+  box.fit = box.lane = clamp(room / lanes.count, 5, 24);
   main.style.height = Math.round(box.top + Math.min(room, lanes.count * box.lane) + 4) + 'px';
   for (const canvas of [main, map]) {
     const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
@@ -232,7 +234,12 @@ const laneY = (at) => box.top + at * box.lane - view.scroll;
 function draw() {
   if (!lanes) return;
   const c = main.getContext('2d');
-  const most = Math.max(0, lanes.count * box.lane - (box.height - box.top - 4));
+  const span = lower(view.to) - lower(view.from), room = box.height - box.top - 4;
+  // Near enough to read, lanes grow until their text fits; the lane in the middle stays there.
+  const lane = span <= READABLE ? Math.max(box.fit, TEXT_LANE) : box.fit;
+  if (lane !== box.lane) { view.scroll = (view.scroll + room / 2) / box.lane * lane - room / 2; box.lane = lane; }
+  if (view.center >= 0) { view.scroll = (view.center + .5) * lane - room / 2; view.center = -1; }
+  const most = Math.max(0, lanes.count * lane - room);
   view.scroll = clamp(view.scroll, 0, most);
   c.clearRect(0, 0, main.clientWidth, box.height);
   c.font = '11px ' + 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
@@ -240,10 +247,13 @@ function draw() {
   drawLanes(c);
   drawFaults(c);
   c.save(); c.beginPath(); c.rect(box.left, box.top, box.width, box.height - box.top); c.clip();
-  const span = lower(view.to) - lower(view.from);
   if (span > RAW && pyramid) drawPyramid(c); else if (span > BOXES) drawDense(c); else drawBoxes(c);
   drawProof(c);
   c.restore();
+  if (most > 0) {
+    const share = room / (room + most), y = box.top + view.scroll / (room + most) * room;
+    c.fillStyle = colors.muted; c.globalAlpha = .55; c.fillRect(box.left + box.width - 5, y, 4, share * room); c.globalAlpha = 1;
+  }
   drawAxis(c);
   drawMap();
 }
@@ -351,8 +361,8 @@ function drawBoxes(c) {
     if (to > from) c.fillRect(from, y, Math.max(1, to - from - (to - from > 4 ? .8 : 0)), high);
     if (unknown && x1 >= box.left) { c.beginPath(); c.moveTo(x1, y); c.lineTo(x1 + 7, y + high / 2); c.lineTo(x1, y + high); c.fill(); }
     if (room && yes && to - from > 30) {
-      const left = Math.max(x0, box.left) + 4, chars = Math.floor((to - left - 3) / 6.65), text = label(i);
-      if (chars >= 3) { c.fillStyle = colors['bar-ink']; c.fillText(text.length > chars ? text.slice(0, chars - 1) + '…' : text, left, y + high / 2 + .5); }
+      const left = Math.max(x0, box.left) + 4, text = fitted(label(i), Math.floor((to - left - 2) / 6.65));
+      if (text) { c.fillStyle = colors['bar-ink']; c.fillText(text, left, y + high / 2 + .5); }
     }
   }
   c.globalAlpha = 1;
@@ -378,8 +388,8 @@ function outline(c, i, stroke, width, fill) {
   const from = Math.max(x0, box.left - 4), to = Math.min(x1, box.left + box.width + 4);
   if (fill) {
     c.fillStyle = fill; c.fillRect(from, y, to - from, box.lane - 2);
-    const text = label(i), chars = Math.floor((to - from - 6) / 6.65);
-    if (box.lane >= 13 && chars >= 3) { c.fillStyle = colors.panel; c.textAlign = 'left'; c.fillText(text.slice(0, chars), Math.max(from, box.left) + 4, y + box.lane / 2 - .5); }
+    const text = fitted(label(i), Math.floor((to - from - 5) / 6.65));
+    if (box.lane >= 13 && text) { c.fillStyle = colors.panel; c.textAlign = 'left'; c.fillText(text, Math.max(from, box.left) + 4, y + box.lane / 2 - .5); }
   }
   c.strokeStyle = stroke; c.lineWidth = width; c.strokeRect(from, y, to - from, box.lane - 2); c.lineWidth = 1;
 }
@@ -456,7 +466,7 @@ function jump(at) {
   // A proof may span the run: then what counts is around its end.
   if (wide > meta.end / 20) show(finding.at - meta.end / 60, finding.at + meta.end / 120); else show(middle - wide / 2, middle + wide / 2);
   if (finding.failed !== null) {
-    view.scroll = lanes.of(finding.failed) * box.lane - (box.height - box.top) / 2;
+    view.center = lanes.of(finding.failed);
     describe(finding.failed, finding.name + ': ');
   }
 }

@@ -37,7 +37,7 @@ impl Series {
     /// Bins by completion; only `ok` operations have a latency.
     pub(super) fn new(history: &History) -> Series {
         let end = history.end().0.max(1);
-        let wanted = limits::BINS.min((history.len() / 4).max(12));
+        let wanted = limits::BINS.min((history.len() / 60).max(12));
         let bin_ns = end.div_ceil(wanted as u64).max(1);
         let bins = (end / bin_ns) as usize + 1;
         let mut counts = vec![Bin::default(); bins];

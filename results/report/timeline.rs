@@ -77,6 +77,10 @@ pub(super) fn draw(scene: &Scene<'_>) -> Result<Drawn, SectionError> {
     let order = by_invocation(history);
     let clock = Clock::of(history, &order);
     let mut chosen: Vec<bool> = vec![true; order.len()];
+    // No run packs into 3 bytes per operation: do not even try.
+    if order.len().saturating_mul(3) > scene.data_bytes {
+        chosen = choose(scene, &order, scene.data_bytes / 6);
+    }
     let mut data = embed(scene, &order, &chosen, clock)?;
     let mut notes = Vec::new();
     // Each round ships in proportion to what fits, so two or three suffice.

@@ -187,7 +187,7 @@ fn a_small_finding_as_data() {
               "fault_ns_verified": 0,
               "median_concurrency": 2,
               "ops": 5,
-              "rate_upper": 0.95,
+              "rate_upper": 1.0,
               "runs": 1
             },
             "verdict": "invalid"
