@@ -52,7 +52,10 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The file is not what its name says.
-    #[error("read {path}: {problem}; it was damaged or written by another tool", path = path.display())]
+    #[error(
+        "read {path}: {problem}; it was damaged or written by another tool",
+        path = path.display()
+    )]
     Malformed {
         /// Which file.
         path: PathBuf,

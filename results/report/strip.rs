@@ -74,7 +74,8 @@ fn guarantee(it: &Guarantee) -> GuaranteeView {
     let text = match it.verdict.as_str() {
         "valid" => format!(
             "{} operations ok, {} at once (median), {:.1} s under verified faults. One run alone \
-             bounds the rate of bad runs at {:.0} % ({:.0} % confidence): repeat it with other seeds.",
+             bounds the rate of bad runs at {:.0} % ({:.0} % confidence): repeat it with other \
+             seeds.",
             grouped(strength.ops),
             strength.median_concurrency,
             strength.fault_ns_verified as f64 / 1e9,

@@ -170,7 +170,8 @@ impl Drop for Browser {
 const READY: &str = "document.getElementById('tl').dataset.state === 'ready'";
 /// Distinct colours of the timeline's canvas after the next frame, read from a copy: reading the
 /// canvas itself twice makes the browser complain.
-const COLOURS: &str = "(async () => { await new Promise(r => requestAnimationFrame(() => setTimeout(r))); \
+const COLOURS: &str = "(async () => { \
+    await new Promise(r => requestAnimationFrame(() => setTimeout(r))); \
     const c = document.getElementById('tl-main'), copy = new OffscreenCanvas(c.width, c.height); \
     const to = copy.getContext('2d', { willReadFrequently: true }); to.drawImage(c, 0, 0); \
     const d = new Uint32Array(to.getImageData(0, 0, c.width, c.height).data.buffer); \
@@ -272,16 +273,19 @@ fn a_large_run_opens_and_zooms() {
     browser.open(&path, 1280, false);
     browser.wait(READY);
     let opened = start.elapsed();
-    let zoom = "(async () => { const c = document.getElementById('tl-main'), times = []; c.focus(); \
+    let zoom = "(async () => { const c = document.getElementById('tl-main'); \
+        const times = []; c.focus(); \
         for (let i = 0; i < 80; i++) { const start = performance.now(); \
-        c.dispatchEvent(new WheelEvent('wheel', { deltaY: i < 40 ? -60 : 60, clientX: 500, clientY: 300, cancelable: true })); \
+        c.dispatchEvent(new WheelEvent('wheel', { deltaY: i < 40 ? -60 : 60, clientX: 500, \
+        clientY: 300, cancelable: true })); \
         await new Promise(requestAnimationFrame); await new Promise(r => setTimeout(r)); \
         times.push(performance.now() - start); } \
         times.sort((a, b) => a - b); return [times[40], times[76], times[79]]; })()";
     let frames = browser.eval(zoom);
     let heap = browser.eval("performance.memory ? performance.memory.usedJSHeapSize / 1e6 : 0");
     println!(
-        "{ops} operations: {:.2} MB, ready after {opened:.2?}, frame p50/p95/max {frames} ms, heap {heap} MB",
+        "{ops} operations: {:.2} MB, ready after {opened:.2?}, \
+         frame p50/p95/max {frames} ms, heap {heap} MB",
         text.len() as f64 / 1e6
     );
     assert!(frames[1].as_f64().is_some_and(|it| it < 250.0), "zooming is slow: {frames} ms");

@@ -1,6 +1,6 @@
 //! The terminal text and the data, as a person and a program see them.
 
-use expect_test::expect;
+use expect_test::expect_file;
 use tribunal_checkers::{CheckError, Cost, Report};
 use tribunal_history::{Builder, Nanos, Outcome, Process, Value};
 use tribunal_results::{Class, HumanOptions, RunInfo, assemble, html, html_within, human};
@@ -15,75 +15,23 @@ fn text(run: (RunInfo, tribunal_history::History, Vec<tribunal_results::Answer>)
 
 #[test]
 fn an_anomaly_on_the_terminal() {
-    expect![[r#"
-          raftkv x5 (local) · register · 12 clients · 24.3 s
-          ops 5 773 ok · 27 info · 212 fail     faults 4 planned, 3 verified, 1 did not bite
-          ✗ linearizable
-            R-1 nonlinearizable · key 23: read 31 after 40 was acknowledged and read (6 ops, minimal, no fault active)
-              event #3621..#3622 p910000 at n1: read → 31
-              state 40: read 31 but the register holds 40
-              state 9: read 31 but the register holds 9
-              20261121T034712Z-quickstart-7f3a#R-1@t=5.764
-            R-2 nonlinearizable · key 17: read 3 after 4 was acknowledged and read (6 ops, minimal, during partition F1)
-              event #2038..#2040 p900000 at n1: read → 3
-              state 4: read 3 but the register holds 4
-              state 9: read 3 but the register holds 9
-              20261121T034712Z-quickstart-7f3a#R-2@t=3.124
-          ✓ stats   5 773 ops, 9 at once (median), 7.9 s of verified faults
-          warning clock-source: n4 uses clock source hpet
-          seed    42
-          report  runs/latest/report.html
-          repro   tribunal run suites/quickstart.toml --seed 42 --bug stale-read
-        ANOMALY  not linearizable: key 23: read 31 after 40 was acknowledged and read  exit 1
-        a seed reproduces inputs, not the cluster · run 20261121T034712Z-quickstart-7f3a
-    "#]].assert_eq(&text(common::invalid(&common::Shape::default())));
+    expect_file!["snapshots/anomaly.txt"]
+        .assert_eq(&text(common::invalid(&common::Shape::default())));
 }
 
 #[test]
 fn a_pass_on_the_terminal() {
-    expect![[r#"
-          raftkv x5 (local) · register · 12 clients · 24.3 s
-          ops 5 763 ok · 25 info · 212 fail     faults 4 planned, 3 verified, 1 did not bite
-          ✓ linearizable   5 763 ops, 9 at once (median), 7.9 s of verified faults
-          warning clock-source: n4 uses clock source hpet
-          seed    42
-          report  runs/latest/report.html
-          repro   tribunal run suites/quickstart.toml --seed 42 --bug stale-read
-        PASS  linearizable held: 5763 operations ok, 7.9 s under verified faults  exit 0
-        a seed reproduces inputs, not the cluster · run 20261121T034712Z-quickstart-7f3a
-    "#]]
-    .assert_eq(&text(common::valid()));
+    expect_file!["snapshots/pass.txt"].assert_eq(&text(common::valid()));
 }
 
 #[test]
 fn an_unknown_on_the_terminal() {
-    expect![[r#"
-          raftkv x5 (local) · register · 12 clients · 24.3 s
-          ops 5 763 ok · 25 info · 212 fail     faults 4 planned, 3 verified, 1 did not bite
-          ? linearizable   undecided: 60 s budget spent, 41 % of keys decided
-          warning clock-source: n4 uses clock source hpet
-          seed    42
-          report  runs/latest/report.html
-          repro   tribunal run suites/quickstart.toml --seed 42 --bug stale-read
-        UNKNOWN  linearizable is undecided: 60 s budget spent, 41 % of keys decided  exit 2
-        a seed reproduces inputs, not the cluster · run 20261121T034712Z-quickstart-7f3a
-    "#]]
-    .assert_eq(&text(common::unknown()));
+    expect_file!["snapshots/unknown.txt"].assert_eq(&text(common::unknown()));
 }
 
 #[test]
 fn a_vacuous_pass_on_the_terminal() {
-    expect![[r#"
-          raftkv x5 (local) · register · 12 clients · 24.3 s
-          ops 5 763 ok · 25 info · 212 fail     faults 4 planned, 3 verified, 1 did not bite
-          ? linearizable   not-exercised: required situations were not reached: cas-succeeded
-          warning clock-source: n4 uses clock source hpet
-          seed    42
-          report  runs/latest/report.html
-          repro   tribunal run suites/quickstart.toml --seed 42 --bug stale-read
-        VACUOUS  linearizable was not exercised: required situations were not reached: cas-succeeded  exit 3
-        a seed reproduces inputs, not the cluster · run 20261121T034712Z-quickstart-7f3a
-    "#]].assert_eq(&text(common::vacuous()));
+    expect_file!["snapshots/vacuous.txt"].assert_eq(&text(common::vacuous()));
 }
 
 #[test]
@@ -116,96 +64,7 @@ fn a_small_finding_as_data() {
         "during": finding.during_faults,
     });
     let shown = serde_json::to_string_pretty(&data).expect("json");
-    expect![[r#"
-        {
-          "during": [],
-          "failing": {
-            "args": [
-              [
-                "key",
-                {
-                  "len": 2,
-                  "t": "int",
-                  "v": "17"
-                }
-              ],
-              [
-                "value",
-                {
-                  "len": 1,
-                  "t": "int",
-                  "v": "3"
-                }
-              ]
-            ],
-            "call": 9,
-            "completed_ns": 5400000,
-            "error": null,
-            "f": "read",
-            "failed": true,
-            "invoked_ns": 4700000,
-            "node": "n1",
-            "outcome": "ok",
-            "point": null,
-            "process": 0,
-            "ret": 10,
-            "state_after": null
-          },
-          "guarantee": {
-            "cost": {
-              "budget_hit": null,
-              "certificates_verified": 0,
-              "configurations": 0,
-              "engines": [],
-              "peak_bytes": 0
-            },
-            "coverage": [
-              {
-                "fact": "cas-succeeded",
-                "required": 1,
-                "seen": 812
-              },
-              {
-                "fact": "operations-during-a-verified-fault",
-                "required": 100,
-                "seen": 2104
-              },
-              {
-                "fact": "reads-of-a-minority",
-                "required": 0,
-                "seen": 31
-              }
-            ],
-            "findings": [
-              "R-1"
-            ],
-            "id": "linearizable",
-            "reason": null,
-            "reason_class": null,
-            "strength": {
-              "confidence": 0.95,
-              "fault_ns_verified": 0,
-              "median_concurrency": 2,
-              "ops": 5,
-              "rate_upper": 1.0,
-              "runs": 1
-            },
-            "verdict": "invalid"
-          },
-          "moment": "20261121T034712Z-quickstart-7f3a#R-1@t=0.005",
-          "signature": "v1:2a64631c73399299",
-          "states": [
-            {
-              "because": "read 3 but the register holds 4",
-              "state": "4"
-            },
-            {
-              "because": "read 3 but the register holds 9",
-              "state": "9"
-            }
-          ]
-        }"#]]
-    .assert_eq(&shown);
+    expect_file!["snapshots/finding.json"].assert_eq(&shown);
 }
 
 #[test]
