@@ -47,8 +47,13 @@ const H: f64 = 200.0;
 
 pub(super) fn draw(scene: &Scene<'_>) -> Result<Drawn, SectionError> {
     let series = Series::new(scene.history);
-    if scene.history.is_empty() {
-        let view = View { charts: Vec::new(), note: "No operation was asked for.".to_owned() };
+    if scene.history.is_empty() || scene.history.end().0 == 0 {
+        let why = if scene.history.is_empty() {
+            "No operation was asked for."
+        } else {
+            "The record has no times, so it says nothing about throughput or latency."
+        };
+        let view = View { charts: Vec::new(), note: why.to_owned() };
         let html = scene.templates.render("charts.html", &view)?;
         return Ok(Drawn { html, notes: Vec::new() });
     }
@@ -101,7 +106,7 @@ fn throughput(scene: &Scene<'_>, series: &Series) -> Chart {
     Chart {
         title: "Throughput".to_owned(),
         unit: "operations per second, by outcome",
-        bands: bands(scene, series.bin_ns * bins as u64),
+        bands: bands(scene, series, series.bin_ns * bins as u64),
         shapes,
         y_ticks: y_ticks.collect(),
         x_ticks: x_ticks(series.bin_ns * bins as u64),
@@ -131,7 +136,7 @@ fn latency(scene: &Scene<'_>, series: &Series, per_f: &PerF) -> Chart {
     Chart {
         title: format!("Latency of {}", per_f.name),
         unit: "log scale",
-        bands: bands(scene, end),
+        bands: bands(scene, series, end),
         shapes: shapes.collect(),
         y_ticks: y_ticks.collect(),
         x_ticks: x_ticks(end),
@@ -139,11 +144,11 @@ fn latency(scene: &Scene<'_>, series: &Series, per_f: &PerF) -> Chart {
     }
 }
 
-fn bands(scene: &Scene<'_>, end: u64) -> Vec<Band> {
+fn bands(scene: &Scene<'_>, series: &Series, end: u64) -> Vec<Band> {
     let faults = scene.report.faults.iter();
     let band = |fault: &crate::Fault| {
         let (from, to) = fault.window(scene.history.end().0)?;
-        let share = |at: u64| at as f64 / end.max(1) as f64 * W;
+        let share = |at: u64| at.saturating_sub(series.origin) as f64 / end.max(1) as f64 * W;
         Some(Band {
             x: format!("{:.2}", share(from)),
             width: format!("{:.2}", (share(to) - share(from)).max(1.0)),

@@ -25,6 +25,7 @@ pub(super) struct PerF {
 
 /// A run in bins of equal length.
 pub(super) struct Series {
+    pub(super) origin: u64,
     pub(super) bin_ns: u64,
     pub(super) counts: Vec<Bin>,
     pub(super) per_f: Vec<PerF>,
@@ -33,10 +34,18 @@ pub(super) struct Series {
 const NAMES: [(F, &str); 4] =
     [(F::Read, "read"), (F::Write, "write"), (F::Cas, "cas"), (F::Txn, "txn")];
 
+/// Where the time axes begin. Our own runs start at zero; a foreign record may count from an epoch,
+/// and would otherwise be a thin line at the far right.
+pub(super) fn origin(history: &History) -> u64 {
+    let first = history.operations().map(|op| op.invoked_at().0).min().unwrap_or(0);
+    if first > history.end().0 / 2 { first } else { 0 }
+}
+
 impl Series {
     /// Bins by completion; only `ok` operations have a latency.
     pub(super) fn new(history: &History) -> Series {
-        let end = history.end().0.max(1);
+        let origin = origin(history);
+        let end = (history.end().0 - origin).max(1);
         let wanted = limits::BINS.min((history.len() / 60).max(12));
         let bin_ns = end.div_ceil(wanted as u64).max(1);
         let bins = (end / bin_ns) as usize + 1;
@@ -44,7 +53,7 @@ impl Series {
         let mut kept: Vec<Vec<Option<Latencies>>> = vec![vec![None; bins]; NAMES.len()];
         for operation in history.operations() {
             let done = operation.completed_at().0;
-            let bin = (done / bin_ns) as usize;
+            let bin = (done.saturating_sub(origin) / bin_ns) as usize;
             match operation.outcome() {
                 Outcome::Fail => counts[bin].fail += 1,
                 Outcome::Info | Outcome::Open => counts[bin].info += 1,
@@ -62,7 +71,7 @@ impl Series {
             let bins = bins.iter().map(|bin| bin.as_ref().map(quantiles)).collect();
             (whole.count() > 0).then_some(PerF { name, bins, whole })
         });
-        Series { bin_ns, counts, per_f: per_f.collect() }
+        Series { origin, bin_ns, counts, per_f: per_f.collect() }
     }
 }
 

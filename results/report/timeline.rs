@@ -14,6 +14,7 @@ use serde::Serialize;
 use tribunal_history::{Code, F, History, OpIndex, Operation, Outcome};
 
 use super::page::{Drawn, Scene, SectionError};
+use super::series::origin;
 use crate::bounded::{Typed, shortened, visible};
 use crate::human::grouped;
 use crate::limits;
@@ -123,7 +124,9 @@ fn by_invocation(history: &History) -> Vec<OpIndex> {
 /// Where an operation stands on the horizontal axis.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Clock {
-    Time,
+    /// Microseconds since `origin`, which is in nanoseconds.
+    Time { origin: u64 },
+    /// Position of the event.
     Rank,
 }
 
@@ -132,19 +135,23 @@ impl Clock {
     fn of(history: &History, order: &[OpIndex]) -> Clock {
         let times = || order.iter().map(|op| history.operation(*op).invoked_at());
         let sorted = times().is_sorted();
-        if sorted && history.end().0 > 0 { Clock::Time } else { Clock::Rank }
+        if sorted && history.end().0 > 0 {
+            Clock::Time { origin: origin(history) }
+        } else {
+            Clock::Rank
+        }
     }
 
     fn start(self, op: &Operation<'_>) -> u64 {
         match self {
-            Clock::Time => op.invoked_at().0 / 1000,
+            Clock::Time { origin } => (op.invoked_at().0 - origin) / 1000,
             Clock::Rank => u64::from(op.call().0),
         }
     }
 
     fn end(self, op: &Operation<'_>) -> u64 {
         match (self, op.ret()) {
-            (Clock::Time, _) => op.completed_at().0 / 1000,
+            (Clock::Time { origin }, _) => (op.completed_at().0 - origin) / 1000,
             (Clock::Rank, Some(ret)) => u64::from(ret.0),
             (Clock::Rank, None) => u64::from(op.call().0),
         }
@@ -152,7 +159,7 @@ impl Clock {
 
     fn run(self, history: &History) -> u64 {
         match self {
-            Clock::Time => history.end().0 / 1000,
+            Clock::Time { origin } => (history.end().0 - origin) / 1000,
             Clock::Rank => u64::from(history.event_count()),
         }
     }
@@ -205,7 +212,7 @@ fn embed(
     let meta = Meta {
         n: shipped.len(),
         total: order.len(),
-        axis: if clock == Clock::Time { "time" } else { "rank" },
+        axis: if clock == Clock::Rank { "rank" } else { "time" },
         end,
         nodes: scene.report.run.nodes.iter().map(|it| visible(&it.name)).collect(),
         errors: columns.errors.iter().map(|it| visible(it)).collect(),
@@ -243,16 +250,14 @@ pub(super) fn in_script(json: &str) -> String {
 
 fn faults(scene: &Scene<'_>, clock: Clock) -> Vec<FaultMeta> {
     let history = scene.history;
-    if clock == Clock::Rank {
-        return Vec::new();
-    }
+    let Clock::Time { origin } = clock else { return Vec::new() };
     let meta = |fault: &crate::Fault| {
         let (from, to) = fault.window(history.end().0)?;
         Some(FaultMeta {
             id: fault.id.clone(),
             name: visible(&shortened(&format!("{} {}", fault.kind, fault.shape), 60)),
-            from: from / 1000,
-            to: to / 1000,
+            from: from.saturating_sub(origin) / 1000,
+            to: to.saturating_sub(origin) / 1000,
             bit: fault.verified != crate::Bite::DidNotBite,
         })
     };
@@ -260,11 +265,11 @@ fn faults(scene: &Scene<'_>, clock: Clock) -> Vec<FaultMeta> {
 }
 
 fn marks(scene: &Scene<'_>, clock: Clock) -> Vec<(u64, String)> {
-    if clock == Clock::Rank {
-        return Vec::new();
-    }
+    let Clock::Time { origin } = clock else { return Vec::new() };
     let marks = scene.history.marks().iter().take(64);
-    marks.map(|it| (it.time.0 / 1000, visible(&shortened(&it.name, 32)))).collect()
+    marks
+        .map(|it| (it.time.0.saturating_sub(origin) / 1000, visible(&shortened(&it.name, 32))))
+        .collect()
 }
 
 fn findings(scene: &Scene<'_>, shipped: &[u32], clock: Clock) -> Vec<FindingMeta> {

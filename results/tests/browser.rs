@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::{Value as Json, json};
 use tempfile::TempDir;
+use tribunal_history::{Builder, Mop, Nanos, Observed, Op, Outcome, Process, TxnOp, Value};
 use tribunal_results::{assemble, html};
 
 use crate::common;
@@ -23,7 +24,7 @@ struct Browser {
     from: BufReader<File>,
     next: u64,
     session: Option<String>,
-    events: VecDeque<Value>,
+    events: VecDeque<Json>,
     scratch: TempDir,
 }
 
@@ -84,7 +85,7 @@ impl Browser {
         Some(browser)
     }
 
-    fn call(&mut self, method: &str, params: Value) -> Value {
+    fn call(&mut self, method: &str, params: Json) -> Json {
         self.next += 1;
         let mut message = json!({ "id": self.next, "method": method, "params": params });
         if let Some(session) = &self.session {
@@ -97,7 +98,7 @@ impl Browser {
             let mut reply = Vec::new();
             self.from.read_until(0, &mut reply).expect("the browser answers");
             assert_eq!(reply.pop(), Some(0), "the browser went away during {method}");
-            let reply: Value = serde_json::from_slice(&reply).expect("json");
+            let reply: Json = serde_json::from_slice(&reply).expect("json");
             if reply["id"] == self.next {
                 assert!(reply.get("error").is_none(), "{method}: {reply}");
                 return reply["result"].clone();
@@ -106,7 +107,7 @@ impl Browser {
         }
     }
 
-    fn eval(&mut self, expression: &str) -> Value {
+    fn eval(&mut self, expression: &str) -> Json {
         let params =
             json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
         let reply = self.call("Runtime.evaluate", params);
@@ -135,8 +136,8 @@ impl Browser {
     }
 
     /// Everything the page complained about since it was opened.
-    fn complaints(&mut self) -> Vec<Value> {
-        let bad = |event: &Value| match event["method"].as_str() {
+    fn complaints(&mut self) -> Vec<Json> {
+        let bad = |event: &Json| match event["method"].as_str() {
             Some("Runtime.exceptionThrown") => true,
             Some("Log.entryAdded") => event["params"]["entry"]["level"] != "verbose",
             Some("Runtime.consoleAPICalled") => true,
@@ -194,12 +195,14 @@ fn opens_at_every_width_and_in_both_schemes() {
         assert!(overflow.as_i64().is_some_and(|it| it <= 0), "{width}: {overflow} px too wide");
         assert!(browser.eval(COLOURS).as_u64() > Some(4), "{width}: the timeline is blank");
         browser.key("n");
-        let shown = "document.getElementById('tl-read').textContent.includes('R-1')";
-        browser.wait(shown);
+        browser.wait("document.getElementById('tl-read').textContent !== ''");
+        let shown = browser.eval("document.getElementById('tl-read').textContent");
+        let wanted = "R-1: p910000 at n1 · read → 31 · key 23 · ok · 5.763700 s · 0.700 ms";
+        assert_eq!(shown, json!(wanted), "the columns decode to what was recorded");
         browser.eval("document.querySelector('.jump').click()");
         browser.wait("document.activeElement.id === 'tl-main'");
         assert!(browser.eval(COLOURS).as_u64() > Some(4), "{width}: the finding is blank");
-        assert_eq!(browser.complaints(), Vec::<Value>::new(), "{width}");
+        assert_eq!(browser.complaints(), Vec::<Json>::new(), "{width}");
     }
 }
 
@@ -234,7 +237,41 @@ fn every_control_works_without_complaint() {
     assert_eq!(browser.eval("document.querySelector('.truetime').offsetHeight"), json!(0));
     browser.eval("document.querySelector('.scale-true').click()");
     assert!(browser.eval("document.querySelector('.truetime').offsetHeight").as_u64() > Some(50));
-    assert_eq!(browser.complaints(), Vec::<Value>::new());
+    assert_eq!(browser.complaints(), Vec::<Json>::new());
+}
+
+#[test]
+fn transactions_and_odd_values_are_drawn() {
+    let Some(mut browser) = Browser::start() else { return };
+    let mut builder = Builder::by_time();
+    for at in 0..50u64 {
+        let mops = vec![
+            Mop::Append { key: Value::text("ключ"), element: Value::Int(at as i64) },
+            Mop::ReadList { key: Value::Int(-5), elements: Observed::Absent },
+        ];
+        let op = Op::Txn(TxnOp { mops });
+        let read = common::read(Value::Nil, Observed::Present(Value::Int(-1 - at as i64)));
+        for (process, op) in [(0, op), (1, read)] {
+            let (from, process) = (Nanos::from_millis(at * 10 + 1), Process(process));
+            builder.invoke(from, process, None, None, &op.pending()).expect("free");
+            let to = Nanos::from_millis(at * 10 + 9);
+            builder.complete(to, process, Outcome::Ok, Some(&op), None).expect("open");
+        }
+    }
+    let history = builder.finish();
+    let report = assemble(&common::info(), &history, &[]);
+    let path = browser.page("txn.html", &html(&report, &history).text);
+    browser.open(&path, 1280, false);
+    browser.wait(READY);
+    assert!(browser.eval(COLOURS).as_u64() > Some(4), "the timeline is blank");
+    let hover = "(() => { const c = document.getElementById('tl-main'), r = c.getBoundingClientRect(); \
+        const at = (y) => { c.dispatchEvent(new PointerEvent('pointermove', { clientX: r.x + 64 + \
+        (r.width - 64) * .5085, clientY: r.y + y })); \
+        return document.getElementById('tl-read').textContent; }; return [at(40), at(60)]; })()";
+    let shown = browser.eval(hover).to_string();
+    assert!(shown.contains("append(\\\"ключ\\\", 25)"), "{shown}");
+    assert!(shown.contains("read → -26") && shown.contains("key nil"), "{shown}");
+    assert_eq!(browser.complaints(), Vec::<Json>::new());
 }
 
 #[test]
@@ -289,5 +326,5 @@ fn a_large_run_opens_and_zooms() {
         text.len() as f64 / 1e6
     );
     assert!(frames[1].as_f64().is_some_and(|it| it < 250.0), "zooming is slow: {frames} ms");
-    assert_eq!(browser.complaints(), Vec::<Value>::new());
+    assert_eq!(browser.complaints(), Vec::<Json>::new());
 }

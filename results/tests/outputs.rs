@@ -1,7 +1,7 @@
 //! The terminal text and the data, as a person and a program see them.
 
 use expect_test::expect_file;
-use tribunal_checkers::{CheckError, Cost, Report};
+use tribunal_checkers::{Anomaly, AnomalyKind, CheckError, Cost, Evidence, Report, Step};
 use tribunal_history::{Builder, Nanos, Outcome, Process, Value};
 use tribunal_results::{Class, HumanOptions, RunInfo, assemble, html, html_within, human};
 
@@ -145,6 +145,66 @@ fn a_history_without_times_is_drawn_by_rank() {
     let page = html(&report, &history);
     assert_eq!(page.notes, Vec::<String>::new());
     assert!(page.text.contains("\"axis\":\"rank\""));
+}
+
+#[test]
+fn a_record_that_counts_from_an_epoch_fills_its_axes() {
+    let epoch = 1_795_232_832_000_000_000;
+    let mut builder = Builder::by_time();
+    for at in 0..40u64 {
+        let op = common::write(Value::Int(1), Value::Int(at as i64));
+        let (from, to) = (Nanos(epoch + at * 1_000_000), Nanos(epoch + at * 1_000_000 + 500_000));
+        builder.invoke(from, Process(0), None, None, &op).expect("free");
+        builder.complete(to, Process(0), Outcome::Ok, Some(&op), None).expect("open");
+    }
+    let history = builder.finish();
+    let report = assemble(&RunInfo::default(), &history, &[]);
+    let page = html(&report, &history);
+    assert!(page.text.contains("\"end\":39500"), "the axis is as long as the record");
+}
+
+#[test]
+fn forty_faults_have_forty_lanes_and_a_late_finding_is_linked() {
+    let shape = common::Shape { ops: 20_000, faults: 40, ..common::Shape::default() };
+    let (info, history, answers) = common::invalid(&shape);
+    let report = assemble(&info, &history, &answers);
+    assert_eq!(report.faults.len(), 40);
+    let page = html(&report, &history).text;
+    for at in 1..=40 {
+        assert!(page.contains(&format!("id=\"fault-F{at}\"")), "F{at} is audited");
+        assert!(page.contains(&format!("{{\"id\":\"F{at}\"")), "F{at} is drawn");
+    }
+    for name in ["R-1", "R-2"] {
+        assert!(page.contains(&format!("data-jump=\"{name}\"")), "{name} is linked");
+        assert!(page.contains(&format!("{{\"name\":\"{name}\"")), "{name} is in the timeline");
+    }
+}
+
+#[test]
+fn steps_name_their_events_in_every_output() {
+    let mut builder = Builder::by_time();
+    let values = [&Value::Int(3), &Value::Int(4)];
+    let stale = common::stale(&mut builder, 1, 0, &Value::Int(17), values);
+    let history = builder.finish();
+    let step = |op: tribunal_history::OpIndex, because: &str| Step {
+        event: history.operation(op).ret().expect("answered"),
+        because: because.to_owned(),
+    };
+    let steps = vec![step(stale.operations[1], "set 4"), step(stale.failed, "then saw 3")];
+    for evidence in [Evidence::Events(steps.clone()), Evidence::Cycle(steps)] {
+        let summary = "went back".to_owned();
+        let kind = AnomalyKind("non-monotonic");
+        let anomaly = Anomaly { kind, subject: None, summary, evidence, minimal: false };
+        let report = Report::invalid(vec![anomaly], common::coverage(true), Cost::default());
+        let report = assemble(&common::info(), &history, &[("sessions".into(), Ok(report))]);
+        let event = report.findings[0].evidence.event_ids[1];
+        assert_eq!(report.findings[0].evidence.operations.len(), 2);
+        let terminal = human(&report, &HumanOptions::default());
+        assert!(terminal.contains(&format!("event #{event}: then saw 3")), "{terminal}");
+        let page = html(&report, &history).text;
+        assert!(page.contains(&format!("<code>#{event}</code> <span>then saw 3</span>")));
+        assert!(page.contains("not shown to be minimal"));
+    }
 }
 
 #[test]
