@@ -329,3 +329,10 @@ impl OpReport {
         found.map(|(_, value)| value.short(limit))
     }
 }
+
+/// Every operation of a history, as a proof would show it.
+#[cfg(test)]
+pub(crate) fn op_report_for_tests(history: &History) -> Vec<OpReport> {
+    let scene = Scene { history, faults: &[], nodes: &[], run: "" };
+    history.operations().map(|op| op_report(&scene, &op)).collect()
+}

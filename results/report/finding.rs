@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::legal::could_return;
 use super::page::{Drawn, Scene, SectionError};
 use super::picture::{self, Scale};
 use crate::bounded::visible;
@@ -167,39 +168,4 @@ pub(super) fn class(op: &OpReport) -> &'static str {
         "fail" => "fail",
         _ => "info",
     }
-}
-
-/// What a read could return by real time alone, among the operations of the proof: values whose
-/// write had begun and that no acknowledged write had certainly replaced. A necessary condition;
-/// for the failing read the checker's states are exact.
-fn could_return(read: &OpReport, ops: &[OpReport]) -> String {
-    let sets = |op: &&OpReport| op.outcome != "fail" && matches!(op.f.as_str(), "write" | "cas");
-    let same_key = |op: &&OpReport| op.key(usize::MAX) == read.key(usize::MAX);
-    let writes: Vec<&OpReport> = ops.iter().filter(sets).filter(same_key).collect();
-    let end = read.ret.unwrap_or(u32::MAX);
-    let replaced = |ret: Option<u32>| {
-        let after = |other: &&OpReport| {
-            let acknowledged = other.outcome == "ok" && other.ret.is_some_and(|it| it < read.call);
-            acknowledged && ret.is_none_or(|ret| ret < other.call)
-        };
-        writes.iter().copied().find(|other| after(other)).is_some()
-    };
-    let mut values: Vec<String> = Vec::new();
-    if !replaced(None) {
-        values.push("initial".to_owned());
-    }
-    for write in writes.iter().filter(|write| write.call < end) {
-        // The effect of an operation without an answer may still come: nothing replaces it.
-        let ret = if write.outcome == "ok" { write.ret } else { Some(u32::MAX) };
-        if !replaced(ret) {
-            let name = if write.f == "cas" { "to" } else { "value" };
-            let found = write.args.iter().find(|(key, _)| key == name);
-            values.extend(found.map(|(_, value)| value.short(40)));
-        }
-    }
-    values.dedup();
-    let more = values.len().saturating_sub(6);
-    let more = if more > 0 { format!(" or {more} more") } else { String::new() };
-    values.truncate(6);
-    format!("{}{more}", values.join(" or "))
 }

@@ -5,6 +5,7 @@ mod charts;
 mod coverage;
 mod environment;
 mod finding;
+mod legal;
 mod page;
 mod picture;
 mod series;

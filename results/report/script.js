@@ -234,7 +234,7 @@ const laneY = (at) => box.top + at * box.lane - view.scroll;
 function draw() {
   if (!lanes) return;
   const c = main.getContext('2d');
-  const span = lower(view.to) - lower(view.from), room = box.height - box.top - 4;
+  const span = lower(view.to) - lower(view.from), room = box.height - box.top - 3;
   // Near enough to read, lanes grow until their text fits; the lane in the middle stays there.
   const lane = span <= READABLE ? Math.max(box.fit, TEXT_LANE) : box.fit;
   if (lane !== box.lane) { view.scroll = (view.scroll + room / 2) / box.lane * lane - room / 2; box.lane = lane; }
@@ -250,7 +250,7 @@ function draw() {
   if (span > RAW && pyramid) drawPyramid(c); else if (span > BOXES) drawDense(c); else drawBoxes(c);
   drawProof(c);
   c.restore();
-  if (most > 0) {
+  if (most > lane) {
     const share = room / (room + most), y = box.top + view.scroll / (room + most) * room;
     c.fillStyle = colors.muted; c.globalAlpha = .55; c.fillRect(box.left + box.width - 5, y, 4, share * room); c.globalAlpha = 1;
   }
