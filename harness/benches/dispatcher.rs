@@ -81,16 +81,15 @@ fn main() -> ExitCode {
         Some([_, ..]) => numbers[2..].to_vec(),
         Some([]) | None => vec![100, 1_024],
     };
-    println!(
-        "processes      ops/s  B/event  send p99  record p99  turn p50  turn p99  (median of {runs} x {seconds} s)"
-    );
+    println!("processes      ops/s  B/event  send p99  record p99  turn p50  turn p99");
     for processes in processes {
         let mut rows: Vec<Row> = (0..runs).map(|_| measure(processes as u32, seconds)).collect();
         rows.sort_by(|a, b| a.rate.total_cmp(&b.rate));
         let Row { rate, bytes_per_event, outcome } = &rows[rows.len() / 2];
         let micros = |nanos: u64| nanos as f64 / 1e3;
         println!(
-            "{processes:>9} {rate:>10.0} {bytes_per_event:>8.1} {:>6.0} us {:>8.0} us {:>6.0} us {:>6.0} us",
+            "{processes:>9} {rate:>10.0} {bytes_per_event:>8.1} {:>6.0} us {:>8.0} us {:>6.0} us \
+             {:>6.0} us",
             micros(outcome.noise.dispatch_to_send.p99_ns),
             micros(outcome.noise.receive_to_record.p99_ns),
             micros(outcome.noise.turn.p50_ns),
