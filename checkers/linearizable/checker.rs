@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use tribunal_history::{History, Outcome, Value};
 
+use super::found::{Found, Progress, Took};
 use super::meter::Ledger;
 use super::partition::{Component, components};
 use super::rules::Rules;
-use super::search::{Found, Progress, Took};
 use super::shrink::Counterexample;
 use super::{
     CasRegister, Dialect, FromHistory, NEVER, Problem, Register, certificate, explain, portfolio,
@@ -124,6 +124,19 @@ struct Seen {
     crashed: u64,
 }
 
+impl Seen {
+    fn of<O>(history: &History, component: &Component, problem: &Problem<O>) -> Seen {
+        let completed = problem.completed() as u64;
+        let answered = component.operations.iter();
+        let answered = answered.filter(|at| history.operation(**at).outcome() == Outcome::Ok);
+        Seen {
+            answered: answered.count() as u64,
+            completed,
+            crashed: problem.entries.len() as u64 - completed,
+        }
+    }
+}
+
 /// Judges `history` by any data type. [`Linearizable`] is this for the data types we ship.
 ///
 /// With several threads the verdict, the findings and their evidence are those of one thread; a
@@ -188,14 +201,7 @@ fn partition<M: FromHistory>(
     options: Options,
 ) -> Result<(Judged, Seen), CheckError> {
     let problem = prep::prepare(model, "linearizable", history, component, dialect)?;
-    let completed = problem.completed() as u64;
-    let answered = component.operations.iter();
-    let answered = answered.filter(|at| history.operation(**at).outcome() == Outcome::Ok);
-    let seen = Seen {
-        answered: answered.count() as u64,
-        completed,
-        crashed: problem.entries.len() as u64 - completed,
-    };
+    let seen = Seen::of(history, component, &problem);
     let key = &component.key;
     let rules = Rules::default();
     let refuted = |took: Took, found: Counterexample<M::State>| {

@@ -8,6 +8,7 @@ pub mod certificate;
 mod checker;
 mod dialect;
 mod explain;
+mod found;
 mod mask;
 mod meter;
 mod model;

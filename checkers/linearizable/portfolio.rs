@@ -1,11 +1,12 @@
 //! Depth first and breadth first by turns: alone, the first loses two orders of magnitude on
 //! invalid histories with crashed operations, the second three on valid ones.
 
+use super::found::{Found, Took};
 use super::mask::Mask;
 use super::meter::Ledger;
 use super::plan::Plan;
 use super::rules::{Bug, Rules};
-use super::search::{Found, Order, Search, Took};
+use super::search::{Order, Search};
 use super::{Model, Problem};
 
 /// A decision, the states it names, and what it took.

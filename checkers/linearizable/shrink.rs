@@ -3,10 +3,10 @@
 //! Removal is by closed sets: with an operation go all that may have seen its effect, otherwise
 //! the absence itself would be the contradiction. `certificate` states the rule and checks it.
 
+use super::found::{Dead, Found};
 use super::meter::Ledger;
 use super::portfolio::decide;
 use super::rules::Rules;
-use super::search::{Dead, Found};
 use super::{Model, NEVER, Problem};
 
 /// Most searches one counterexample may cost.

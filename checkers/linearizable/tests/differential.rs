@@ -5,13 +5,14 @@ use tribunal_history::Code;
 use super::brute;
 use super::check;
 use super::generate::{Act, Random, history, small};
+use crate::linearizable::found::Found;
 use crate::linearizable::meter::Ledger;
 use crate::linearizable::partition::components;
 use crate::linearizable::plain;
 use crate::linearizable::portfolio::decide_by;
 use crate::linearizable::prep::prepare;
 use crate::linearizable::rules::{Bug, Rules};
-use crate::linearizable::search::{Found, Order};
+use crate::linearizable::search::Order;
 use crate::linearizable::{CasRegister, Dialect};
 use crate::{Budget, Verdict};
 

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use tribunal_history::codec::{ReadOptions, read};
 use tribunal_history::{History, Value};
 
+use crate::linearizable::found::Found;
 use crate::linearizable::meter::Ledger;
 use crate::linearizable::partition::components;
 use crate::linearizable::portfolio::decide_by;
 use crate::linearizable::prep::prepare;
 use crate::linearizable::rules::Rules;
-use crate::linearizable::search::{Found, Order};
+use crate::linearizable::search::Order;
 use crate::linearizable::{CasRegister, Dialect, Linearizable, ModelChoice};
 use crate::{Budget, Checker, ReasonClass, Verdict};
 

@@ -5,10 +5,10 @@ use tribunal_history::OpIndex;
 use super::generate::Random;
 use crate::Budget;
 use crate::linearizable::certificate::{Accepted, verify_counterexample, verify_linearization};
+use crate::linearizable::found::Found;
 use crate::linearizable::meter::Ledger;
 use crate::linearizable::portfolio::decide;
 use crate::linearizable::rules::Rules;
-use crate::linearizable::search::Found;
 use crate::linearizable::{CasRegister, CasRegisterOp, Model, NEVER, Problem, Steps};
 
 fn problem(operations: &[(CasRegisterOp, u32, u32)]) -> (CasRegister, Problem<CasRegisterOp>) {
