@@ -166,6 +166,14 @@ impl Firewall {
     }
 }
 
+/// Whether this process may look at and change a firewall (CAP_NET_ADMIN).
+pub(crate) fn allowed() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let bits = effective.and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
+    bits.is_some_and(|bits| bits & 1 << 12 != 0)
+}
+
 /// Removes what any run left in the firewall, except the table of the run to keep.
 pub(crate) fn sweep(keep: Option<&str>) -> io::Result<Vec<String>> {
     let mut removed = Vec::new();

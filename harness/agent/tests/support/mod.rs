@@ -91,7 +91,7 @@ impl Agent {
     }
 
     pub(crate) fn start_with(dir: &Dir, namespace: Option<&str>, more: &[&str]) -> Agent {
-        let mut command = match namespace {
+        let command = match namespace {
             None => Command::new(AGENT),
             Some(name) => {
                 let mut command = Command::new("ip");
@@ -99,6 +99,23 @@ impl Agent {
                 command
             }
         };
+        Agent::spawn(dir, command, more)
+    }
+
+    /// An agent without any right; `None`, said aloud, where one cannot be had.
+    pub(crate) fn start_as_nobody(dir: &Dir) -> Option<Agent> {
+        let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", AGENT];
+        if !run(&[&nobody[..], &["version"]].concat()) {
+            eprintln!("skipped: no other user can run the agent here");
+            return None;
+        }
+        std::os::unix::fs::chown(&dir.0, Some(65534), Some(65534)).unwrap();
+        let mut command = Command::new(nobody[0]);
+        command.args(&nobody[1..]);
+        Some(Agent::spawn(dir, command, &[]))
+    }
+
+    fn spawn(dir: &Dir, mut command: Command, more: &[&str]) -> Agent {
         command.args(["serve", "--root", &dir.root(), "--volatile", &dir.sub("run")]).args(more);
         command.env_remove("SSH_CONNECTION");
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
