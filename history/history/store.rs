@@ -41,7 +41,14 @@ impl History {
         faults: Vec<FaultEvent>,
     ) -> Result<History, HistoryError> {
         let mut builder = Builder::as_given();
+        let mut last: FxHashMap<Process, Nanos> = FxHashMap::default();
         for event in events {
+            let before = last.entry(event.process).or_default();
+            if event.time < *before {
+                let (event, time, before) = (builder.events(), event.time, *before);
+                return Err(HistoryError::TimeBackwards { event, time, before });
+            }
+            *before = event.time;
             let (time, process, op) = (event.time, event.process, &event.op);
             let error = event.error.as_ref();
             match event.kind {

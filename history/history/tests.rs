@@ -221,6 +221,17 @@ fn a_history_keeps_what_it_was_told() {
 }
 
 #[test]
+fn events_given_in_order_still_have_sane_times() {
+    let mut builder = Builder::as_given();
+    asked(&mut builder, 9, P0, &write(1));
+    done(&mut builder, 9, P0, Outcome::Ok);
+    let mut events: Vec<_> = builder.finish().events().collect();
+    events[1].time = Nanos(8);
+    let error = HistoryError::TimeBackwards { event: 1, time: Nanos(8), before: Nanos(9) };
+    assert_eq!(History::new(events, Vec::new()).err(), Some(error));
+}
+
+#[test]
 fn error_classes_beyond_254_share_a_name() {
     let mut builder = Builder::as_given();
     for process in 0..300 {

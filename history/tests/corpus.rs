@@ -1,5 +1,6 @@
 //! Histories of others: every one of a supported family is read, the others are refused by name.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tribunal_history::codec::{Format, ReadOptions, detect, read, write};
@@ -14,8 +15,8 @@ fn corpus() -> Option<PathBuf> {
     Some(path)
 }
 
-/// (file, model) of every row of a folder's table.
-fn rows(folder: &Path) -> Vec<(String, String)> {
+/// Every file of a folder's table, with one of the models it is judged by.
+fn rows(folder: &Path) -> BTreeMap<String, String> {
     let table = std::fs::read_to_string(folder.join("verdicts.tsv")).expect("verdicts.tsv");
     let row = |line: &str| {
         let mut columns = line.split('\t').map(str::to_owned);
