@@ -6,7 +6,7 @@
 //! every codec still runs.
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tribunal_history::codec::native::{FrameEncoder, LogHeader};
 use tribunal_history::codec::{Format, ReadOptions, read, write};
@@ -15,6 +15,8 @@ use tribunal_history::{
 };
 
 const PROCESSES: usize = 100;
+/// Shortest measured round.
+const ROUND: Duration = Duration::from_millis(400);
 
 fn main() {
     let measured = std::env::args().any(|arg| arg == "--bench");
@@ -148,14 +150,22 @@ fn processor_time() -> Option<u64> {
     line.split(' ').next()?.parse().ok()
 }
 
+/// Seconds per call of `f`. The kernel counts processor time in scheduler ticks of some
+/// milliseconds, so a measured round repeats `f` until ticks no longer matter.
 fn median(rounds: usize, mut f: impl FnMut()) -> f64 {
+    let least = if rounds > 1 { ROUND } else { Duration::ZERO };
     let round = |_| {
-        let start = (Instant::now(), processor_time());
-        f();
-        match (start.1, processor_time()) {
-            (Some(from), Some(to)) => (to - from) as f64 / 1e9,
-            _ => start.0.elapsed().as_secs_f64(),
+        let (start, from) = (Instant::now(), processor_time());
+        let mut calls = 0;
+        while calls == 0 || start.elapsed() < least {
+            f();
+            calls += 1;
         }
+        let spent = match (from, processor_time()) {
+            (Some(from), Some(to)) if to > from => (to - from) as f64 / 1e9,
+            _ => start.elapsed().as_secs_f64(),
+        };
+        spent / f64::from(calls)
     };
     let mut seconds: Vec<f64> = (0..rounds).map(round).collect();
     seconds.sort_by(f64::total_cmp);
