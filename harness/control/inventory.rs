@@ -28,6 +28,7 @@ use toml::Spanned;
 
 use super::error::ClusterError;
 use super::hostkey::HostKeys;
+use super::local::Keeper;
 use super::quote::valid_name;
 
 /// Most nodes of one cluster.
@@ -38,6 +39,8 @@ pub const NODES_LIMIT: usize = 200;
 pub struct Inventory {
     /// The hosts.
     pub hosts: Vec<Host>,
+    /// The process that keeps them alive, if they are a lab on this machine.
+    pub keeper: Option<Keeper>,
 }
 
 /// One host.
@@ -108,9 +111,7 @@ struct Document {
     defaults: Defaults,
     #[serde(default)]
     node: Vec<Spanned<Node>>,
-    /// The keeper of a lab cluster; read by `tribunal down`.
-    #[expect(dead_code, reason = "here so that deny_unknown_fields lets it pass")]
-    lab: Option<super::local::Keeper>,
+    lab: Option<Keeper>,
 }
 
 #[derive(Default, Deserialize)]
@@ -146,7 +147,18 @@ impl Inventory {
     pub fn read(path: &Path) -> Result<Inventory, ClusterError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| input(path.display(), format!("cannot read it: {error}")))?;
-        Inventory::from_toml(&text, path)
+        let inventory = Inventory::from_toml(&text, path)?;
+        match &inventory.keeper {
+            Some(keeper) if !keeper.lives() => {
+                let pid = keeper.pid;
+                let problem = format!(
+                    "the nodes are gone with their keeper (process {pid}); run `tribunal down` \
+                     and `tribunal up` again"
+                );
+                Err(input(path.display(), problem))
+            }
+            Some(_) | None => Ok(inventory),
+        }
     }
 
     /// Parses a TOML inventory that lies at `path`.
@@ -168,7 +180,8 @@ impl Inventory {
         if hosts.is_empty() {
             return Err(input(path.display(), "no [[node]] in it; add one per host"));
         }
-        Inventory::checked(hosts)
+        let inventory = Inventory::checked(hosts)?;
+        Ok(Inventory { keeper: document.lab, ..inventory })
     }
 
     /// Parses `a,b:2222,user@c`: entries between commas or line ends, `#` comments.
@@ -221,7 +234,8 @@ impl Inventory {
                 return Err(input(place, format!("{problem}; each host once, please")));
             }
         }
-        Ok(Inventory { hosts: hosts.into_iter().map(|(_, host)| host).collect() })
+        let hosts = hosts.into_iter().map(|(_, host)| host).collect();
+        Ok(Inventory { hosts, keeper: None })
     }
 
     /// Judges every host key in this way, pinned ones excepted: those were written by hand, and a

@@ -325,6 +325,45 @@ fn a_node_that_dies_is_lost_and_the_others_go_on() {
 }
 
 #[test]
+fn a_missing_node_is_reported_and_enough_others_go_on() {
+    if !equipped() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let mut options = UpOptions::new(scratch.path("run")).unwrap();
+    let mut nodes = LocalCluster::up(2, &scratch.path("c"), &options.agent, false).unwrap();
+    nodes.await_login(PATIENCE).unwrap();
+    let hosts = nodes.inventory().hosts;
+    let mut text = format!(
+        "known_hosts = \"{}\"\n[defaults]\nkey = \"{}\"\nnetns = \"{}\"\n",
+        scratch.path("c/known_hosts").display(),
+        hosts[0].key.as_ref().unwrap().display(),
+        hosts[0].netns.as_ref().unwrap().display(),
+    );
+    for host in [&hosts[0].control, "198.18.8.99", &hosts[1].control] {
+        text += &format!("[[node]]\nname = \"at-{host}\"\ncontrol_address = \"{host}\"\n");
+    }
+    let inventory = scratch.path("three.toml");
+    fs::write(&inventory, text).unwrap();
+    let provider = Provider::Inventory(inventory);
+    options.deadlines.connect = Duration::from_secs(2);
+    let start = Instant::now();
+    let error = Cluster::up(&provider, &options).unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+    assert!(error.to_string().starts_with("node at-198.18.8.99: connect: "), "{error}");
+
+    options.min_nodes = Some(2);
+    let cluster = Cluster::up(&provider, &options).unwrap();
+    assert_eq!(cluster.unavailable.len(), 1);
+    let names: Vec<&str> = cluster.nodes.iter().map(|node| node.info.name.as_str()).collect();
+    assert_eq!(names, ["at-198.18.8.11", "at-198.18.8.12"]);
+    // Nobody said which address is for data: the one we came in by is the node's own.
+    assert_eq!(cluster.nodes[1].info.address.to_string(), "198.18.8.12");
+    assert_eq!(cluster.close(PATIENCE), Vec::<String>::new());
+    assert!(nodes.down().is_empty());
+}
+
+#[test]
 fn processes_need_no_privilege() {
     if support::agent_is_missing() {
         return;

@@ -85,7 +85,7 @@ impl LocalCluster {
             roles: Vec::new(),
             netns: netns.clone(),
         };
-        Inventory { hosts: self.plan.nodes.iter().map(host).collect() }
+        Inventory { hosts: self.plan.nodes.iter().map(host).collect(), keeper: None }
     }
 
     /// Waits until every node lets us in by SSH, all at once.
@@ -126,8 +126,10 @@ impl LocalCluster {
         }
         // The key opens nothing any more, but it is nobody's business either.
         for file in [self.plan.key(), self.plan.key().with_extension("pub")] {
-            if let Err(error) = fs::remove_file(&file) {
-                stuck.push(format!("remove {}: {error}", file.display()));
+            match fs::remove_file(&file) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => stuck.push(format!("remove {}: {error}", file.display())),
             }
         }
         stuck
