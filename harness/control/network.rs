@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -59,6 +60,12 @@ impl Network {
                 "run as root; local clusters need it",
             )
         })
+    }
+
+    /// Path by which others can open it while this lives; `None` for the namespace we are in.
+    pub fn path(&self) -> Option<String> {
+        let file = self.0.as_ref()?;
+        Some(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()))
     }
 
     /// Whether sockets can be opened from any thread.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use support::{Scratch, block_on, equipped, spawn_owner};
 use tribunal_agent::protocol::{Body, Reply};
 use tribunal_harness::cluster::{Claim, Cluster, Provider, Step, UpOptions};
+use tribunal_harness::control::Secret;
 use tribunal_harness::control::local::{LocalCluster, lab};
 use tribunal_harness::daemon::{Daemon, DaemonSpec, DaemonState};
 
@@ -361,6 +362,50 @@ fn a_missing_node_is_reported_and_enough_others_go_on() {
     assert_eq!(cluster.nodes[1].info.address.to_string(), "198.18.8.12");
     assert_eq!(cluster.close(PATIENCE), Vec::<String>::new());
     assert!(nodes.down().is_empty());
+}
+
+#[test]
+fn a_password_lets_us_in_and_is_never_shown() {
+    if !equipped() {
+        return;
+    }
+    // Of "correct horse", by `openssl passwd -6 -salt tribunal`.
+    let hash = concat!(
+        "$6$tribunal$r0A1ZwJEiaQE9CwUIApKvemsDNrgulbDPr3U9TSZ3hPMpSh0",
+        "AVK/31w5Oa/ZWhlirXv9IM8ZIZA5V4BfiWA8M."
+    );
+    let scratch = Scratch::new();
+    let mut options = UpOptions::new(scratch.path("c")).unwrap();
+    let cluster = Cluster::up(&Provider::Local(1), &options).unwrap();
+    block_on(cluster.claim(&claim("test"), PATIENCE)).unwrap();
+    let node = &cluster.nodes[0];
+    let argv = ["usermod", "-p", hash, "root"].map(String::from).to_vec();
+    let reply = block_on(node.call(Body::Install { argv, env: Vec::new() }, PATIENCE)).unwrap();
+    assert!(matches!(reply, Reply::Output { code: 0, .. }), "{reply:?}");
+    let mut daemon = server(node, "sshd");
+    let more = ["-o", "PermitRootLogin=yes", "-o", "Subsystem=sftp internal-sftp"];
+    daemon.spec.argv.extend(more.map(String::from));
+    block_on(cluster.start_daemon(node, &daemon, PATIENCE)).unwrap();
+
+    let inventory = scratch.path("password.toml");
+    let network = cluster.network();
+    let netns = network.path().unwrap();
+    let text = format!(
+        "host_keys = \"tofu\"\n[[node]]\nname = \"n1\"\naddress = \"198.18.7.11\"\nport = 2345\n\
+         netns = \"{netns}\"\n",
+    );
+    fs::write(&inventory, text).unwrap();
+    let provider = Provider::Inventory(inventory);
+    options.password = Some(Secret::new("wrong battery"));
+    let error = Cluster::up(&provider, &options).unwrap_err();
+    assert_eq!(error.step(), Some(Step::Login));
+    let shown = format!("{error} {error:?} {options:?}");
+    assert!(shown.contains("password: ") && !shown.contains("battery"), "{shown}");
+    options.password = Some(Secret::new("correct horse"));
+    let second = Cluster::up(&provider, &options).unwrap();
+    assert_eq!(second.hellos[0].hostname, "n1");
+    assert!(second.close(PATIENCE).is_empty());
+    assert_eq!(cluster.close(PATIENCE), Vec::<String>::new());
 }
 
 #[test]
