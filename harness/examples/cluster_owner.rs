@@ -1,8 +1,8 @@
 //! Owns a cluster until it is told, or made, to end: the subject of tests with SIGKILL.
 //!
 //! `cluster_owner owned DIR` holds an owned cluster; `cluster_owner lab DIR` is a keeper whose
-//! inventory is `DIR/lab.toml`; `cluster_owner controller DIR` pauses a daemon on a node of that lab
-//! under a lease of two seconds, and then renews and waits.
+//! inventory is `DIR/lab.toml`; `cluster_owner controller DIR` pauses a daemon on a node of that
+//! lab under a lease of two seconds, and then renews and waits.
 
 use std::error::Error;
 use std::path::Path;
