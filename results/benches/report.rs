@@ -1,4 +1,5 @@
-//! Time, memory and size of the report of a large run. Arguments: operations, output directory.
+//! Time, memory and size of the report of a large run. Arguments: operations, output directory
+//! (`-` for none), clients, faults.
 
 #[expect(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/common/mod.rs"]
@@ -12,7 +13,10 @@ use tribunal_results::{assemble, html};
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|it| !it.starts_with("--"));
     let ops = arguments.next().and_then(|it| it.parse().ok()).unwrap_or(1_000_000);
-    let shape = common::Shape { ops, seconds: 60.0, clients: 40, keys: 64, faults: 8 };
+    let directory = arguments.next().filter(|it| it != "-");
+    let mut number = |default| arguments.next().and_then(|it| it.parse().ok()).unwrap_or(default);
+    let (clients, faults) = (number(40), number(8));
+    let shape = common::Shape { ops, seconds: 60.0, clients, keys: 64, faults };
     let (info, history, answers) = common::invalid(&shape);
     let before = resident_kb("VmRSS");
     let clock = Instant::now();
@@ -29,7 +33,7 @@ fn main() {
     for note in &page.notes {
         println!("  note       {note}");
     }
-    if let Some(directory) = arguments.next() {
+    if let Some(directory) = directory {
         let path = format!("{directory}/report-{ops}.html");
         match fs::write(&path, &page.text) {
             Ok(()) => println!("  wrote      {path}"),

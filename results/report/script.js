@@ -127,8 +127,18 @@ function buildLanes() {
     if (at < 0) { at = free.length; free.push(0); }
     free[at] = last[p]; slot[p] = at;
   }
+  // Where lanes do not fit, those of a proof come first: it is seen whole without scrolling.
+  const proof = new Set();
+  for (const finding of meta.findings.slice(0, 5)) for (const i of finding.ops.slice(-40)) proof.add(slot[data.proc[i]]);
+  if (free.length > 24 && proof.size <= 24) {
+    const sorted = [...free.keys()].sort((x, y) => proof.has(y) - proof.has(x) || x - y), place = new Uint32Array(free.length);
+    sorted.forEach((lane, at) => { place[lane] = at; });
+    for (let p = 0; p < count; p++) slot[p] = place[slot[p]];
+  }
   if (filter.lanes === 'process') {
-    return { count: free.length, of: (i) => slot[data.proc[i]], name: (at) => count === free.length ? 'p' + data.processes[slot.indexOf(at)] : '' + (at + 1), group: null };
+    const names = new Array(free.length).fill('');
+    for (let p = 0; p < count; p++) names[slot[p]] = count === free.length ? 'p' + data.processes[p] : String(slot[p] + 1);
+    return { count: free.length, of: (i) => slot[data.proc[i]], name: (at) => names[at], group: null };
   }
   const width = free.length, used = new Set();
   for (let i = 0; i < data.n; i++) used.add(data.node[i] * width + slot[data.proc[i]]);
@@ -210,11 +220,11 @@ function layout() {
   const narrow = root.clientWidth < 560;
   box.left = narrow ? 42 : 64;
   const faults = meta.faults.length;
-  box.fault = faults ? clamp(150 / faults, 5, 15) : 0;
-  box.top = 24 + Math.min(faults * box.fault, 220) + (faults ? 6 : 0);
+  box.fault = faults ? Math.min(15, 220 / faults) : 0;
+  box.top = 24 + faults * box.fault + (faults ? 6 : 0);
   const room = narrow ? 330 : 430;
-  box.fit = box.lane = clamp(room / lanes.count, 5, 24);
-  main.style.height = Math.round(box.top + Math.min(room, lanes.count * box.lane) + 4) + 'px';
+  box.fit = clamp(room / lanes.count, 5, 24);
+  main.style.height = Math.round(box.top + Math.min(room, lanes.count * box.fit) + 4) + 'px';
   for (const canvas of [main, map]) {
     const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
     canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio);
@@ -241,6 +251,8 @@ function draw() {
   if (view.center >= 0) { view.scroll = (view.center + .5) * lane - room / 2; view.center = -1; }
   const most = Math.max(0, lanes.count * lane - room);
   view.scroll = clamp(view.scroll, 0, most);
+  view.top = Math.floor(view.scroll / lane);
+  view.rows = Math.min(lanes.count - view.top, Math.ceil(room / lane) + 1);
   c.clearRect(0, 0, main.clientWidth, box.height);
   c.font = '11px ' + 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
   c.textBaseline = 'middle';
@@ -261,7 +273,7 @@ function draw() {
 function drawLanes(c) {
   c.textAlign = 'right';
   let last = -99;
-  for (let at = 0; at < lanes.count; at++) {
+  for (let at = view.top; at < view.top + view.rows; at++) {
     const y = laneY(at);
     if (y + box.lane < box.top || y > box.height) continue;
     const odd = lanes.group ? lanes.group[at] % 2 : at % 2;
@@ -280,7 +292,8 @@ function drawFaults(c) {
     const width = Math.max(1.5, x1 - x0);
     c.fillStyle = colors['fault-bg']; c.fillRect(x0, box.top, width, box.height - box.top);
     c.fillStyle = fault.bit ? colors.fault : colors.bad; c.globalAlpha = fault.bit ? .85 : .5;
-    c.fillRect(x0, y + 1, width, box.fault - 2); c.globalAlpha = 1;
+    const high = Math.max(1, box.fault > 6 ? box.fault - 2 : box.fault * .8);
+    c.fillRect(x0, y + (box.fault - high) / 2, width, high); c.globalAlpha = 1;
     const text = fault.name + (fault.bit ? '' : ' (did not bite)'), need = text.length * 6.7;
     if (box.fault < 12) return;
     c.textAlign = 'left';
@@ -291,7 +304,7 @@ function drawFaults(c) {
 
 let sheet;
 function paint(c, grids, width) {
-  const rows = lanes.count;
+  const rows = view.rows;
   if (!sheet) sheet = document.createElement('canvas');
   if (sheet.width !== width || sheet.height !== rows) { sheet.width = width; sheet.height = rows; }
   const s = sheet.getContext('2d'), image = s.createImageData(width, rows), pixels = image.data, [ok, fail, info] = grids;
@@ -307,21 +320,21 @@ function paint(c, grids, width) {
   }
   s.putImageData(image, 0, 0);
   c.imageSmoothingEnabled = false;
-  c.drawImage(sheet, box.left, laneY(0), box.width, rows * box.lane);
-  if (box.lane >= 7) { c.fillStyle = colors.panel; for (let at = 0; at <= rows; at++) c.fillRect(box.left, laneY(at) - .75, box.width, 1.5); }
+  c.drawImage(sheet, box.left, laneY(view.top), box.width, rows * box.lane);
+  if (box.lane >= 7) { c.fillStyle = colors.panel; for (let at = 0; at <= rows; at++) c.fillRect(box.left, laneY(view.top + at) - .75, box.width, 1.5); }
 }
 
 function drawPyramid(c) {
   const share = (view.to - view.from) / meta.end, width = Math.max(1, Math.round(box.width));
   let level = pyramid[0];
   for (const coarse of pyramid) if (coarse.bins * share >= width) level = coarse;
-  const grids = [0, 1, 2].map(() => new Uint32Array(width * lanes.count));
+  const grids = [0, 1, 2].map(() => new Uint32Array(width * view.rows));
   const first = clamp(Math.floor(view.from / meta.end * level.bins), 0, level.bins - 1), last = clamp(Math.ceil(view.to / meta.end * level.bins), 1, level.bins);
   const perBin = meta.end / level.bins, scale = width / (view.to - view.from), thick = Math.max(1, Math.ceil(perBin * scale));
   for (let kind = 0; kind < 3; kind++) {
     const counts = level.counts[kind], grid = grids[kind];
-    for (let lane = 0; lane < lanes.count; lane++) {
-      const row = lane * level.bins, out = lane * width;
+    for (let lane = 0; lane < view.rows; lane++) {
+      const row = (view.top + lane) * level.bins, out = lane * width;
       for (let bin = first; bin < last; bin++) {
         const count = counts[row + bin];
         if (!count) continue;
@@ -335,10 +348,12 @@ function drawPyramid(c) {
 
 function drawDense(c) {
   const width = Math.max(1, Math.round(box.width)), scale = width / (view.to - view.from);
-  const grids = [0, 1, 2].map(() => new Uint32Array(width * lanes.count));
+  const grids = [0, 1, 2].map(() => new Uint32Array(width * view.rows));
   for (const i of visible(view.from, view.to)) {
     if (!matches(i)) continue;
-    const grid = grids[Math.min(outcome(i), 2)], row = lanes.of(i) * width;
+    const lane = lanes.of(i) - view.top;
+    if (lane < 0 || lane >= view.rows) continue;
+    const grid = grids[Math.min(outcome(i), 2)], row = lane * width;
     const x0 = Math.max(0, ((data.start[i] - view.from) * scale) | 0), x1 = Math.min(width - 1, ((data.end[i] - view.from) * scale) | 0);
     for (let px = x0; px <= x1; px++) grid[row + px]++;
   }
@@ -418,7 +433,8 @@ function drawAxis(c) {
     const x = X(finding.at);
     if (x < box.left || x > box.left + box.width) return;
     c.fillStyle = colors.bad; c.beginPath(); c.moveTo(x - 5, 16); c.lineTo(x + 5, 16); c.lineTo(x, 23); c.fill();
-    if (at === view.finding || meta.findings.length < 6) { c.textAlign = x > box.left + box.width - 60 ? 'right' : 'left'; c.fillText(finding.name, x + (c.textAlign === 'left' ? 7 : -7), 17); }
+    const apart = meta.findings.every((other) => other === finding || Math.abs(X(other.at) - x) > 44);
+    if (at === view.finding || (apart && meta.findings.length < 40)) { c.textAlign = x > box.left + box.width - 60 ? 'right' : 'left'; c.fillText(finding.name, x + (c.textAlign === 'left' ? 7 : -7), 17); }
   });
 }
 
@@ -491,13 +507,21 @@ function pick(x, y) {
   return best;
 }
 
+function describeFault(x, y) {
+  const fault = y >= 24 && y < box.top && x >= box.left && meta.faults[Math.floor((y - 24) / box.fault)];
+  if (!fault) return false;
+  view.hover = -1;
+  read.textContent = fault.id + ' · ' + fault.name + ' · ' + clock(fault.from, 3) + ' – ' + clock(fault.to, 3) + (fault.bit ? '' : ' · did not bite');
+  return true;
+}
+
 function pointers() {
   const touches = new Map(); let moved = 0;
   on(main, 'pointerdown', (event) => { touches.set(event.pointerId, event); moved = 0; try { main.setPointerCapture(event.pointerId); } catch { /* synthetic events have no capture */ } });
   on(main, 'pointerup pointercancel', (event) => { touches.delete(event.pointerId); });
   on(main, 'pointermove', (event) => {
     const before = touches.get(event.pointerId);
-    if (!before) { const i = pick(event.offsetX, event.offsetY); if (i !== view.hover) { describe(i); invalidate(); } return; }
+    if (!before) { if (describeFault(event.offsetX, event.offsetY)) { invalidate(); return; } const i = pick(event.offsetX, event.offsetY); if (i !== view.hover) { describe(i); invalidate(); } return; }
     if (touches.size === 2) {
       const other = [...touches.values()].find((it) => it.pointerId !== event.pointerId);
       const was = Math.abs(before.offsetX - other.offsetX), now = Math.abs(event.offsetX - other.offsetX);
@@ -510,7 +534,7 @@ function pointers() {
     }
     touches.set(event.pointerId, event);
   });
-  on(main, 'click', (event) => { if (moved < 5) { describe(pick(event.offsetX, event.offsetY)); invalidate(); } });
+  on(main, 'click', (event) => { if (moved < 5 && !describeFault(event.offsetX, event.offsetY)) { describe(pick(event.offsetX, event.offsetY)); invalidate(); } });
   on(main, 'wheel', (event) => {
     if (document.activeElement !== main && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();

@@ -199,7 +199,7 @@ fn opens_at_every_width_and_in_both_schemes() {
         let shown = browser.eval("document.getElementById('tl-read').textContent");
         let wanted = "R-1: p910000 at n1 · read → 31 · key 23 · ok · 5.763700 s · 0.700 ms";
         assert_eq!(shown, json!(wanted), "the columns decode to what was recorded");
-        browser.eval("document.querySelector('.jump').click()");
+        browser.eval("scrollTo(0, 0); document.querySelector('.jump').click()");
         browser.wait("document.activeElement.id === 'tl-main'");
         assert!(browser.eval(COLOURS).as_u64() > Some(4), "{width}: the finding is blank");
         assert_eq!(browser.complaints(), Vec::<Json>::new(), "{width}");
