@@ -48,11 +48,17 @@ impl<D: Disk> Wal<D> {
             },
         };
         let bytes = disk.read(LOG)?.unwrap_or_default();
-        let (hard, entries, good) = read_log(&bytes)?;
+        let (mut hard, entries, good) = read_log(&bytes)?;
         if good < bytes.len() {
             disk.replace(LOG, &bytes[..good])?;
         }
         let entries = after(&snapshot, entries)?;
+        // A leader's snapshot may be there without the term it came with, if the crash came before
+        // the log. No vote was given in that term: it would have been stored first.
+        let newest = entries.last().map_or(snapshot.term, |entry| entry.term);
+        if hard.term < newest {
+            hard = HardState { term: newest, vote: None };
+        }
         Ok((Wal { disk, buffer: Vec::new() }, Recovered { hard, snapshot, entries }))
     }
 
@@ -260,6 +266,8 @@ mod tests {
         let other = Snapshot { index: 2, term: 2, data: "{}".into() };
         wal.compact(HardState { term: 2, vote: None }, &other, [].iter()).unwrap();
         disk.put("raft.wal", &log);
-        assert_eq!(Wal::open(disk).unwrap().1.entries, [], "the old log conflicts");
+        let found = Wal::open(disk).unwrap().1;
+        assert_eq!(found.entries, [], "the old log conflicts");
+        assert_eq!(found.hard.term, 2, "the snapshot's term is known");
     }
 }

@@ -90,7 +90,10 @@ impl Raft {
     /// A member as it comes up at `now`.
     pub fn new(config: Config, recovered: Recovered, now: u64) -> Raft {
         let log = Log::new(recovered.snapshot, recovered.entries);
-        let HardState { term, vote } = recovered.hard;
+        let HardState { term, vote } = match config.bugs.has(Bug::NoFsyncVote) {
+            true => HardState::default(),
+            false => recovered.hard,
+        };
         assert!(term >= log.last_term() || config.bugs.any(), "the disk forgot a term");
         let base = log.base();
         let stream = ChaCha8Rng::seed_from_u64(config.seed ^ ((config.id as u64 + 1) << 48));

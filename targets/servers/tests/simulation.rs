@@ -1,6 +1,7 @@
 //! Thousands of seeded simulations: the clean server keeps every promise under every fault, and
 //! each planted bug is found. `TRIBUNAL_SIM_SEEDS=2000 cargo test --release` for the full number.
 
+use tribunal_servers::bugs::{Bug, BugSet};
 use tribunal_servers::sim::{
     Choice, Judgement, Outcome, Package, Shape, SimConfig, What, judge, run,
 };
@@ -58,4 +59,69 @@ fn equal_seeds_give_equal_histories() {
         assert_eq!(run(&storm(seed)).records, run(&storm(seed)).records);
     }
     assert_ne!(run(&storm(0)).records, run(&storm(4)).records);
+}
+
+/// A run in which a bug is to be found: the pace of a real schedule, 40 clients.
+fn hunt(bug: Option<Bug>, seed: u64, faults: Vec<Package>, length_ms: u64) -> SimConfig {
+    SimConfig {
+        seed,
+        bugs: BugSet::from_iter(bug),
+        clients_per_node: 8,
+        think_ms: 30,
+        keys: 10,
+        length_ms,
+        faults,
+        ..SimConfig::default()
+    }
+}
+
+/// Faults and length, in virtual milliseconds, that find a bug.
+fn faults_for(bug: Bug) -> (Vec<Package>, u64) {
+    let alone = package(What::Partition(vec![Shape::Primaries]), (1500, 2500), (1500, 2500));
+    let halves = package(What::Partition(vec![Shape::Halves]), (2000, 4000), (1000, 2000));
+    let kills = package(What::Kill(vec![Choice::All]), (300, 1000), (2000, 4000));
+    match bug {
+        Bug::StaleRead => (Vec::new(), 5_000),
+        Bug::LostWrite => (vec![alone], 20_000),
+        Bug::DirtyCas => (vec![alone], 60_000),
+        Bug::NoFsyncVote => (vec![halves, kills], 60_000),
+    }
+}
+
+fn found(bug: Option<Bug>, faults: &[Package], length_ms: u64, seeds: u64) -> u64 {
+    let invalid = |seed: &u64| {
+        let finished = run(&hunt(bug, *seed, faults.to_vec(), length_ms));
+        // As in most real dialects: a failed compare-and-set asserts nothing.
+        matches!(judge(&finished.records, false), Judgement::Violated(_))
+    };
+    (1000..1000 + seeds).filter(invalid).count() as u64
+}
+
+fn is_found(bug: Bug) {
+    let seeds = seeds(2).min(20);
+    let (faults, length_ms) = faults_for(bug);
+    let with = found(Some(bug), &faults, length_ms, seeds);
+    println!("{}: found in {with} of {seeds}", bug.name());
+    assert!(with * 20 >= seeds * 19, "{} found in {with} of {seeds}", bug.name());
+    assert_eq!(found(None, &faults, length_ms, 1), 0, "a clean server under the same faults");
+}
+
+#[test]
+fn stale_read_is_found_without_faults() {
+    is_found(Bug::StaleRead);
+}
+
+#[test]
+fn lost_write_is_found_when_leaders_are_cut_off() {
+    is_found(Bug::LostWrite);
+}
+
+#[test]
+fn no_fsync_vote_is_found_when_all_restart_during_a_partition() {
+    is_found(Bug::NoFsyncVote);
+}
+
+#[test]
+fn dirty_cas_is_found_when_leaders_are_cut_off() {
+    is_found(Bug::DirtyCas);
 }

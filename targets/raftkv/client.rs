@@ -1,0 +1,104 @@
+//! The client of raftkv: one POST per operation, and what its replies mean.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value as Json, json};
+use tribunal_harness::client::{Client, ClientError};
+use tribunal_history::{ErrorClass, NodeId, Op, RegisterOp};
+
+use crate::{http, register};
+
+/// Patience with one node's status.
+const STATUS: Duration = Duration::from_secs(1);
+
+/// A client of one process, pinned to one node.
+pub(super) struct RaftkvClient {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl RaftkvClient {
+    pub(super) fn new(address: &str) -> Result<RaftkvClient, ClientError> {
+        Ok(RaftkvClient { http: http::client()?, base: format!("http://{address}") })
+    }
+
+    async fn post(&self, path: &str, body: Json) -> Result<(Json, Vec<u8>), ClientError> {
+        let request = self.http.post(format!("{}{path}", self.base)).json(&body);
+        let (status, raw) = http::send(request).await?;
+        if status.is_client_error() && status != reqwest::StatusCode::CONFLICT {
+            // The server's validation, before it looked at the request.
+            let detail = format!("{status}: {}", String::from_utf8_lossy(&raw));
+            return Err(ClientError::definite(ErrorClass::new("invalid"), detail));
+        }
+        let reply = http::json(&raw)?;
+        match (reply["ok"].as_bool(), reply["error"].as_str(), reply["definite"].as_bool()) {
+            (Some(true), _, _) => Ok((reply, raw)),
+            (Some(false), Some("mismatch"), Some(true)) => Err(register::mismatch()),
+            (Some(false), Some(error), definite) => {
+                let class = ErrorClass::new(error.to_string());
+                let detail = format!("{status}: {reply}");
+                // Only what the server vouches for is definite.
+                Err(match definite {
+                    Some(true) => ClientError::definite(class, detail),
+                    Some(false) | None => ClientError::indefinite(class, detail),
+                })
+            }
+            (Some(false) | None, _, _) => Err(http::unparseable(&raw, "no ok and no error")),
+        }
+    }
+}
+
+#[async_trait]
+impl Client for RaftkvClient {
+    async fn invoke(&mut self, op: &Op) -> Result<Op, ClientError> {
+        match register::register(op)? {
+            RegisterOp::Read { key, .. } => {
+                let body = json!({"key": register::key(key)?});
+                let (reply, raw) = self.post("/kv/get", body).await?;
+                match reply.get("value") {
+                    Some(Json::Null) => Ok(register::read(key, None)),
+                    Some(value) => match value.as_i64() {
+                        Some(int) => Ok(register::read(key, Some(int))),
+                        None => Err(http::unparseable(&raw, "the value is no integer")),
+                    },
+                    None => Err(http::unparseable(&raw, "a read without a value")),
+                }
+            }
+            RegisterOp::Write { key, value } => {
+                let body = json!({"key": register::key(key)?, "value": register::int(value)?});
+                self.post("/kv/put", body).await.map(|_| op.clone())
+            }
+            RegisterOp::Cas { key, from, to } => {
+                let (key, from, to) =
+                    (register::key(key)?, register::expected(from)?, register::int(to)?);
+                let body = json!({"key": key, "from": from, "to": to});
+                self.post("/kv/cas", body).await.map(|_| op.clone())
+            }
+        }
+    }
+}
+
+/// Who says that it leads, in the highest term anybody claims.
+pub(super) async fn primaries(nodes: Vec<(NodeId, String)>) -> Vec<NodeId> {
+    let asked: Vec<_> = nodes
+        .into_iter()
+        .map(|(node, address)| tokio::spawn(async move { (node, claim(&address).await) }))
+        .collect();
+    let mut claims = Vec::new();
+    for task in asked {
+        if let Ok((node, Some(term))) = task.await {
+            claims.push((node, term));
+        }
+    }
+    let newest = claims.iter().map(|(_, term)| *term).max();
+    claims.into_iter().filter(|(_, term)| Some(*term) == newest).map(|(node, _)| node).collect()
+}
+
+/// The term in which the server says that it leads; none when it does not or cannot be asked.
+async fn claim(address: &str) -> Option<u64> {
+    let request = http::client().ok()?.get(format!("http://{address}/status"));
+    let (_, body) = tokio::time::timeout(STATUS, http::send(request)).await.ok()?.ok()?;
+    let status = http::json(&body).ok()?;
+    (status["role"] == "leader").then(|| status["term"].as_u64()).flatten()
+}

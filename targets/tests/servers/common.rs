@@ -1,0 +1,141 @@
+//! Runs a target's daemons as children of the test, and asks its clients.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tribunal_harness::client::{Client, ClientError};
+use tribunal_harness::daemon::DaemonSpec;
+use tribunal_harness::node::NodeInfo;
+use tribunal_harness::target::Target;
+use tribunal_history::{NodeId, Observed, Op, RegisterOp, Value};
+
+/// Servers of a target, ended when dropped.
+pub(crate) struct Servers {
+    pub(crate) nodes: Vec<NodeInfo>,
+    children: Vec<(Child, DaemonSpec)>,
+    _dir: tempfile::TempDir,
+}
+
+impl Servers {
+    /// Starts `count` nodes on 127.0.0.`from` and up.
+    pub(crate) fn start(
+        target: &dyn Target,
+        count: u16,
+        from: u8,
+        program: Option<&str>,
+    ) -> Servers {
+        let dir = tempfile::tempdir().unwrap();
+        let nodes: Vec<NodeInfo> = (0..count)
+            .map(|id| NodeInfo {
+                id: NodeId(id),
+                name: format!("n{}", id + 1),
+                address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, from + id as u8)),
+                dir: dir.path().join(format!("n{}", id + 1)).to_str().unwrap().into(),
+            })
+            .collect();
+        let children = nodes
+            .iter()
+            .map(|node| {
+                let daemon = target.daemons(node, &nodes).remove(0);
+                std::fs::create_dir_all(&daemon.spec.dir).unwrap();
+                let mut spec = daemon.spec;
+                if let Some(program) = program {
+                    spec.argv[0] = program.into();
+                }
+                (spawn(&spec), spec)
+            })
+            .collect();
+        Servers { nodes, children, _dir: dir }
+    }
+
+    /// SIGKILL, and the wait for the end.
+    pub(crate) fn kill(&mut self, node: usize) {
+        self.children[node].0.kill().unwrap();
+        self.children[node].0.wait().unwrap();
+    }
+
+    /// Starts it again with the same line.
+    pub(crate) fn restart(&mut self, node: usize) {
+        let (child, spec) = &mut self.children[node];
+        *child = spawn(spec);
+    }
+
+    /// SIGSTOP or SIGCONT.
+    pub(crate) fn signal(&self, node: usize, name: &str) {
+        let pid = self.children[node].0.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        for (child, _) in &mut self.children {
+            // It may be gone already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn spawn(spec: &DaemonSpec) -> Child {
+    let mut command = Command::new(&spec.argv[0]);
+    command.args(&spec.argv[1..]).envs(spec.env.iter().cloned());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// A read's answer, or how it failed.
+pub(crate) async fn read(
+    client: &mut dyn Client,
+    key: &str,
+) -> Result<Observed<Value>, ClientError> {
+    let op = RegisterOp::Read { key: Value::text(key), value: Observed::Pending };
+    match ask(client, op).await? {
+        Op::Register(RegisterOp::Read { value, .. }) => Ok(value),
+        other => panic!("a read was answered by {other}"),
+    }
+}
+
+/// One attempt, with the deadline an executor would set.
+pub(crate) async fn ask(client: &mut dyn Client, op: RegisterOp) -> Result<Op, ClientError> {
+    let invoked = Op::Register(op);
+    match tokio::time::timeout(Duration::from_secs(5), client.invoke(&invoked)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(ClientError::indefinite(tribunal_history::ErrorClass::TIMEOUT, "5 s")),
+    }
+}
+
+/// A write.
+pub(crate) fn write(key: &str, value: i64) -> RegisterOp {
+    RegisterOp::Write { key: Value::text(key), value: Value::Int(value) }
+}
+
+/// A compare-and-set.
+pub(crate) fn cas(key: &str, from: impl Into<Option<i64>>, to: i64) -> RegisterOp {
+    let from = from.into().map_or(Value::Nil, Value::Int);
+    RegisterOp::Cas { key: Value::text(key), from, to: Value::Int(to) }
+}
+
+/// What every register target must do through each node of a healthy cluster.
+pub(crate) async fn registers_work(target: &dyn Target, servers: &Servers) {
+    for (i, node) in servers.nodes.iter().enumerate() {
+        let mut client = target.connect(node).await.unwrap();
+        let key = format!("k{i}");
+        assert_eq!(read(&mut *client, &key).await.unwrap(), Observed::Absent);
+        ask(&mut *client, cas(&key, None, 1)).await.unwrap();
+        for wrong in [cas(&key, None, 2), cas(&key, 7, 2)] {
+            let error = ask(&mut *client, wrong).await.unwrap_err();
+            assert!(
+                matches!(&error, ClientError::Definite { class, .. }
+                if *class == tribunal_history::ErrorClass::MISMATCH),
+                "{error}"
+            );
+        }
+        ask(&mut *client, cas(&key, 1, -3)).await.unwrap();
+        assert_eq!(read(&mut *client, &key).await.unwrap(), Observed::Present(Value::Int(-3)));
+        ask(&mut *client, write(&key, 9)).await.unwrap();
+        let other = &servers.nodes[(i + 1) % servers.nodes.len()];
+        let mut other = target.connect(other).await.unwrap();
+        assert_eq!(read(&mut *other, &key).await.unwrap(), Observed::Present(Value::Int(9)));
+    }
+}
