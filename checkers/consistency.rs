@@ -31,6 +31,9 @@ const RULED_OUT: [(AnomalyKind, Consistency); 2] = [
 ];
 
 impl Consistency {
+    /// Every model, strongest first.
+    pub const ALL: [Consistency; 4] = CHAIN;
+
     /// The name, as on the command line and in every format.
     pub fn name(self) -> &'static str {
         match self {

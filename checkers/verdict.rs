@@ -18,6 +18,15 @@ impl Verdict {
         verdicts.into_iter().max().unwrap_or(Verdict::Unknown)
     }
 
+    /// By its word. Any other word is no verdict, and so `Unknown`.
+    pub fn named(name: &str) -> Verdict {
+        match name {
+            "valid" => Verdict::Valid,
+            "invalid" => Verdict::Invalid,
+            _other => Verdict::Unknown,
+        }
+    }
+
     /// The word used in every format.
     pub fn name(self) -> &'static str {
         match self {

@@ -8,7 +8,7 @@ use tribunal_harness::seed::Stream;
 use tribunal_history::NodeId;
 
 use crate::schedule::empty;
-use crate::step::measure;
+use crate::step::{agent_id, measure};
 use crate::targets::Choice;
 
 /// See the module.
@@ -34,18 +34,18 @@ impl Nemesis for Kill {
     }
 
     async fn inject(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError> {
-        let kind = |daemon: String| FaultKind::Kill { daemon };
-        measure(cluster, "inject", it.id, process_requests(cluster, it, kind)).await
+        let kind = |daemon: &str| FaultKind::Kill { daemon: daemon.into() };
+        measure(cluster, "inject", it.id, inject_each(cluster, it, kind)).await
     }
 
     async fn verify(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError> {
-        let ask = |_| Body::Verify { fault: it.id };
-        measure(cluster, "verify", it.id, each(it, ask)).await
+        let ask = |fault, _: &str| Body::Verify { fault };
+        measure(cluster, "verify", it.id, each_daemon(cluster, it, ask)).await
     }
 
     async fn heal(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError> {
-        let ask = |_| Body::Heal { fault: it.id };
-        measure(cluster, "heal", it.id, each(it, ask)).await
+        let ask = |fault, _: &str| Body::Heal { fault };
+        measure(cluster, "heal", it.id, each_daemon(cluster, it, ask)).await
     }
 }
 
@@ -64,21 +64,28 @@ pub(crate) fn process_plan(
     Ok(Injection { targets, ..empty(kind, choice.name()) })
 }
 
-/// One `Inject` per target node. A node with several daemons gets one request for all of them,
-/// because a fault is one lease per node.
-pub(crate) fn process_requests(
+/// One `Inject` per daemon of each target node.
+pub(crate) fn inject_each(
     cluster: &Cluster,
     it: &Injection,
-    kind: impl Fn(String) -> FaultKind,
+    kind: impl Fn(&str) -> FaultKind,
 ) -> Vec<(NodeId, Body)> {
     let lease_ms = it.lease.as_millis() as u64;
-    each(it, |node| {
-        let daemon = cluster.nodes[usize::from(node.0)].daemons.join(",");
-        Body::Inject(Fault { id: it.id, lease_ms, kind: kind(daemon) })
-    })
+    each_daemon(cluster, it, |id, daemon| Body::Inject(Fault { id, lease_ms, kind: kind(daemon) }))
 }
 
-/// The same request to every target.
-pub(crate) fn each(it: &Injection, body: impl Fn(NodeId) -> Body) -> Vec<(NodeId, Body)> {
-    it.targets.iter().map(|node| (*node, body(*node))).collect()
+/// One request per daemon of each target node.
+pub(crate) fn each_daemon(
+    cluster: &Cluster,
+    it: &Injection,
+    body: impl Fn(u32, &str) -> Body,
+) -> Vec<(NodeId, Body)> {
+    let mut requests = Vec::new();
+    for node in &it.targets {
+        let daemons = cluster.nodes[usize::from(node.0)].link.daemons();
+        for (part, daemon) in daemons.iter().enumerate() {
+            requests.push((*node, body(agent_id(it.id, part), daemon)));
+        }
+    }
+    requests
 }

@@ -1,7 +1,7 @@
 //! Partition: packets between nodes are dropped at the receiver, in every protocol and family.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use async_trait::async_trait;
 use tribunal_agent::protocol::{Body, Fault, FaultKind, Flap, Reply};
@@ -12,7 +12,7 @@ use tribunal_history::NodeId;
 
 use crate::schedule::empty;
 use crate::shape::{Shape, isolate};
-use crate::step::{ask, measure, probe_address};
+use crate::step::{agent_id, ask, measure, peer_addresses, probe_address};
 
 /// Patience of one reachability probe. Longer than any healthy round trip on a busy machine.
 const PROBE_MS: u64 = 400;
@@ -54,9 +54,9 @@ impl Nemesis for Partition {
         let flap = it.flap.map(|(period_ms, duty_pct)| Flap { period_ms, duty_pct });
         let lease_ms = it.lease.as_millis() as u64;
         let requests = by_receiver(it).into_iter().map(|(node, senders)| {
-            let from = senders.iter().flat_map(|sender| addresses(cluster, *sender)).collect();
+            let from = senders.iter().flat_map(|sender| peer_addresses(cluster, *sender)).collect();
             let kind = FaultKind::Cut { from, to: Vec::new(), flap };
-            (node, Body::Inject(Fault { id: it.id, lease_ms, kind }))
+            (node, Body::Inject(Fault { id: agent_id(it.id, 0), lease_ms, kind }))
         });
         measure(cluster, "inject", it.id, requests.collect()).await
     }
@@ -69,7 +69,8 @@ impl Nemesis for Partition {
     async fn verify(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError> {
         let matrix = Matrix::measure(cluster, it).await;
         let receivers = by_receiver(it).into_keys();
-        let requests = receivers.map(|node| (node, Body::Verify { fault: it.id })).collect();
+        let requests =
+            receivers.map(|node| (node, Body::Verify { fault: agent_id(it.id, 0) })).collect();
         let mut evidence = measure(cluster, "verify", it.id, requests).await?;
         let differing =
             matrix.differing(|i, j| !it.cuts.contains(&(i, j)) && !it.cuts.contains(&(j, i)));
@@ -82,7 +83,8 @@ impl Nemesis for Partition {
 
     async fn heal(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError> {
         let receivers = by_receiver(it).into_keys();
-        let requests = receivers.map(|node| (node, Body::Heal { fault: it.id })).collect();
+        let requests =
+            receivers.map(|node| (node, Body::Heal { fault: agent_id(it.id, 0) })).collect();
         measure(cluster, "heal", it.id, requests).await
     }
 }
@@ -96,11 +98,6 @@ fn by_receiver(it: &Injection) -> BTreeMap<NodeId, Vec<NodeId>> {
     receivers
 }
 
-/// Every address of a node, so that no family and no second interface leaks.
-fn addresses(cluster: &Cluster, node: NodeId) -> Vec<IpAddr> {
-    cluster.nodes[usize::from(node.0)].peer_addresses()
-}
-
 /// Which pairs of nodes can make a round trip.
 struct Matrix {
     pairs: Vec<(NodeId, NodeId, Result<bool, String>)>,
@@ -111,7 +108,7 @@ impl Matrix {
     async fn measure(cluster: &Cluster, it: &Injection) -> Matrix {
         let all: Vec<NodeId> = cluster.nodes.iter().map(|node| node.info.id).collect();
         let others = |node: NodeId| all.iter().copied().filter(move |other| *other != node);
-        let probe = |node: NodeId| probe_address(&cluster.nodes[usize::from(node.0)]);
+        let probe = |node: NodeId| probe_address(cluster, node);
         let mut askers: Vec<NodeId> = it.cuts.iter().flat_map(|(i, j)| [*i, *j]).collect();
         askers.sort_unstable();
         askers.dedup();

@@ -9,7 +9,7 @@ use tribunal_harness::cluster::Cluster;
 use tribunal_harness::nemesis::{ClusterView, Evidence, Injection, Nemesis, NemesisError};
 use tribunal_harness::seed::Stream;
 
-use crate::kill::{each, process_plan, process_requests};
+use crate::kill::{each_daemon, inject_each, process_plan};
 use crate::step::measure;
 use crate::targets::Choice;
 
@@ -36,17 +36,17 @@ impl Nemesis for Pause {
     }
 
     async fn inject(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError> {
-        let kind = |daemon: String| FaultKind::Pause { daemon };
-        measure(cluster, "inject", it.id, process_requests(cluster, it, kind)).await
+        let kind = |daemon: &str| FaultKind::Pause { daemon: daemon.into() };
+        measure(cluster, "inject", it.id, inject_each(cluster, it, kind)).await
     }
 
     async fn verify(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError> {
-        let ask = |_| Body::Verify { fault: it.id };
-        measure(cluster, "verify", it.id, each(it, ask)).await
+        let ask = |fault, _: &str| Body::Verify { fault };
+        measure(cluster, "verify", it.id, each_daemon(cluster, it, ask)).await
     }
 
     async fn heal(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError> {
-        let ask = |_| Body::Heal { fault: it.id };
-        measure(cluster, "heal", it.id, each(it, ask)).await
+        let ask = |fault, _: &str| Body::Heal { fault };
+        measure(cluster, "heal", it.id, each_daemon(cluster, it, ask)).await
     }
 }

@@ -156,7 +156,8 @@ fn down(injection: &Injection, n: usize) -> Vec<NodeId> {
 }
 
 /// Windows that would take down more nodes than the guard allows, together with those accepted
-/// before them, lose targets from the end; a window with nobody left, or with cuts, is refused.
+/// before them, lose targets from the end; one with nobody left hits a node that is down already.
+/// A window with cuts is refused.
 fn keep(windows: &mut [Planned], guard: Guard, view: &ClusterView) {
     let n = view.nodes;
     for at in 0..windows.len() {
@@ -184,6 +185,10 @@ fn keep(windows: &mut [Planned], guard: Guard, view: &ClusterView) {
         if injection.cuts.is_empty() && !injection.targets.is_empty() {
             while !injection.targets.is_empty() && !fits(&injection.targets) {
                 injection.targets.pop();
+            }
+            // Nodes that are down already may be hit once more: nobody else goes down for it.
+            if injection.targets.is_empty() {
+                injection.targets.extend(busy.first());
             }
             if !injection.targets.is_empty() {
                 continue;

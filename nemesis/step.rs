@@ -1,20 +1,44 @@
 //! One request to each of several nodes at once, and what came back.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tribunal_agent::protocol::{Body, Measured, Reply};
-use tribunal_harness::cluster::{Cluster, Node};
+use tribunal_harness::cluster::Cluster;
 use tribunal_harness::nemesis::{Evidence, NemesisError};
 use tribunal_history::NodeId;
 
 /// Patience for one request about a fault.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Most daemons of one node that a fault can concern.
+const PARTS: u32 = 64;
+
+/// The number under which an agent keeps one part of a fault: agents keep one lease for each
+/// number, and a fault may concern several daemons of one node.
+pub(crate) fn agent_id(fault: u32, part: usize) -> u32 {
+    fault * PARTS + part as u32 % PARTS
+}
+
 /// Where a node answers reachability probes from its peers.
-pub(crate) fn probe_address(node: &Node) -> SocketAddr {
-    SocketAddr::new(node.info.address, node.hello.probe_port)
+pub(crate) fn probe_address(cluster: &Cluster, node: NodeId) -> SocketAddr {
+    let at = usize::from(node.0);
+    SocketAddr::new(cluster.nodes[at].info.address, cluster.hellos[at].probe_port)
+}
+
+/// Every address at which peers may meet a node: the inventory's, and those of its interfaces,
+/// without the one that only controllers use. A missed address would be a leak of every cut.
+pub(crate) fn peer_addresses(cluster: &Cluster, node: NodeId) -> Vec<IpAddr> {
+    let at = usize::from(node.0);
+    let control = cluster.hellos[at].ssh.map(|ssh| ssh.ip());
+    let mut all = vec![cluster.nodes[at].info.address];
+    for address in &cluster.hellos[at].addresses {
+        if Some(*address) != control && !all.contains(address) {
+            all.push(*address);
+        }
+    }
+    all
 }
 
 /// Asks every node at once; answers come in the order asked.

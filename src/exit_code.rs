@@ -85,7 +85,6 @@ impl std::error::Error for Trouble {}
 #[cfg(test)]
 mod tests {
     use super::ExitCode::{Anomaly, Bug, Held, Infrastructure, Unknown, Usage, Vacuous};
-    use super::*;
 
     #[test]
     fn all_pairs_follow_the_precedence() {

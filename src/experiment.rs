@@ -67,7 +67,7 @@ impl Experiment {
             target_options,
             bugs: if args.bug.is_empty() { suite.target.bugs.clone() } else { args.bug.clone() },
             nodes: text(&args.nodes, &suite.cluster.nodes, "local:5"),
-            host_keys: text(&args.host_keys, &suite.cluster.host_keys, "tofu"),
+            host_keys: text(&args.host_keys, &suite.cluster.host_keys, ""),
             concurrency: args.concurrency.clone().or(concurrency).unwrap_or("2n".into()),
             rate: rate(args.rate.or(load.rate))?,
             time: time(file, "--time", &args.time, &load.time, "30s")?,

@@ -1,9 +1,80 @@
 //! The composition root: the only place that knows every crate.
 
+mod check;
 mod cli;
+mod demo;
+mod doctor;
 mod exit_code;
 mod experiment;
+mod heal;
+mod judge;
+mod lab;
+mod list;
+mod plan;
+mod progress;
+mod report;
+mod run;
 mod suite;
 mod units;
 
-fn main() {}
+use clap::Parser;
+use clap::error::ErrorKind;
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Command};
+use exit_code::{ExitCode, Trouble};
+
+fn main() -> std::process::ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error).into(),
+    };
+    let level = match (cli.quiet, cli.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "info",
+        (false, _) => "debug",
+    };
+    let filter = EnvFilter::try_from_env("TRIBUNAL_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(!plain && std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .without_time()
+        .with_target(false)
+        .init();
+    match dispatch(&cli) {
+        Ok(code) => code.into(),
+        Err(trouble) => {
+            eprintln!("tribunal: error: {trouble}");
+            trouble.code.into()
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<ExitCode, Trouble> {
+    match &cli.command {
+        Command::Run(args) => run::run(cli, args),
+        Command::Plan(args) => plan::plan(args),
+        Command::Check(args) => check::check(args),
+        Command::Report { run } => report::report(run, &cli.runs_dir),
+        Command::List { what } => list::list(cli, *what),
+        Command::Heal(args) => heal::heal(args),
+        Command::Doctor(args) => doctor::doctor(args),
+        Command::Demo(args) => demo::demo(cli, args),
+        Command::Up(args) => lab::up(args),
+        Command::Down { inventory } => lab::down(inventory),
+        Command::Keep { dir, nodes } => lab::keep(dir, *nodes),
+    }
+}
+
+/// clap ends with 2 on a usage error; 2 means *unknown* here.
+fn usage(error: &clap::Error) -> ExitCode {
+    // A closed stdout or stderr leaves nobody to tell.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::Held,
+        _ => ExitCode::Usage,
+    }
+}

@@ -154,7 +154,8 @@ impl SuiteFile {
 
 /// `file:line:column`, counted from 1.
 fn position(path: &str, text: &str, at: usize) -> String {
-    let before = &text[..text.floor_char_boundary(at)];
+    let end = (0..=at.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    let before = &text[..end.unwrap_or(0)];
     let line = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
     format!("{path}:{line}:{column}")

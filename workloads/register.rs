@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use tribunal_checkers::Checker;
 use tribunal_checkers::linearizable::{Dialect, Linearizable, ModelChoice};
+use tribunal_checkers::stats::Stats;
+use tribunal_checkers::vacuity::Vacuity;
 use tribunal_harness::generator::{
     Context, Gen, Generator, Keys, Next, Observation, concat, each_slot, independent_concurrent,
     limit, on_slots, sequence, stagger, until_ok,
@@ -89,9 +91,8 @@ fn values(setting: &Setting) -> Result<fn(&Value) -> Values, WorkloadError> {
 }
 
 fn checkers() -> Vec<Box<dyn Checker>> {
-    let linearizable =
-        Linearizable::new(ModelChoice::CasRegister, Dialect::TRIBUNAL, Value::Nil);
-    vec![Box::new(linearizable)]
+    let linearizable = Linearizable::new(ModelChoice::CasRegister, Dialect::TRIBUNAL, Value::Nil);
+    vec![Box::new(linearizable), Box::new(Stats::default()), Box::new(Vacuity)]
 }
 
 /// On one client of each node: every touched key is read until the node answers.

@@ -1,3 +1,5 @@
+//! Inventories as people write them, and what is said about mistakes.
+
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};

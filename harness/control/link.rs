@@ -116,7 +116,7 @@ impl Link {
     }
 
     /// Daemons that were started through this link.
-    pub(crate) fn daemons(&self) -> BTreeSet<String> {
+    pub fn daemons(&self) -> BTreeSet<String> {
         self.0.daemons.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

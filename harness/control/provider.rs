@@ -81,7 +81,7 @@ impl Provider {
     /// Number of nodes, reading files but touching no node: what a dry run may know.
     ///
     /// # Errors
-    /// As [`Provider::inventory`].
+    /// As reading the inventory.
     pub fn count(&self) -> Result<usize, ClusterError> {
         match self {
             Provider::Local(count) | Provider::Processes(count) => Ok(*count),

@@ -1,4 +1,5 @@
-//! The plan: which operations a seed will ask for, and when, if every answer takes its nominal time.
+//! The plan: which operations a seed will ask for, and when, if every answer takes its nominal
+//! time.
 
 use std::fmt;
 

@@ -2,7 +2,8 @@
 //!
 //! Prints one line per codec: median of several rounds, in MB/s (10^6 bytes) and events/s of one
 //! core. Time is what the kernel says the thread spent on the processor, so that a busy machine
-//! does not count as a slow codec. Without `--bench` (as `cargo test --benches` calls it) it only shows that
+//! does not count as a slow codec. Without `--bench` (as `cargo test --benches` calls it) it only
+//! shows that
 //! every codec still runs.
 
 use std::hint::black_box;

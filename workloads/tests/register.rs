@@ -34,11 +34,11 @@ fn simulate(workload: Workload, machine: Machine, seed: u64) -> (History, Worklo
 
 fn verdicts(history: &History, workload: &Workload) -> Vec<(String, Verdict)> {
     let budget = Budget::unlimited();
-    let judge = |checker: &Box<dyn tribunal_checkers::Checker>| {
+    let judge = |checker: &dyn tribunal_checkers::Checker| {
         let report = checker.check(history, &budget).unwrap_or_else(|error| panic!("{error}"));
         (checker.name().to_string(), report.verdict)
     };
-    workload.checkers.iter().map(judge).collect()
+    workload.checkers.iter().map(|checker| judge(checker.as_ref())).collect()
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn stale() -> Machine {
                 reads += 1;
                 let old = before.get(&key).cloned().unwrap_or(Observed::Absent);
                 let stale = RegisterOp::Read { key, value: old };
-                Ok(if reads % 50 == 0 { Op::Register(stale) } else { answer })
+                Ok(if reads.is_multiple_of(50) { Op::Register(stale) } else { answer })
             }
             RegisterOp::Write { key, value } | RegisterOp::Cas { key, to: value, .. } => {
                 let old = now.insert(key.clone(), Observed::Present(value));

@@ -33,6 +33,13 @@ pub struct Torn {
     pub reason: String,
 }
 
+impl std::fmt::Display for Torn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Torn { at_byte, kept_events, reason } = self;
+        write!(f, "torn at byte {at_byte} ({reason}); the {kept_events} events before it are kept")
+    }
+}
+
 /// A native log, read as far as it is intact.
 #[derive(Debug)]
 pub struct LogFile {

@@ -15,6 +15,9 @@ const FUNCTION_LIMIT: usize = 70;
 
 /// Whether a file holds tests, fuzzers or benchmarks only.
 pub(super) fn is_test(path: &str) -> bool {
+    if path.ends_with("_tests.rs") {
+        return true;
+    }
     let mut parts = path.split('/');
     parts.any(|part| matches!(part, "tests" | "fuzz" | "benches" | "tests.rs"))
 }

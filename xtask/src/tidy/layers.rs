@@ -68,7 +68,8 @@ struct Dependency {
 pub(super) fn check(all: &mut Vec<Complaint>) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["metadata", "--format-version", "1", "--locked"])
+        .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
         .current_dir(root())
         .output()
         .context("starting cargo metadata")?;
@@ -124,7 +125,8 @@ fn check_foreign(package: &Package, complain: &mut impl FnMut(String, String)) {
             complain(format!("crate {name} in Cargo.lock"), (*instead).into());
         }
     }
-    if package.version.contains('-') {
+    let release = package.version.split('+').next().unwrap_or_default();
+    if release.contains('-') {
         let what = format!("pre-release {} {} in Cargo.lock", package.name, package.version);
         complain(what, "a stable version".into());
     }

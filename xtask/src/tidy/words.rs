@@ -3,8 +3,8 @@
 use super::Complaint;
 
 const BANNED: &[(&str, &str)] = &[
-    ("/home/", "a path relative to the repository"),
-    ("/root/.cargo", "a path relative to the repository"),
+    ("/work/", "a path relative to the repository"),
+    ("/farm/", "a path relative to the repository"),
 ];
 
 /// Checks one text file.

@@ -1,0 +1,74 @@
+//! `tribunal heal`: removes every fault any run left. Safe at any time, and twice.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tribunal_harness::cluster::{Claim, Cluster, Provider, UpOptions};
+use tribunal_nemesis::schedule::LEASE;
+
+use crate::cli::{HealArgs, NodesArgs};
+use crate::exit_code::{ExitCode, Trouble};
+use crate::run::{host_keys, print, trouble};
+
+/// Patience for one step on all nodes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The subcommand: every node is tried, whatever becomes of its neighbours.
+pub(crate) fn heal(args: &HealArgs) -> Result<ExitCode, Trouble> {
+    let (cluster, runtime) = attach(&args.nodes)?;
+    let mut code = ExitCode::Held;
+    let mut lines = Vec::new();
+    let mut objects = Vec::new();
+    if args.force {
+        let claim = Claim {
+            run: format!("{:08x}", std::process::id()),
+            controller: format!("heal (pid {})", std::process::id()),
+            lease: LEASE,
+            force: true,
+        };
+        if let Err(error) = runtime.block_on(cluster.claim(&claim, PATIENCE)) {
+            eprintln!("tribunal: error: {error}");
+            code = code.and(ExitCode::Infrastructure);
+        }
+    }
+    for (node, result) in runtime.block_on(cluster.heal_all(PATIENCE)) {
+        match result {
+            Ok(undone) => {
+                objects.push(json!({ "node": node, "healed": undone }));
+                let words = match undone.is_empty() {
+                    true => "nothing to heal".to_string(),
+                    false => undone.join("; "),
+                };
+                lines.push(format!("{node}: {words}"));
+            }
+            Err(error) => {
+                objects.push(json!({ "node": node, "error": error.to_string() }));
+                eprintln!("tribunal: error: {error}");
+                code = code.and(ExitCode::Infrastructure);
+            }
+        }
+    }
+    for problem in cluster.close(PATIENCE) {
+        eprintln!("tribunal: {problem}");
+    }
+    let text = match args.nodes.json {
+        true => serde_json::to_string_pretty(&objects).map_err(Trouble::bug)?,
+        false => lines.join("\n"),
+    };
+    print(&text)?;
+    Ok(code)
+}
+
+/// The nodes and their agents, without a claim.
+pub(crate) fn attach(args: &NodesArgs) -> Result<(Cluster, tokio::runtime::Runtime), Trouble> {
+    let provider: Provider = args.nodes.parse().map_err(trouble)?;
+    let scratch = std::env::temp_dir().join(format!("tribunal-{}", std::process::id()));
+    let mut options = UpOptions::new(scratch).map_err(trouble)?;
+    options.host_keys = host_keys(args.host_keys.as_deref().unwrap_or(""))?;
+    let cluster = Cluster::up(&provider, &options).map_err(trouble)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Trouble::infra(format!("start a runtime: {error}")))?;
+    Ok((cluster, runtime))
+}

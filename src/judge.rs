@@ -1,0 +1,118 @@
+//! Asks every checker, within a budget whose clock is ours.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use tribunal_checkers::{Budget, CheckError, Checker, Cost, Coverage, ReasonClass, Report};
+use tribunal_history::History;
+use tribunal_results::Answer;
+
+/// What a judgement may take, over all checkers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) time: Duration,
+    pub(crate) bytes: u64,
+}
+
+/// Every checker's answer, in order. A checker that panics has answered nothing: unknown.
+pub(crate) fn judge(
+    history: &History,
+    checkers: &[Box<dyn Checker>],
+    limits: Limits,
+) -> Vec<Answer> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let budget = Budget::unlimited().with_bytes(limits.bytes).with_threads(threads);
+    thread::scope(|scope| {
+        let (done, finished) = mpsc::channel::<()>();
+        let watched = budget.clone();
+        scope.spawn(move || {
+            if finished.recv_timeout(limits.time) == Err(RecvTimeoutError::Timeout) {
+                watched.cancel();
+            }
+        });
+        let answers = checkers.iter().map(|checker| answer(history, checker.as_ref(), &budget));
+        let answers = answers.collect();
+        drop(done);
+        answers
+    })
+}
+
+fn answer(history: &History, checker: &dyn Checker, budget: &Budget) -> Answer {
+    let name = checker.name().to_string();
+    let result = catch_unwind(AssertUnwindSafe(|| checker.check(history, budget)));
+    let report = result.unwrap_or_else(|panic| Ok(crashed(&name, panic.as_ref())));
+    (name, report)
+}
+
+fn crashed(name: &str, panic: &(dyn std::any::Any + Send)) -> Report {
+    let words = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    let reason = format!("checker {name} crashed: {words}");
+    Report::unknown(ReasonClass::Undecided, reason, Coverage::default(), Cost::default())
+}
+
+/// Whether a checker said that it contradicted itself: our defect, exit 70.
+pub(crate) fn internal_error(answers: &[Answer]) -> Option<String> {
+    answers.iter().find_map(|(_, answer)| match answer {
+        Err(error @ CheckError::Internal { .. }) => Some(error.to_string()),
+        Err(CheckError::Unsupported { .. }) | Ok(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use tribunal_checkers::Verdict;
+    use tribunal_history::Builder;
+
+    use super::*;
+
+    struct Crashing;
+    struct Endless;
+
+    impl Checker for Crashing {
+        fn name(&self) -> &str {
+            "crashing"
+        }
+
+        fn check(&self, _: &History, _: &Budget) -> Result<Report, CheckError> {
+            panic!("on purpose")
+        }
+    }
+
+    impl Checker for Endless {
+        fn name(&self) -> &str {
+            "endless"
+        }
+
+        fn check(&self, _: &History, budget: &Budget) -> Result<Report, CheckError> {
+            while !budget.is_cancelled() {
+                thread::yield_now();
+            }
+            let (class, cost) = (ReasonClass::Undecided, Cost::default());
+            Ok(Report::unknown(class, "out of time", Coverage::default(), cost))
+        }
+    }
+
+    #[test]
+    fn a_crashed_checker_is_unknown_and_hides_no_other() {
+        let history = Builder::as_given().finish();
+        let limits = Limits { time: Duration::from_millis(50), bytes: 1 << 20 };
+        let checkers: Vec<Box<dyn Checker>> = vec![Box::new(Crashing), Box::new(Endless)];
+        let start = Instant::now();
+        let answers = judge(&history, &checkers, limits);
+        assert!(start.elapsed() < Duration::from_secs(5), "the budget's clock ends it");
+        for (name, answer) in &answers {
+            let report = answer.as_ref().expect("a report");
+            assert_eq!(report.verdict, Verdict::Unknown, "{name}");
+        }
+        let reason = answers[0].1.as_ref().ok().and_then(|report| report.reason.clone());
+        assert_eq!(reason.as_deref(), Some("checker crashing crashed: on purpose"));
+    }
+}

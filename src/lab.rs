@@ -1,0 +1,48 @@
+//! `tribunal up` and `down`: local nodes that stay, handed to runs as an inventory.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tribunal_harness::cluster::Provider;
+use tribunal_harness::control::AgentBinary;
+use tribunal_harness::control::local::lab;
+
+use crate::cli::UpArgs;
+use crate::exit_code::{ExitCode, Trouble};
+use crate::run::{print, trouble};
+
+/// Name of the inventory in a lab's directory.
+const INVENTORY: &str = "inventory.toml";
+
+/// Starts a keeper and prints its inventory.
+pub(crate) fn up(args: &UpArgs) -> Result<ExitCode, Trouble> {
+    let Provider::Local(nodes) = args.nodes.parse().map_err(trouble)? else {
+        return Err(Trouble::usage(format!("--nodes {}: only local:N can be kept", args.nodes)));
+    };
+    let shown = args.dir.display();
+    std::fs::create_dir_all(&args.dir)
+        .map_err(|error| Trouble::infra(format!("make {shown}: {error}")))?;
+    let dir = args.dir.canonicalize().map_err(Trouble::infra)?;
+    let program = std::env::current_exe()
+        .map_err(|error| Trouble::infra(format!("find this program: {error}")))?;
+    let mut keeper = std::process::Command::new(program);
+    keeper.arg("keep").arg(&dir).arg(nodes.to_string());
+    let inventory = dir.join(INVENTORY);
+    lab::up(keeper, &inventory, &dir.join("keeper.log"), Duration::from_secs(60))
+        .map_err(trouble)?;
+    print(&inventory.display().to_string())?;
+    Ok(ExitCode::Held)
+}
+
+/// Takes the lab behind an inventory down.
+pub(crate) fn down(inventory: &Path) -> Result<ExitCode, Trouble> {
+    lab::down(inventory).map_err(trouble)?;
+    Ok(ExitCode::Held)
+}
+
+/// The keeper: lives as long as its nodes.
+pub(crate) fn keep(dir: &Path, nodes: usize) -> Result<ExitCode, Trouble> {
+    let agent = AgentBinary::find().map_err(trouble)?;
+    lab::keep(nodes, &dir.join("state"), &dir.join(INVENTORY), &agent).map_err(trouble)?;
+    Ok(ExitCode::Held)
+}

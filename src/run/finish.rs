@@ -1,0 +1,186 @@
+//! Judging, report, and what a person sees of it.
+
+use std::io::IsTerminal;
+use std::time::SystemTime;
+
+use tribunal_history::codec::native::read_log;
+use tribunal_history::{FaultEvent, History};
+use tribunal_results::class::{Class, Expected, expect_anomaly};
+use tribunal_results::store::{self, RunDir, Runs};
+use tribunal_results::{Answer, HumanOptions, RunInfo, RunReport, assemble, html, human};
+
+use super::load::Told;
+use super::setup::Stage;
+use super::{Finished, Request};
+use crate::exit_code::{ExitCode, Trouble};
+use crate::judge::{self, Limits};
+
+/// The run's directory: new below the runs, or the one asked for.
+pub(super) fn directory(request: &Request) -> Result<RunDir, Trouble> {
+    let dir = match &request.out {
+        None => {
+            let runs = Runs::at(&request.runs_dir);
+            runs.create(&request.experiment.name, SystemTime::now()).map_err(Trouble::infra)?
+        }
+        Some(path) => {
+            let shown = path.display();
+            std::fs::create_dir_all(path)
+                .map_err(|error| Trouble::infra(format!("make {shown}: {error}")))?;
+            if path.join(store::HISTORY).exists() {
+                return Err(Trouble::usage(format!(
+                    "--out {shown} holds a run already; name another directory"
+                )));
+            }
+            RunDir::open(path).map_err(Trouble::infra)?
+        }
+    };
+    if !request.suite_text.is_empty() {
+        dir.write(store::SUITE, request.suite_text.as_bytes()).map_err(Trouble::infra)?;
+    }
+    Ok(dir)
+}
+
+/// Phases 12 and 13: the history is read back from the disk and judged; logs are collected
+/// meanwhile; whatever of the artefacts can be written is written.
+pub(super) fn judge_and_report(
+    request: &Request,
+    stage: &Stage,
+    dir: RunDir,
+    mut info: RunInfo,
+    told: Told,
+) -> Result<Finished, Trouble> {
+    info.environment.failures.extend(told.failures);
+    let logs = stage.control.spawn(stage.collect_logs(&dir));
+    request.voice.now("judging");
+    let history = read_back(&dir, &mut info)?;
+    info.environment.duration_ns = history.end().0;
+    let experiment = &request.experiment;
+    let limits = Limits { time: experiment.check_time, bytes: experiment.check_memory };
+    let answers = judge::judge(&history, &stage.workload.checkers, limits);
+    for warning in stage.control.block_on(logs).unwrap_or_else(|panic| vec![panic.to_string()]) {
+        let code = "logs".to_string();
+        info.environment.warnings.push(tribunal_results::Warning { code, text: warning });
+    }
+    dir.save_environment(&info.environment).map_err(Trouble::infra)?;
+    let report = write(&dir, &info, &history, &answers, request)?;
+    let code = code(request, &report, &answers);
+    Ok(Finished { dir, report, code })
+}
+
+/// What is on the disk is what is judged: nothing that was not recorded counts.
+fn read_back(dir: &RunDir, info: &mut RunInfo) -> Result<History, Trouble> {
+    let path = dir.file(store::HISTORY);
+    let shown = path.display();
+    let bytes =
+        std::fs::read(&path).map_err(|error| Trouble::infra(format!("read {shown}: {error}")))?;
+    let log = read_log(&bytes).map_err(|error| Trouble::bug(format!("{shown}: {error}")))?;
+    if let Some(torn) = &log.torn {
+        info.environment.failures.push(format!("{shown} is damaged: {torn}"));
+    }
+    Ok(log.history)
+}
+
+/// Verdicts, page and fault track.
+pub(crate) fn write_artefacts(
+    dir: &RunDir,
+    info: &RunInfo,
+    history: &History,
+    answers: &[Answer],
+) -> Result<RunReport, Trouble> {
+    let report = assemble(info, history, answers);
+    dir.save_verdicts(&report).map_err(Trouble::infra)?;
+    dir.write(store::FAULTS, fault_lines(history).as_bytes()).map_err(Trouble::infra)?;
+    let page = html(&report, history);
+    dir.save_page(&page.text).map_err(Trouble::infra)?;
+    Ok(report)
+}
+
+/// The fault track, one object a line.
+fn fault_lines(history: &History) -> String {
+    let line = |fault: &FaultEvent| {
+        let detail = serde_json::from_str(&fault.detail);
+        let detail: serde_json::Value = detail.unwrap_or_else(|_| fault.detail.clone().into());
+        let object = serde_json::json!({
+            "time_ns": fault.time.0,
+            "fault": fault.fault,
+            "edge": fault.edge.name(),
+            "kind": fault.kind,
+            "nodes": fault.nodes,
+            "detail": detail,
+        });
+        format!("{object}\n")
+    };
+    history.faults().iter().map(line).collect()
+}
+
+fn write(
+    dir: &RunDir,
+    info: &RunInfo,
+    history: &History,
+    answers: &[Answer],
+    request: &Request,
+) -> Result<RunReport, Trouble> {
+    request.voice.now("writing the report");
+    write_artefacts(dir, info, history, answers)
+}
+
+/// The exit code of a run, with the expectation of a negative suite.
+fn code(request: &Request, report: &RunReport, answers: &[Answer]) -> ExitCode {
+    if let Some(error) = judge::internal_error(answers) {
+        request.voice.say(error);
+        return ExitCode::Bug;
+    }
+    if !request.experiment.expect_anomaly {
+        return of_class(report.class);
+    }
+    let (code, words) = expect_anomaly(report.class, &report.kinds(), &Expected::Any);
+    request.voice.say(words);
+    match code {
+        0 => ExitCode::Held,
+        1 => ExitCode::Anomaly,
+        _ => of_class(report.class),
+    }
+}
+
+/// The one place where a class becomes an exit code.
+pub(crate) fn of_class(class: Class) -> ExitCode {
+    match class {
+        Class::Pass => ExitCode::Held,
+        Class::Anomaly => ExitCode::Anomaly,
+        Class::Unknown => ExitCode::Unknown,
+        Class::Vacuous => ExitCode::Vacuous,
+        Class::Infra => ExitCode::Infrastructure,
+    }
+}
+
+/// The result on stdout.
+pub(crate) fn show(finished: &Finished, json: bool) -> Result<(), Trouble> {
+    let text = if json {
+        finished.report.to_json()
+    } else {
+        let path = finished.dir.file(store::REPORT).display().to_string();
+        human(&finished.report, &HumanOptions { color: color(), report_path: Some(path) })
+    };
+    print(&text)
+}
+
+/// Whether stdout may be coloured.
+pub(crate) fn color() -> bool {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    forced || (!plain && std::io::stdout().is_terminal())
+}
+
+/// Writes a result. A reader that has seen enough (`| head`) is no error.
+pub(crate) fn print(text: &str) -> Result<(), Trouble> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let newline = if text.ends_with('\n') { "" } else { "\n" };
+    let result = write!(out, "{text}{newline}").and_then(|()| out.flush());
+    match result {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Trouble::infra(format!("write to stdout: {error}")))
+        }
+        Err(_) | Ok(()) => Ok(()),
+    }
+}

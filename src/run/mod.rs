@@ -1,0 +1,139 @@
+//! `tribunal run`: from a suite to a verdict. One function per phase, in the order of
+//! docs/ARCHITECTURE.md: nothing that fails later loses what came before.
+
+mod finish;
+mod interrupt;
+mod load;
+mod setup;
+
+use std::path::PathBuf;
+
+use tribunal_results::store::RunDir;
+use tribunal_results::{RunInfo, RunReport};
+use tribunal_workloads::Setting;
+
+use crate::cli::{Cli, RunArgs};
+use crate::exit_code::{ExitCode, Trouble};
+use crate::experiment::Experiment;
+use crate::progress::Voice;
+use crate::suite::SuiteFile;
+
+pub(crate) use finish::{color, of_class, print, show, write_artefacts};
+pub(crate) use setup::{host_keys, trouble};
+
+/// A run before it begins.
+pub(crate) struct Request {
+    pub(crate) experiment: Experiment,
+    pub(crate) suite_text: String,
+    pub(crate) seed: u64,
+    pub(crate) runs_dir: PathBuf,
+    pub(crate) out: Option<PathBuf>,
+    /// The line that asks for the same run again.
+    pub(crate) repro: String,
+    pub(crate) voice: Voice,
+}
+
+/// A run that was judged.
+pub(crate) struct Finished {
+    pub(crate) dir: RunDir,
+    pub(crate) report: RunReport,
+    pub(crate) code: ExitCode,
+}
+
+/// The subcommand.
+pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Trouble> {
+    let file = match &args.suite {
+        Some(path) => SuiteFile::read(path)?,
+        None => SuiteFile::default(),
+    };
+    let experiment = Experiment::resolve(args, &file)?;
+    let seed = args.seed.unwrap_or_else(fresh_seed);
+    let request = Request {
+        repro: repro(args, &experiment, seed),
+        experiment,
+        suite_text: file.text,
+        seed,
+        runs_dir: cli.runs_dir.clone(),
+        out: args.out.clone(),
+        voice: Voice::new(cli.quiet),
+    };
+    let finished = execute(&request)?;
+    show(&finished, args.json)?;
+    Ok(finished.code)
+}
+
+/// Carries a run out, from set-up to report.
+pub(crate) fn execute(request: &Request) -> Result<Finished, Trouble> {
+    let voice = &request.voice;
+    voice.say(format!(
+        "seed {} · {} on {} · {} · {} s",
+        request.seed,
+        request.experiment.target,
+        request.experiment.nodes,
+        request.experiment.workload,
+        request.experiment.time.as_secs_f64(),
+    ));
+    let dir = finish::directory(request)?;
+    let mut info = RunInfo::default();
+    let stage = setup::set_up(request, &dir, &mut info)?;
+    let told = load::drive(request, &stage, &mut info);
+    let finished = finish::judge_and_report(request, &stage, dir, info, told);
+    voice.now("taking the cluster down");
+    let problems = stage.tear_down();
+    voice.end();
+    for problem in problems {
+        voice.say(format!("teardown: {problem}"));
+    }
+    finished
+}
+
+/// What a workload may know.
+pub(crate) fn setting(experiment: &Experiment, nodes: usize) -> Result<Setting, Trouble> {
+    Ok(Setting {
+        nodes,
+        concurrency: experiment.clients(nodes)?,
+        rate: experiment.rate,
+        options: experiment.workload_options.clone(),
+    })
+}
+
+/// A seed nobody chose. The only number that does not descend from the seed.
+pub(crate) fn fresh_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish() >> 32
+}
+
+/// The command that asks for the same run: the suite and every flag that was given.
+fn repro(args: &RunArgs, experiment: &Experiment, seed: u64) -> String {
+    let mut words = vec!["tribunal".to_string(), "run".into()];
+    words.extend(args.suite.as_ref().map(|suite| suite.display().to_string()));
+    let mut flag = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            words.push(format!("--{name}"));
+            words.push(value);
+        }
+    };
+    flag("target", args.target.clone());
+    flag("workload", args.workload.clone());
+    flag("nemesis", args.nemesis.as_ref().map(|kinds| kinds.join(",")));
+    flag("nodes", Some(experiment.nodes.clone()));
+    flag("time", args.time.clone());
+    flag("concurrency", args.concurrency.clone());
+    flag("rate", args.rate.map(|rate| rate.to_string()));
+    for bug in &args.bug {
+        flag("bug", Some(bug.clone()));
+    }
+    for option in &args.options {
+        flag("option", Some(option.clone()));
+    }
+    for option in &args.workload_options {
+        flag("workload-option", Some(option.clone()));
+    }
+    flag("seed", Some(seed.to_string()));
+    let quote =
+        |word: String| match word.chars().all(|c| c.is_alphanumeric() || "-_./:=,+".contains(c)) {
+            true => word,
+            false => format!("'{}'", word.replace('\'', "'\\''")),
+        };
+    words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
+}

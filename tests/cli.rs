@@ -1,0 +1,154 @@
+//! The program as its users meet it: exit codes, streams, and errors that say what to do.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+fn tribunal(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tribunal"))
+        .args(args)
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the binary starts")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it was not killed")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn file(dir: &TempDir, name: &str, text: &str) -> PathBuf {
+    let path = dir.path().join(name);
+    std::fs::write(&path, text).expect("scratch files can be written");
+    path
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("scratch paths are text")
+}
+
+const VALID: &str = "{:process 0, :type :invoke, :f :write, :value 1}
+{:process 0, :type :ok, :f :write, :value 1}
+{:process 1, :type :invoke, :f :read, :value nil}
+{:process 1, :type :ok, :f :read, :value 1}
+";
+
+const INVALID: &str = "{:process 0, :type :invoke, :f :write, :value 1}
+{:process 0, :type :ok, :f :write, :value 1}
+{:process 1, :type :invoke, :f :read, :value nil}
+{:process 1, :type :ok, :f :read, :value 2}
+";
+
+const MALFORMED: &str = "{:process 0, :type :ok, :f :write, :value 1}\n";
+
+#[test]
+fn check_ends_with_the_code_of_its_verdict() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let cases = [
+        ("valid.edn", VALID, 0, "valid"),
+        ("invalid.edn", INVALID, 1, "invalid"),
+        ("empty.edn", "", 3, "unknown"),
+    ];
+    for (name, text, wanted, verdict) in cases {
+        let history = file(&dir, name, text);
+        let args = ["check", path(&history), "-m", "cas-register", "--format", "edn", "--json"];
+        let output = tribunal(&args);
+        assert_eq!(code(&output), wanted, "{name}: {}", stderr(&output));
+        let json: serde_json::Value =
+            serde_json::from_str(&stdout(&output)).expect("stdout is JSON and nothing else");
+        assert_eq!(json["verdict"], verdict, "{name}");
+        assert!(json["checks"].is_array(), "{name}");
+    }
+}
+
+#[test]
+fn a_malformed_history_names_its_place_and_hides_no_anomaly() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let bad = file(&dir, "bad.edn", MALFORMED);
+    let alone = tribunal(&["check", path(&bad), "-m", "cas-register"]);
+    assert_eq!(code(&alone), 64);
+    let words = stderr(&alone);
+    assert!(words.contains("bad.edn:1"), "{words}");
+    let invalid = file(&dir, "invalid.edn", INVALID);
+    let both = tribunal(&["check", path(&bad), path(&invalid), "-m", "cas-register"]);
+    assert_eq!(code(&both), 1, "an anomaly is never hidden: {}", stderr(&both));
+}
+
+#[test]
+fn usage_errors_end_with_64_and_help_with_0() {
+    for args in [
+        &["frobnicate"][..],
+        &["run", "--colour"],
+        &["run"],
+        &["run", "--target", "nope"],
+        &["run", "--target", "raftkv", "--workload", "nope"],
+        &["run", "--target", "raftkv", "--nemesis", "quake"],
+        &["run", "--target", "raftkv", "--time", "30"],
+        &["run", "--target", "raftkv", "--nodes", "local:0"],
+        &["run", "no-such-suite.toml"],
+        &["check", "no-such-file"],
+        &["check", "Cargo.toml", "-m", "nope"],
+        &["report", "no-such-run"],
+    ] {
+        let output = tribunal(args);
+        assert_eq!(code(&output), 64, "{args:?}: {}{}", stdout(&output), stderr(&output));
+        assert!(!stderr(&output).is_empty(), "{args:?} says why");
+    }
+    assert_eq!(code(&tribunal(&["--help"])), 0);
+    assert_eq!(code(&tribunal(&["--version"])), 0);
+}
+
+#[test]
+fn a_wrong_suite_key_is_named_with_its_place() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let suite = file(&dir, "s.toml", "schema = 1\n[load]\nconcurency = 3\n");
+    let output = tribunal(&["run", path(&suite)]);
+    assert_eq!(code(&output), 64);
+    let words = stderr(&output);
+    assert!(words.contains("s.toml:3:1") && words.contains("concurency"), "{words}");
+}
+
+#[test]
+fn a_plan_is_the_same_bytes_each_time() {
+    let plan = |seed: &str| {
+        let args = ["plan", "suites/quickstart.toml", "--seed", seed, "--time", "5s", "--json"];
+        let output = tribunal(&args);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        output.stdout
+    };
+    assert_eq!(plan("7"), plan("7"));
+    assert_ne!(plan("7"), plan("8"));
+}
+
+#[test]
+fn an_unreachable_node_is_infrastructure() {
+    let output = tribunal(&[
+        "run",
+        "--target",
+        "raftkv",
+        "--nodes",
+        "127.0.0.1:1,127.0.0.1:2",
+        "--time",
+        "1s",
+    ]);
+    assert_eq!(code(&output), 69, "{}", stderr(&output));
+    assert!(stderr(&output).contains("127.0.0.1"), "{}", stderr(&output));
+}
+
+#[test]
+fn everything_can_be_listed() {
+    let output = tribunal(&["list"]);
+    assert_eq!(code(&output), 0);
+    let text = stdout(&output);
+    for name in ["raftkv", "etcd", "register", "partition", "kill", "pause", "linearizable"] {
+        assert!(text.contains(name), "{name} in\n{text}");
+    }
+}
