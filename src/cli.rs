@@ -147,6 +147,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
+    /// Afterwards delete older runs that passed, beyond this many of the newest. Runs that did not
+    /// pass stay.
+    #[arg(long, value_name = "N", env = "TRIBUNAL_KEEP")]
+    pub(crate) keep: Option<usize>,
+
     /// Succeed iff an anomaly is found.
     #[arg(long)]
     pub(crate) expect_anomaly: bool,

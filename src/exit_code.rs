@@ -1,4 +1,4 @@
-//! Exit codes: public, documented, one meaning each. `tribunal help exit-codes` prints this table.
+//! Exit codes: public, documented in README.md, one meaning each.
 
 use std::fmt;
 

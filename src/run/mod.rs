@@ -8,7 +8,7 @@ mod setup;
 
 use std::path::PathBuf;
 
-use tribunal_results::store::RunDir;
+use tribunal_results::store::{Keep, RunDir, Runs};
 use tribunal_results::{RunInfo, RunReport};
 use tribunal_workloads::Setting;
 
@@ -59,7 +59,20 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Trouble> {
     };
     let finished = execute(&request)?;
     show(&finished, args.json)?;
+    if let (Some(newest), None) = (args.keep, &args.out) {
+        retain(&request, &finished, newest)?;
+    }
     Ok(finished.code)
+}
+
+/// Deletes older runs that passed.
+fn retain(request: &Request, finished: &Finished, newest: usize) -> Result<(), Trouble> {
+    let keep = Keep { newest, failures: true };
+    let runs = Runs::at(&request.runs_dir);
+    for gone in runs.prune(&keep, Some(&finished.dir.id())).map_err(Trouble::infra)? {
+        request.voice.say(format!("deleted {gone}"));
+    }
+    Ok(())
 }
 
 /// Carries a run out, from set-up to report.
