@@ -62,6 +62,8 @@ fn main() -> ExitCode {
         eprintln!("error: --bug is refused unless {ALLOW}=1 is in the environment");
         return ExitCode::from(64);
     }
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    tracing::info!(node = args.node, bugs = ?args.bug, "starting");
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = runtime.and_then(|runtime| match args.role {

@@ -122,6 +122,17 @@ struct Driver {
     waiting: BTreeMap<u64, oneshot::Sender<Reply>>,
     next_token: u64,
     start: Instant,
+    /// What the log said last.
+    told: Option<Told>,
+}
+
+/// What is worth a line in the log when it changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Told {
+    role: &'static str,
+    term: u64,
+    leader: Option<Peer>,
+    installed: u64,
 }
 
 impl Driver {
@@ -130,7 +141,8 @@ impl Driver {
         // must not meet one of this life.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let next_token = since.as_nanos() as u64;
-        Driver { engine, outboxes, waiting: BTreeMap::new(), next_token, start: Instant::now() }
+        let start = Instant::now();
+        Driver { engine, outboxes, waiting: BTreeMap::new(), next_token, start, told: None }
     }
 
     /// Runs until the disk fails, and says how.
@@ -161,10 +173,22 @@ impl Driver {
             if let Err(error) = self.handle(events) {
                 return error;
             }
+            self.tell();
             for look in looks {
                 // Whoever asked may have left.
                 let _ = look.send(self.engine.status());
             }
+        }
+    }
+
+    /// Changes of role, term and leader, for whoever reads the log beside a history.
+    fn tell(&mut self) {
+        let Status { role, term, leader, installed, commit, .. } = self.engine.status();
+        let now = Told { role, term, leader, installed };
+        if self.told != Some(now) {
+            let leader = leader.map_or(-1, |peer| peer as i64 + 1);
+            tracing::info!(role, term, leader, commit, snapshots_installed = installed);
+            self.told = Some(now);
         }
     }
 
