@@ -8,13 +8,15 @@ mod kill;
 mod ledger;
 mod partition;
 mod pause;
+mod process;
 pub mod registry;
 pub mod schedule;
 pub mod shape;
 mod step;
 pub mod targets;
 
-pub use kill::Kill;
+pub use kill::KILL;
 pub use ledger::{Ledger, Sink};
 pub use partition::Partition;
-pub use pause::Pause;
+pub use pause::PAUSE;
+pub use process::ProcessFault;

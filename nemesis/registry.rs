@@ -2,10 +2,10 @@
 
 use tribunal_harness::nemesis::Nemesis;
 
-use crate::{Kill, Partition, Pause};
+use crate::{KILL, PAUSE, Partition};
 
 /// In the order `tribunal list faults` prints.
-pub static FAULTS: &[&dyn Nemesis] = &[&Partition, &Kill, &Pause];
+pub static FAULTS: &[&dyn Nemesis] = &[&Partition, &KILL, &PAUSE];
 
 /// By name.
 pub fn find(name: &str) -> Option<&'static dyn Nemesis> {
