@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use tribunal_harness::generator::Gen;
+use tribunal_harness::generator::{Gen, validate};
 use tribunal_harness::node::NodeInfo;
 use tribunal_harness::runner::{
     Connecting, Ended, LoadConfig, LoadOutcome, LoadParts, Progress, StopReason, StopSignal,
@@ -210,11 +210,12 @@ impl Runner {
     fn run(
         &mut self,
         stage: &Stage,
-        mut generator: Gen,
+        generator: Gen,
         stream: &str,
         limit: Duration,
         stop: StopSignal,
     ) -> Result<LoadOutcome, String> {
+        let mut generator = if cfg!(debug_assertions) { validate(generator) } else { generator };
         generator.bind(&self.seed.root().child(stream));
         let config = LoadConfig { time_limit: Some(limit), ..self.config.clone() };
         let parts = LoadParts {
