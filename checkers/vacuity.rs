@@ -1,13 +1,13 @@
-//! Did the faults bite, and was anybody there to feel it?
+//! Did the faults bite, was anybody there to feel it, and was every node read at the end?
 //!
 //! A run under a partition that never cut anything says as much as a run without one. This is one
 //! of the few rules that read the fault track. It can only take confidence away: it answers valid
 //! or unknown, never invalid, and a fault is in force only from its *verified* edge to the edge
 //! that healed it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tribunal_history::{FaultEdge, History, Nanos};
+use tribunal_history::{F, FaultEdge, History, Nanos, Outcome};
 
 use crate::{Budget, CheckError, Checker, Cost, Coverage, Fact, ReasonClass, Report};
 
@@ -84,7 +84,29 @@ fn operations_between(history: &History, from: Nanos, to: Nanos) -> u64 {
     overlaps.count() as u64
 }
 
-/// Requires that of every planned kind of fault one was verified, while clients were at work.
+/// Pairs of a node and a key, and how many of them were read after the faults were over. `None`
+/// of a history that is no run of ours: nobody promised final reads there.
+fn final_reads(history: &History) -> Option<(u64, u64)> {
+    let at = |name: &str| history.marks().iter().find(|mark| mark.name == name);
+    at("main")?;
+    let over = at("final-reads").map_or(Nanos(u64::MAX), |mark| mark.time);
+    let (mut nodes, mut keys, mut read) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for operation in history.operations() {
+        let (Some(node), F::Read | F::Write | F::Cas) = (operation.node(), operation.f()) else {
+            continue;
+        };
+        nodes.insert(node);
+        keys.insert(operation.key());
+        let answered = operation.outcome() == Outcome::Ok && operation.f() == F::Read;
+        if answered && operation.invoked_at() >= over {
+            read.insert((node, operation.key()));
+        }
+    }
+    Some((nodes.len() as u64 * keys.len() as u64, read.len() as u64))
+}
+
+/// Requires that of every planned kind of fault one was verified, while clients were at work, and
+/// that afterwards every node answered a read of every key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Vacuity;
 
@@ -101,7 +123,8 @@ impl Checker for Vacuity {
         };
         let planned = kinds.len() as u64;
         let fact = |name, required, seen| Fact { name, required, seen };
-        let coverage = Coverage {
+        let last = final_reads(history);
+        let mut coverage = Coverage {
             facts: vec![
                 fact("fault-planned", 0, sum(|kind| kind.planned)),
                 fact("fault-injected", 0, sum(|kind| kind.injected)),
@@ -111,6 +134,15 @@ impl Checker for Vacuity {
                 fact("operation-during-fault", planned.min(1), sum(|kind| kind.operations)),
             ],
         };
+        coverage.facts.extend(last.map(|(wanted, seen)| fact("final-read", wanted, seen)));
+        if let Some((wanted, seen)) = last.filter(|(wanted, seen)| seen < wanted) {
+            let reason = format!(
+                "final reads are missing: {seen} of {wanted}, one of each key on each node, \
+                 were answered"
+            );
+            let class = ReasonClass::Undecided;
+            return Ok(Report::unknown(class, reason, coverage, Cost::default()));
+        }
         let idle: Vec<String> = kinds
             .iter()
             .filter(|(_, kind)| kind.felt == 0)
@@ -135,7 +167,7 @@ fn why_not(kind: &KindAudit) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tribunal_history::{Builder, FaultEdge, FaultEvent, History, Nanos};
+    use tribunal_history::{Builder, FaultEdge, FaultEvent, History, Mark, Nanos, NodeId};
     use tribunal_history::{Observed, Op, Outcome, Process, RegisterOp, Value};
 
     use super::Vacuity;
@@ -162,6 +194,36 @@ mod tests {
             });
         }
         builder.finish()
+    }
+
+    #[test]
+    fn a_run_whose_nodes_were_not_all_read_at_the_end_is_undecided() {
+        let read = |value| Op::Register(RegisterOp::Read { key: Value::Int(0), value });
+        let judged = |nodes: &[u16]| {
+            let mut builder = Builder::by_time();
+            builder.mark(Mark { time: Nanos(0), name: "main".into() });
+            builder.mark(Mark { time: Nanos(500), name: "final-reads".into() });
+            let main = [(1, 0), (2, 1)];
+            let last = nodes.iter().zip(51..).map(|(node, at)| (at, *node));
+            for (at, node) in main.into_iter().chain(last) {
+                let (time, node) = (Nanos(at * 10), Some(NodeId(node)));
+                builder
+                    .invoke(time, Process(0), None, node, &read(Observed::Pending))
+                    .expect("asks");
+                let answer = read(Observed::Absent);
+                let after = Nanos(time.0 + 1);
+                builder
+                    .complete(after, Process(0), Outcome::Ok, Some(&answer), None)
+                    .expect("answers");
+            }
+            Vacuity.check(&builder.finish(), &Budget::unlimited()).expect("a history")
+        };
+        assert_eq!(judged(&[0, 1]).verdict, Verdict::Valid);
+        for nodes in [&[][..], &[0], &[1, 1]] {
+            let report = judged(nodes);
+            assert_eq!(report.verdict, Verdict::Unknown);
+            assert_eq!(report.reason_class, Some(ReasonClass::Undecided), "{:?}", report.reason);
+        }
     }
 
     fn check(edges: &[(u32, &str, FaultEdge, u64)]) -> Report {
