@@ -314,13 +314,13 @@ fn headline(report: &RunReport) -> String {
         },
         Class::Pass => {
             let names: Vec<&str> = report.guarantees.iter().map(|it| it.id.as_str()).collect();
-            format!(
-                "{} held: {} operations ok, {:.1} s under verified faults",
-                names.join(", "),
-                report.counts.ok,
-                report.guarantees.first().map_or(0, |it| it.strength.fault_ns_verified) as f64
-                    / 1e9,
-            )
+            let held = format!("{} held: {} operations ok", names.join(", "), report.counts.ok);
+            if report.faults.is_empty() {
+                return held;
+            }
+            let strength = report.guarantees.first().map(|it| &it.strength);
+            let seconds = strength.map_or(0, |it| it.fault_ns_verified) as f64 / 1e9;
+            format!("{held}, {seconds:.1} s under verified faults")
         }
     }
 }

@@ -14,6 +14,9 @@ pub struct HumanOptions {
     pub report_path: Option<String>,
 }
 
+/// Findings of one guarantee that are told in full. The report has all.
+const FINDINGS: usize = 4;
+
 const RED: &str = "\u{1b}[1;31m";
 const GREEN: &str = "\u{1b}[32m";
 const YELLOW: &str = "\u{1b}[33m";
@@ -28,7 +31,7 @@ pub fn human(report: &RunReport, options: &HumanOptions) -> String {
     };
     write_run(&mut out, report);
     for guarantee in &report.guarantees {
-        write_guarantee(&mut out, report, guarantee, &paint);
+        write_guarantee(&mut out, report, guarantee, options, &paint);
     }
     if report.guarantees.is_empty() {
         let _ = writeln!(out, "  {} nothing was judged", paint("?", YELLOW));
@@ -40,8 +43,10 @@ pub fn human(report: &RunReport, options: &HumanOptions) -> String {
         let text = format!("warning {}: {}", line(&warning.code), line(&warning.text));
         let _ = writeln!(out, "  {}", paint(&text, YELLOW));
     }
-    let seed = report.run.seed;
-    let _ = writeln!(out, "  seed    {seed}");
+    let foreign = is_foreign(report);
+    if !foreign {
+        let _ = writeln!(out, "  seed    {}", report.run.seed);
+    }
     if let Some(path) = &options.report_path {
         let _ = writeln!(out, "  report  {}", line(path));
     }
@@ -58,13 +63,31 @@ pub fn human(report: &RunReport, options: &HumanOptions) -> String {
     let code = report.exit_code;
     let headline = shortened(&line(&report.headline), 400);
     let _ = writeln!(out, "{}{relaxed}  {headline}  exit {code}", paint(&class, color));
-    let dimmed = format!("a seed reproduces inputs, not the cluster · run {}", report.run.id);
-    let _ = writeln!(out, "{}", paint(&line(&dimmed), DIM));
+    if !foreign {
+        let dimmed = format!("a seed reproduces inputs, not the cluster · run {}", report.run.id);
+        let _ = writeln!(out, "{}", paint(&line(&dimmed), DIM));
+    }
     out
+}
+
+/// Whether the history came from somewhere else: no target, no seed and no faults are known.
+fn is_foreign(report: &RunReport) -> bool {
+    report.run.target.is_empty()
 }
 
 fn write_run(out: &mut String, report: &RunReport) {
     let run = &report.run;
+    let counts = &report.counts;
+    let ops = format!(
+        "ops {} ok · {} info · {} fail",
+        grouped(counts.ok),
+        grouped(counts.info),
+        grouped(counts.fail),
+    );
+    if is_foreign(report) {
+        let _ = writeln!(out, "  {}\n  {ops}", line(&run.id));
+        return;
+    }
     let simulated = if run.simulated { " · SIMULATED" } else { "" };
     let _ = writeln!(
         out,
@@ -79,44 +102,54 @@ fn write_run(out: &mut String, report: &RunReport) {
     if let Some(why) = &run.stopped_early {
         let _ = writeln!(out, "  stopped early: {}", line(why));
     }
-    let counts = &report.counts;
     let bit = report.faults.iter().filter(|fault| fault.verified == Bite::Bit).count();
     let lame = report.faults.iter().filter(|fault| fault.verified == Bite::DidNotBite).count();
     let lame = if lame > 0 { format!(", {lame} did not bite") } else { String::new() };
-    let _ = writeln!(
-        out,
-        "  ops {} ok · {} info · {} fail     faults {} planned, {bit} verified{lame}",
-        grouped(counts.ok),
-        grouped(counts.info),
-        grouped(counts.fail),
-        report.faults.len(),
-    );
+    let _ =
+        writeln!(out, "  {ops}     faults {} planned, {bit} verified{lame}", report.faults.len(),);
 }
 
 fn write_guarantee(
     out: &mut String,
     report: &RunReport,
     guarantee: &Guarantee,
+    options: &HumanOptions,
     paint: &dyn Fn(&str, &str) -> String,
 ) {
     let name = line(&guarantee.id);
     match guarantee.verdict.as_str() {
         "valid" => {
             let strength = &guarantee.strength;
+            let faults = match report.faults.is_empty() {
+                true => String::new(),
+                false => {
+                    let seconds = strength.fault_ns_verified as f64 / 1e9;
+                    format!(", {seconds:.1} s of verified faults")
+                }
+            };
             let _ = writeln!(
                 out,
-                "  {} {name}   {} ops, {} at once (median), {:.1} s of verified faults",
+                "  {} {name}   {} ops, {} at once (median){faults}",
                 paint("✓", GREEN),
                 grouped(strength.ops),
                 strength.median_concurrency,
-                strength.fault_ns_verified as f64 / 1e9,
             );
         }
         "invalid" => {
             let _ = writeln!(out, "  {} {name}", paint("✗", RED));
             let mine = |finding: &&Finding| guarantee.findings.contains(&finding.r#ref);
-            for finding in report.findings.iter().filter(mine) {
+            let findings: Vec<&Finding> = report.findings.iter().filter(mine).collect();
+            for finding in findings.iter().take(FINDINGS) {
                 write_finding(out, report, finding, paint);
+            }
+            if let Some(rest) = findings.get(FINDINGS..).filter(|rest| !rest.is_empty()) {
+                let more = rest.len();
+                let of: u64 = rest.iter().map(|finding| finding.count.max(1)).sum();
+                let where_ = match &options.report_path {
+                    Some(_) => "the report shows them",
+                    None => "--json shows them",
+                };
+                let _ = writeln!(out, "    {more} more findings, {of} anomalies; {where_}");
             }
         }
         _ => {
