@@ -17,6 +17,8 @@ mod run;
 mod suite;
 mod units;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use clap::Parser;
 use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
@@ -44,11 +46,16 @@ fn main() -> std::process::ExitCode {
         .without_time()
         .with_target(false)
         .init();
-    match dispatch(&cli) {
-        Ok(code) => code.into(),
-        Err(trouble) => {
+    // A panic has told its story on stderr already; its code must not look like a verdict.
+    match catch_unwind(AssertUnwindSafe(|| dispatch(&cli))) {
+        Ok(Ok(code)) => code.into(),
+        Ok(Err(trouble)) => {
             eprintln!("tribunal: error: {trouble}");
             trouble.code.into()
+        }
+        Err(_) => {
+            eprintln!("tribunal: error: this is a defect of tribunal; please report it");
+            ExitCode::Bug.into()
         }
     }
 }
