@@ -1,0 +1,68 @@
+//! Histories of other people, with verdicts that are known: the program must agree with each.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Labels of one folder: file, model with its initial value, expected verdict.
+fn labels(folder: &Path) -> Vec<(PathBuf, String, String)> {
+    let path = folder.join("verdicts.tsv");
+    let text = std::fs::read_to_string(&path).expect("a folder of the corpus has its verdicts");
+    let mut rows = Vec::new();
+    for line in text.lines().skip(1) {
+        let mut columns = line.split('\t');
+        let mut next = || columns.next().expect("file, model and verdict").to_string();
+        let (file, model, expected) = (folder.join(next()), next(), next());
+        if let Some(init) = model.strip_prefix("linearizable/cas-register init=") {
+            rows.push((file, init.to_string(), expected));
+        }
+    }
+    rows
+}
+
+/// What `tribunal check` says, with its exit code. The format is found by the program.
+fn judge(file: &Path, more: &[&str]) -> (String, Option<i32>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_tribunal"))
+        .arg("check")
+        .arg(file)
+        .args(["-m", "cas-register", "--json"])
+        .args(more)
+        .output()
+        .expect("the binary starts");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    assert!(json["checks"].is_array(), "{}", file.display());
+    let verdict = json["verdict"].as_str().expect("a verdict").to_string();
+    (verdict, output.status.code())
+}
+
+/// Nothing ever succeeded in these two: valid, and yet the exit code says that it means nothing.
+const NOTHING_SUCCEEDED: [&str; 2] =
+    ["mongodb-v0-ack-rollback-9.edn", "mongodb-v0-ack-rollback-10.edn"];
+
+#[test]
+fn every_cas_register_of_the_corpus_gets_its_verdict() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    if !corpus.is_dir() {
+        println!("skipped: the corpus {} is missing", corpus.display());
+        return;
+    }
+    for folder in ["porcupine", "knossos", "elle-cli"] {
+        let rows = labels(&corpus.join(folder));
+        assert!(!rows.is_empty(), "{folder} has registers");
+        for (file, init, expected) in rows {
+            let hollow = NOTHING_SUCCEEDED.iter().any(|name| file.ends_with(name));
+            let wanted = match (expected.as_str(), hollow) {
+                ("valid", true) => ("valid", 3),
+                ("valid", false) => ("valid", 0),
+                ("invalid", _) => ("invalid", 1),
+                ("none", _) => ("unknown", 3),
+                (other, _) => panic!("{}: unknown label {other:?}", file.display()),
+            };
+            for more in [&[][..], &["--init", &init]] {
+                let (verdict, code) = judge(&file, more);
+                let got = (verdict.as_str(), code.expect("it was not killed"));
+                assert_eq!(got, wanted, "{} {more:?}", file.display());
+            }
+        }
+    }
+}
