@@ -1,14 +1,14 @@
 //! `tribunal check`: judges stored histories, ours or foreign, and run directories.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use tribunal_checkers::linearizable::{Dialect, Options};
 use tribunal_checkers::registry::{self as checkers, Parameters};
 use tribunal_checkers::{Checker, Consistency, Verdict};
-use tribunal_history::codec::{self, Format, ReadOptions};
+use tribunal_history::codec::{self, CodecError, Format, Read, ReadOptions};
 use tribunal_history::{History, Value};
 use tribunal_results::store::{self, RunDir};
 use tribunal_results::{Answer, HumanOptions, RunInfo, RunReport, Warning, assemble, human};
@@ -17,7 +17,7 @@ use tribunal_workloads::{Setting, registry};
 use crate::cli::CheckArgs;
 use crate::exit_code::{ExitCode, Trouble};
 use crate::judge::{self, Limits};
-use crate::run::{color, of_class, print};
+use crate::run::{color, of_class, print, quoted};
 use crate::units;
 
 /// One judged input.
@@ -35,6 +35,8 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, Trouble> {
         bytes: units::bytes(&args.memory_limit)
             .map_err(|problem| Trouble::usage(format!("--memory-limit: {problem}")))?,
     };
+    // A wrong flag is wrong for every input: it is said once, before anything is read.
+    checkers(args, format(args)?.unwrap_or(Format::Native))?;
     let mut code = None::<ExitCode>;
     let mut results = Vec::new();
     for input in &args.inputs {
@@ -66,53 +68,106 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, Trouble> {
 fn judge_one(args: &CheckArgs, input: &Path, limits: Limits) -> Result<Judged, Trouble> {
     let shown = input.display().to_string();
     let run = input.is_dir();
-    let path = if run { input.join(store::HISTORY) } else { input.to_path_buf() };
-    let bytes = std::fs::read(&path)
-        .map_err(|error| Trouble::usage(format!("{}: {error}", path.display())))?;
-    let format = format(args)?;
-    let read = codec::read(&bytes, format, &ReadOptions::default())
-        .map_err(|error| Trouble::usage(format!("{}:{error}", path.display())))?;
+    let (path, mut info) = if run {
+        let dir = RunDir::open(input).map_err(Trouble::usage)?;
+        (history_of(&dir)?, dir.load_info().map_err(Trouble::usage)?)
+    } else {
+        (input.to_path_buf(), foreign(args, &shown))
+    };
+    let format = format(args)?.or(run.then_some(Format::Native));
+    let read = read(&path, format)?;
     for warning in &read.warnings {
         eprintln!("tribunal: {}: {warning}", path.display());
     }
-    let mut info = match run {
-        true => RunDir::open(input).and_then(|dir| dir.load_info()).map_err(Trouble::usage)?,
-        false => foreign(&shown),
-    };
     let checkers = match run && args.model.is_none() {
         true => checkers_of_run(&info)?,
         false => checkers(args, read.format)?,
     };
-    if let Some(torn) = &read.torn {
-        eprintln!("tribunal: {}: {torn}", path.display());
-        info.environment.warnings.push(Warning { code: "torn".into(), text: torn.to_string() });
-    }
-    let answers = judge::judge(&read.history, &checkers, limits);
-    if let Some(error) = judge::internal_error(&answers) {
-        return Err(Trouble::bug(error));
-    }
-    if let Some(Err(error)) = answers.iter().map(|(_, answer)| answer).find(|a| a.is_err()) {
-        return Err(Trouble::usage(format!("{}: {error}", path.display())));
-    }
+    let answers = judge_read(&read, &checkers, limits, &mut info);
+    stop_at_errors(&path, &answers)?;
     Ok(judged(shown, &info, &read.history, &answers))
 }
 
 /// A stored run, judged as it was when it was made.
 pub(crate) fn judge_run(dir: &RunDir) -> Result<(RunInfo, History, Vec<Answer>), Trouble> {
-    let path = dir.file(store::HISTORY);
-    let bytes = std::fs::read(&path)
-        .map_err(|error| Trouble::usage(format!("{}: {error}", path.display())))?;
-    let options = ReadOptions::default();
-    let read = codec::read(&bytes, Some(Format::Native), &options)
-        .map_err(|error| Trouble::usage(format!("{}:{error}", path.display())))?;
-    let info = dir.load_info().map_err(Trouble::usage)?;
+    let path = history_of(dir)?;
+    let mut info = dir.load_info().map_err(Trouble::usage)?;
+    let read = read(&path, Some(Format::Native))?;
     let checkers = checkers_of_run(&info)?;
     let limits = Limits { time: Duration::from_secs(120), bytes: 4 << 30 };
-    let answers = judge::judge(&read.history, &checkers, limits);
-    match judge::internal_error(&answers) {
-        Some(error) => Err(Trouble::bug(error)),
-        None => Ok((info, read.history, answers)),
+    let answers = judge_read(&read, &checkers, limits, &mut info);
+    stop_at_errors(&path, &answers)?;
+    Ok((info, read.history, answers))
+}
+
+/// Where the history of a run is, if the directory is one.
+fn history_of(dir: &RunDir) -> Result<PathBuf, Trouble> {
+    let path = dir.file(store::HISTORY);
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(Trouble::usage(format!(
+            "{} is not a run: it has no {}; name a history file, or a run of `tribunal list runs`",
+            dir.path().display(),
+            store::HISTORY
+        ))),
     }
+}
+
+fn read(path: &Path, format: Option<Format>) -> Result<Read, Trouble> {
+    let shown = path.display();
+    let bytes = std::fs::read(path).map_err(|error| {
+        Trouble::usage(format!("read {shown}: {error}; name a history file or a run directory"))
+    })?;
+    codec::read(&bytes, format, &ReadOptions::default()).map_err(|error| {
+        Trouble::usage(match error {
+            CodecError::Text { line, column, message } => {
+                format!("{shown}:{line}:{column}: {message}")
+            }
+            CodecError::Events { line, source } => format!("{shown}:{line}: {source}"),
+            CodecError::Unsupported(_)
+            | CodecError::Native { .. }
+            | CodecError::NativeEvents { .. }
+            | CodecError::RecordTooLong { .. }
+            | CodecError::FrameTooLong { .. }
+            | CodecError::Io(_) => format!("{shown}: {error}"),
+        })
+    })
+}
+
+/// The answers, of which none may call a history valid that is known to be cut short.
+fn judge_read(
+    read: &Read,
+    checkers: &[Box<dyn Checker>],
+    limits: Limits,
+    info: &mut RunInfo,
+) -> Vec<Answer> {
+    let mut answers = judge::judge(&read.history, checkers, limits);
+    let missing = match (&read.torn, read.format, &read.ended) {
+        (Some(torn), _, _) => torn.to_string(),
+        (None, Format::Native, None) => "it has no end: the run was cut short".to_string(),
+        (None, _, _) => return answers,
+    };
+    let reason = format!("the history is incomplete: {missing}");
+    judge::doubt(&mut answers, &reason);
+    info.environment.warnings.push(Warning { code: "history-incomplete".into(), text: reason });
+    answers
+}
+
+/// A checker that could not judge ends the check, unless another has found an anomaly: that is
+/// hidden by nothing.
+fn stop_at_errors(path: &Path, answers: &[Answer]) -> Result<(), Trouble> {
+    let trouble = match judge::internal_error(answers) {
+        Some(error) => Trouble::bug(error),
+        None => match answers.iter().find_map(|(_, answer)| answer.as_ref().err()) {
+            Some(error) => Trouble::usage(format!("{}: {error}", path.display())),
+            None => return Ok(()),
+        },
+    };
+    if judge::any_invalid(answers) {
+        eprintln!("tribunal: error: {trouble}");
+        return Ok(());
+    }
+    Err(trouble)
 }
 
 fn judged(shown: String, info: &RunInfo, history: &History, answers: &[Answer]) -> Judged {
@@ -122,10 +177,18 @@ fn judged(shown: String, info: &RunInfo, history: &History, answers: &[Answer]) 
 }
 
 /// What is known about a history that is not one of our runs.
-fn foreign(shown: &str) -> RunInfo {
+fn foreign(args: &CheckArgs, shown: &str) -> RunInfo {
     let mut info = RunInfo::default();
     info.plan.id = shown.to_string();
-    info.plan.repro = format!("tribunal check {shown}");
+    let mut words = vec!["tribunal".to_string(), "check".into(), shown.to_string()];
+    let mut flag = |name: &str, value: Option<&String>| {
+        words.extend(value.into_iter().flat_map(|value| [name.to_string(), value.clone()]));
+    };
+    flag("-m", args.model.as_ref());
+    flag("--format", args.format.as_ref());
+    flag("--init", Some(&args.init).filter(|init| *init != "nil"));
+    flag("--dialect", args.dialect.as_ref());
+    info.plan.repro = quoted(words);
     info
 }
 
@@ -193,7 +256,11 @@ fn checkers(args: &CheckArgs, format: Format) -> Result<Vec<Box<dyn Checker>>, T
         options: Options::default(),
     };
     let name = args.model.as_deref().unwrap_or("cas-register");
-    let entry = checkers::find(name).map_err(|error| Trouble::usage(format!("-m: {error}")))?;
+    let Some(entry) = checkers::MODELS.iter().find(|model| model.name == name) else {
+        let known: Vec<&str> = checkers::MODELS.iter().map(|model| model.name).collect();
+        let known = known.join(", ");
+        return Err(Trouble::usage(format!("-m {name:?} is not a model; there are {known}")));
+    };
     Ok(vec![entry.build(&parameters).map_err(Trouble::usage)?])
 }
 
@@ -207,7 +274,8 @@ fn initial(text: &str) -> Value {
 
 fn show(judged: &Judged, many: bool) -> Result<(), Trouble> {
     let text = human(&judged.report, &HumanOptions { color: color(), report_path: None });
-    match many {
+    // The text of a run does not name its directory; that of a file names the file.
+    match many && !judged.report.run.target.is_empty() {
         true => print(&format!("{}\n{text}", judged.shown)),
         false => print(&text),
     }

@@ -5,7 +5,9 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use tribunal_checkers::{Budget, CheckError, Checker, Cost, Coverage, ReasonClass, Report};
+use tribunal_checkers::{
+    Budget, CheckError, Checker, Cost, Coverage, ReasonClass, Report, Verdict,
+};
 use tribunal_history::History;
 use tribunal_results::Answer;
 
@@ -56,6 +58,26 @@ fn crashed(name: &str, panic: &(dyn std::any::Any + Send)) -> Report {
     Report::unknown(ReasonClass::Undecided, reason, Coverage::default(), Cost::default())
 }
 
+/// Takes back every answer that what is missing could change: what was judged is known to be less
+/// than what happened. An anomaly stays one, whatever came after it.
+pub(crate) fn doubt(answers: &mut [Answer], reason: &str) {
+    for (_, answer) in answers {
+        if let Ok(report) = answer
+            && report.verdict != Verdict::Invalid
+            && report.reason_class != Some(ReasonClass::Undecided)
+        {
+            let (coverage, cost) = (report.coverage.clone(), report.cost.clone());
+            *report = Report::unknown(ReasonClass::Undecided, reason, coverage, cost);
+        }
+    }
+}
+
+/// Whether some checker found an anomaly.
+pub(crate) fn any_invalid(answers: &[Answer]) -> bool {
+    let found = |report: &Report| report.verdict == Verdict::Invalid;
+    answers.iter().any(|(_, answer)| answer.as_ref().is_ok_and(found))
+}
+
 /// Whether a checker said that it contradicted itself: our defect, exit 70.
 pub(crate) fn internal_error(answers: &[Answer]) -> Option<String> {
     answers.iter().find_map(|(_, answer)| match answer {
@@ -68,7 +90,6 @@ pub(crate) fn internal_error(answers: &[Answer]) -> Option<String> {
 mod tests {
     use std::time::Instant;
 
-    use tribunal_checkers::Verdict;
     use tribunal_history::Builder;
 
     use super::*;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
+use tribunal_history::codec::{self, Format, ReadOptions};
 
 fn tribunal(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tribunal"))
@@ -80,6 +81,70 @@ fn a_malformed_history_names_its_place_and_hides_no_anomaly() {
     let invalid = file(&dir, "invalid.edn", INVALID);
     let both = tribunal(&["check", path(&bad), path(&invalid), "-m", "cas-register"]);
     assert_eq!(code(&both), 1, "an anomaly is never hidden: {}", stderr(&both));
+}
+
+#[test]
+fn a_history_that_is_cut_short_is_never_called_valid() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let written = |text: &str| {
+        let options = ReadOptions::default();
+        let read = codec::read(text.as_bytes(), Some(Format::Edn), &options).expect("a history");
+        let mut log = Vec::new();
+        codec::write(&read.history, Format::Native, &mut log).expect("memory takes it");
+        log
+    };
+    let judged = |name: &str, bytes: &[u8]| {
+        let history = dir.path().join(name);
+        std::fs::write(&history, bytes).expect("scratch files can be written");
+        let args = ["check", path(&history), "-m", "cas-register", "--dialect", "knossos"];
+        let output = tribunal(&args);
+        (code(&output), stdout(&output) + &stderr(&output))
+    };
+    let (valid, invalid) = (written(VALID), written(INVALID));
+    assert_eq!(judged("whole.log", &valid).0, 0);
+    assert_eq!(judged("invalid.log", &invalid).0, 1);
+    // Without its last frame the log has no end, although no frame is damaged.
+    for cut in (1..valid.len()).step_by(3) {
+        let (code, words) = judged("cut.log", &valid[..cut]);
+        assert!(matches!(code, 2 | 64), "cut at {cut}: {code}\n{words}");
+        let said = ["torn", "no end", "header", "known format"];
+        assert!(said.iter().any(|word| words.contains(word)), "cut at {cut}:\n{words}");
+    }
+    let mut flipped = valid.clone();
+    *flipped.last_mut().expect("not empty") ^= 1;
+    assert_eq!(judged("flipped.log", &flipped).0, 2);
+}
+
+#[test]
+fn wrong_flags_of_check_are_said_once_and_say_what_there_is() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let history = file(&dir, "valid.edn", VALID);
+    for (flag, value, known) in [
+        ("-m", "regsiter", "register, cas-register"),
+        ("-m", "stats", "register, cas-register"),
+        ("-c", "strict", "linearizable"),
+        ("-c", "causal", "linearizable"),
+        ("--format", "xml", "native, jsonl, edn, porcupine"),
+        ("--dialect", "x", "tribunal, etcd, knossos"),
+        ("--time-limit", "5", "5s"),
+        ("--memory-limit", "5x", "KiB"),
+    ] {
+        let output = tribunal(&["check", path(&history), path(&history), flag, value]);
+        let words = stderr(&output);
+        assert_eq!((code(&output), words.lines().count()), (64, 1), "{flag} {value}: {words}");
+        assert!(words.contains(flag) || words.contains(value), "{words}");
+        assert!(words.contains(known), "{words}");
+    }
+}
+
+#[test]
+fn a_directory_that_is_no_run_is_said_to_be_none() {
+    let dir = TempDir::new().expect("a scratch directory");
+    for command in [&["check"][..], &["report"]] {
+        let output = tribunal(&[command, &[path(dir.path())]].concat());
+        assert_eq!(code(&output), 64);
+        assert!(stderr(&output).contains("is not a run"), "{}", stderr(&output));
+    }
 }
 
 #[test]

@@ -143,10 +143,15 @@ fn repro(args: &RunArgs, experiment: &Experiment, seed: u64) -> String {
         flag("workload-option", Some(option.clone()));
     }
     flag("seed", Some(seed.to_string()));
-    let quote =
-        |word: String| match word.chars().all(|c| c.is_alphanumeric() || "-_./:=,+".contains(c)) {
-            true => word,
-            false => format!("'{}'", word.replace('\'', "'\\''")),
-        };
+    quoted(words)
+}
+
+/// A command line that a shell reads as these words.
+pub(crate) fn quoted(words: Vec<String>) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:=,+".contains(c);
+    let quote = |word: String| match !word.is_empty() && word.chars().all(plain) {
+        true => word,
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    };
     words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
 }
