@@ -380,13 +380,13 @@ fn the_reaper_undoes_what_a_killed_agent_left() {
     let mut agent = Agent::claimed(&dir, None, 60_000);
     let paused = agent.start_daemon("paused", &["sleep", "1000"]);
     let killed = agent.start_daemon("killed", &["sleep", "1000"]);
-    agent.inject(1, 1_000, pause_fault("paused")).unwrap();
-    agent.inject(2, 1_000, kill_fault("killed")).unwrap();
+    agent.inject(1, 4_000, pause_fault("paused")).unwrap();
+    agent.inject(2, 4_000, kill_fault("killed")).unwrap();
     let reaper = reaper_of(agent.child.id()).expect("a reaper");
     agent.kill_agent();
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(state_of(paused.pid), Some('T'), "deadlines stand when the agent dies");
-    until("records gone", SECOND * 3, || dir.records() == 0);
+    until("records gone", SECOND * 8, || dir.records() == 0);
     assert_ne!(state_of(paused.pid), Some('T'));
     until("reaper gone", SECOND * 2, || {
         state_of(reaper).is_none_or(|state| matches!(state, 'Z' | 'X'))
