@@ -54,6 +54,8 @@ pub(crate) fn start(
         .arg(&root)
         .arg("--volatile")
         .arg(root.join("volatile"))
+        // Its firewall would be that of the whole machine.
+        .arg("--no-network")
         .env_remove("SSH_CONNECTION")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
