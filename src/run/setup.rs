@@ -30,6 +30,7 @@ use tribunal_workloads::registry as workloads;
 
 use super::{Request, setting};
 use crate::exit_code::Trouble;
+use crate::experiment::Experiment;
 use crate::plan;
 
 /// Patience for emptying a data directory.
@@ -97,6 +98,7 @@ pub(super) fn set_up(
     let workload = (entry.build)(&setting).map_err(Trouble::usage)?;
     speaks(target.as_ref(), &workload)?;
     let schedule = plan::faults(experiment, request.seed, infos.len())?;
+    bites(experiment, &schedule)?;
     describe(request, dir, info, target.as_ref(), &infos, &schedule, setting.concurrency);
     dir.save_plan(&info.plan).map_err(Trouble::infra)?;
     let recorder = record(request, dir, info)?;
@@ -151,6 +153,21 @@ fn build_target(request: &Request) -> Result<Arc<dyn Target>, Trouble> {
 
 fn unknown(what: &str, name: &str, list: &str) -> Trouble {
     Trouble::usage(format!("no {what} is called {name:?}; see `tribunal list {list}`"))
+}
+
+/// Faults were asked for, so some are planned: a run without any would pass for the wrong reason.
+fn bites(experiment: &Experiment, schedule: &[Planned]) -> Result<(), Trouble> {
+    if experiment.faults.is_empty() || schedule.iter().any(|window| window.refused.is_none()) {
+        return Ok(());
+    }
+    let kinds: Vec<&str> = experiment.faults.iter().map(|fault| fault.kind.as_str()).collect();
+    let why = schedule.iter().find_map(|window| window.refused.clone());
+    let why = why.unwrap_or_else(|| format!("none fits into {:?}", experiment.time));
+    Err(Trouble::usage(format!(
+        "no window of {} can be planned: {why}; make --time longer or the suite's `recover` and \
+         `hold` shorter, or leave faults out with --nemesis none",
+        kinds.join(", ")
+    )))
 }
 
 fn speaks(target: &dyn Target, workload: &tribunal_workloads::Workload) -> Result<(), Trouble> {
