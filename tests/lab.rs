@@ -1,0 +1,98 @@
+//! Nodes that outlive a run: one controller at a time, and only with the right host keys.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use support::{Running, suite, text, tribunal};
+use tempfile::TempDir;
+
+/// A lab of three nodes, gone with this value.
+struct Lab {
+    dir: TempDir,
+    inventory: PathBuf,
+}
+
+impl Lab {
+    fn up() -> Lab {
+        let dir = TempDir::new().expect("a scratch directory");
+        let state = dir.path().join("lab");
+        let output = tribunal(&["up", "--nodes", "local:3", "--dir", text(&state)]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        let path = String::from_utf8_lossy(&output.stdout).trim().to_string();
+        Lab { dir, inventory: path.into() }
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn run<'a>(&'a self, suite: &'a Path, out: &'a Path) -> Vec<&'a str> {
+        vec!["run", text(suite), "--nodes", text(&self.inventory), "--out", text(out)]
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        // A test that failed must not leave its lab.
+        let _ = tribunal(&["down", text(&self.inventory)]);
+    }
+}
+
+#[test]
+fn a_lab_serves_one_controller_at_a_time_and_goes_when_told() {
+    if !support::local_nodes() {
+        return;
+    }
+    let lab = Lab::up();
+    let suite = suite(lab.path());
+    let (first, second) = (lab.path().join("first"), lab.path().join("second"));
+    let mut running =
+        Running::start(lab.path(), &[&lab.run(&suite, &first)[..], &["--time", "12s"]].concat());
+    let history = first.join("history.log");
+    running.until("history", || fs::metadata(&history).is_ok_and(|file| file.len() > 20_000));
+    let refused = Running::start(lab.path(), &lab.run(&suite, &second)).end();
+    assert_eq!(refused.code(), 69, "{}", refused.words());
+    let words = &refused.stderr;
+    assert!(words.contains("claim") || words.contains("lease"), "{words}");
+    assert!(words.contains("run "), "names who holds the nodes: {words}");
+    let ended = running.end();
+    assert_eq!(ended.code(), 0, "the first was not disturbed: {}", ended.words());
+
+    let healed = tribunal(&["heal", "--nodes", text(&lab.inventory)]);
+    let said = String::from_utf8_lossy(&healed.stdout);
+    assert_eq!(healed.status.code(), Some(0), "{said}");
+    assert_eq!(said.matches("nothing to heal").count(), 3, "{said}");
+
+    let down = tribunal(&["down", text(&lab.inventory)]);
+    assert_eq!(down.status.code(), Some(0), "{}", String::from_utf8_lossy(&down.stderr));
+    assert!(!lab.inventory.exists());
+    let gone = Running::start(lab.path(), &lab.run(&suite, &second)).end();
+    assert_eq!(gone.code(), 64, "an inventory that is gone: {}", gone.words());
+}
+
+#[test]
+fn a_wrong_host_key_is_refused() {
+    if !support::local_nodes() {
+        return;
+    }
+    let lab = Lab::up();
+    let suite = suite(lab.path());
+    let inventory = fs::read_to_string(&lab.inventory).expect("an inventory");
+    let table: toml::Table = inventory.parse().expect("an inventory is TOML");
+    let known = PathBuf::from(table["known_hosts"].as_str().expect("a path"));
+    let keys = fs::read_to_string(&known).expect("known hosts");
+    // Every host gets the key of another.
+    let lines: Vec<(&str, &str)> = keys.lines().filter_map(|line| line.split_once(' ')).collect();
+    let swapped = lines.iter().zip(lines.iter().cycle().skip(1));
+    let swapped: String = swapped.map(|((host, _), (_, key))| format!("{host} {key}\n")).collect();
+    assert_ne!(swapped, keys);
+    fs::write(&known, swapped).expect("our own file");
+    let out = lab.path().join("run");
+    let refused = Running::start(lab.path(), &lab.run(&suite, &out)).end();
+    assert_eq!(refused.code(), 69, "{}", refused.words());
+    assert!(refused.stderr.contains("host key"), "{}", refused.words());
+    assert!(!out.join("report.html").exists());
+}
