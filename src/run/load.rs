@@ -46,7 +46,11 @@ pub(crate) fn drive(request: &Request, stage: &Stage, info: &mut RunInfo) -> Tol
         quiet(request, stage);
         final_reads(request, stage, &mut runner, &mut told);
     }
-    let reason = if brakes.interrupted() { "interrupted" } else { "complete" };
+    let reason = match (main.recorded, brakes.interrupted()) {
+        (false, _) => "failed",
+        (true, true) => "interrupted",
+        (true, false) => "complete",
+    };
     if let Err(error) = stage.recorder.end(reason) {
         told.failures.push(format!("history: {error}"));
     }
