@@ -1,7 +1,9 @@
 //! Project chores. `cargo xtask demo` and `cargo xtask test` are all a newcomer needs.
 
 mod bench;
+mod leases;
 mod nightly;
+mod outside;
 mod setup;
 mod steps;
 mod tidy;
