@@ -95,4 +95,16 @@ pub trait Nemesis: Send + Sync {
 
     /// Undoes it and measures that it is gone. Idempotent; tries every node even if one fails.
     async fn heal(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError>;
+
+    /// Measures afresh that the effect is gone, where what [`Nemesis::heal`] measured is only that
+    /// its own doing is undone; `None` where that says it all. The effect of `others`, which may
+    /// be in force or be ending, is theirs.
+    async fn verify_healed(
+        &self,
+        _cluster: &Cluster,
+        _it: &Injection,
+        _others: &[Injection],
+    ) -> Result<Option<Evidence>, NemesisError> {
+        Ok(None)
+    }
 }

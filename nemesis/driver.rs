@@ -1,6 +1,7 @@
 //! Carries a schedule out: each fault its own task, every edge in the ledger, healed at the end.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tribunal_harness::cluster::Cluster;
-use tribunal_harness::nemesis::{ClusterView, Injection, Nemesis};
+use tribunal_harness::nemesis::{ClusterView, Evidence, Injection, Nemesis};
 use tribunal_history::{FaultEdge, NodeId};
 
 use crate::ledger::Ledger;
@@ -54,6 +55,9 @@ pub struct Scene {
     pub ledger: Ledger,
 }
 
+/// Faults that are in force, or that may be: from before their injection to their measured end.
+type InForce = Arc<Mutex<BTreeMap<u32, Injection>>>;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Refused,
@@ -66,6 +70,7 @@ enum End {
 pub async fn run(scene: Scene, plan: Vec<Planned>, stop: watch::Receiver<bool>) -> Summary {
     let start = Instant::now();
     let mut summary = Summary { planned: plan.len(), ..Summary::default() };
+    let in_force = InForce::default();
     let mut tasks = JoinSet::new();
     for planned in plan {
         note(scene.ledger.planned(&planned.injection));
@@ -74,7 +79,13 @@ pub async fn run(scene: Scene, plan: Vec<Planned>, stop: watch::Receiver<bool>) 
             summary.refused += 1;
             continue;
         }
-        tasks.spawn(window(scene.clone(), planned.injection, start, stop.clone()));
+        tasks.spawn(window(
+            scene.clone(),
+            in_force.clone(),
+            planned.injection,
+            start,
+            stop.clone(),
+        ));
     }
     while let Some(done) = tasks.join_next().await {
         match done {
@@ -98,6 +109,7 @@ pub async fn run(scene: Scene, plan: Vec<Planned>, stop: watch::Receiver<bool>) 
 /// One window, from its start to its measured end; `None` when it was dropped before it began.
 async fn window(
     scene: Scene,
+    in_force: InForce,
     planned: Injection,
     start: Instant,
     mut stop: watch::Receiver<bool>,
@@ -117,19 +129,20 @@ async fn window(
         tracing::error!("fault {}: not injected, its record cannot be written: {error}", it.id);
         return Some(End::Refused);
     }
+    change(&in_force, |faults| faults.insert(it.id, it.clone()));
     match nemesis.inject(&scene.cluster, &it).await {
         Ok(found) => note(scene.ledger.measured(&it, FaultEdge::Injected, &found)),
         Err(error) => {
             tracing::warn!("{error}");
             note(scene.ledger.failed(&it, FaultEdge::DidNotBite, &error.to_string()));
-            let healed = heal(&scene, nemesis, &it).await;
+            let healed = heal(&scene, &in_force, nemesis, &it).await;
             return Some(End::Failed { healed });
         }
     }
     let end = Instant::now() + it.hold;
     let verified = verify(&scene, nemesis, &it, end, &mut stop).await;
     wait(end, &mut stop).await;
-    let healed = heal(&scene, nemesis, &it).await;
+    let healed = heal(&scene, &in_force, nemesis, &it).await;
     Some(End::Done { verified, healed })
 }
 
@@ -183,25 +196,76 @@ async fn verify(
 }
 
 /// Heals until the absence is measured. The node's own lease ends what cannot be reached.
-async fn heal(scene: &Scene, nemesis: &dyn Nemesis, it: &Injection) -> bool {
+async fn heal(scene: &Scene, in_force: &InForce, nemesis: &dyn Nemesis, it: &Injection) -> bool {
     let mut reason = String::new();
+    let mut undone = None;
     for attempt in 0..HEAL_ATTEMPTS {
         if attempt > 0 {
             sleep(RETRY * attempt).await;
         }
-        match nemesis.heal(&scene.cluster, it).await {
-            Ok(found) if found.effective => {
-                note(scene.ledger.measured(it, FaultEdge::Healed, &found));
-                note(scene.ledger.measured(it, FaultEdge::HealVerified, &found));
-                return true;
+        let found = match &undone {
+            Some(found) => found,
+            None => match nemesis.heal(&scene.cluster, it).await {
+                Ok(found) if found.effective => {
+                    note(scene.ledger.measured(it, FaultEdge::Healed, &found));
+                    undone.insert(found)
+                }
+                Ok(found) => {
+                    reason = found.notes.join("; ");
+                    continue;
+                }
+                Err(error) => {
+                    reason = error.to_string();
+                    continue;
+                }
+            },
+        };
+        let measured = match verify_healed(scene, in_force, nemesis, it).await {
+            Ok(measured) => measured,
+            Err(problem) => {
+                reason = problem;
+                continue;
             }
-            Ok(found) => reason = found.notes.join("; "),
-            Err(error) => reason = error.to_string(),
+        };
+        let seen = measured.as_ref().unwrap_or(found);
+        if seen.effective {
+            change(in_force, |faults| faults.remove(&it.id));
+            note(scene.ledger.measured(it, FaultEdge::HealVerified, seen));
+            return true;
         }
+        reason = seen.notes.join("; ");
     }
     tracing::error!("fault {}: not healed: {reason}", it.id);
     note(scene.ledger.failed(it, FaultEdge::HealFailed, &reason));
     false
+}
+
+/// What is measured anew after healing. A fault that is in force before or after the measurement
+/// may be the reason for what it shows.
+async fn verify_healed(
+    scene: &Scene,
+    in_force: &InForce,
+    nemesis: &dyn Nemesis,
+    it: &Injection,
+) -> Result<Option<Evidence>, String> {
+    let others = |faults: &mut BTreeMap<u32, Injection>| {
+        let others = faults.iter().filter(|(id, _)| **id != it.id);
+        others.map(|(id, other)| (*id, other.clone())).collect::<BTreeMap<_, _>>()
+    };
+    let before = change(in_force, others);
+    let all: Vec<Injection> = before.values().cloned().collect();
+    let found = nemesis.verify_healed(&scene.cluster, it, &all).await;
+    let found = found.map_err(|error| error.to_string())?;
+    match found {
+        Some(shut) if !shut.effective && change(in_force, others) != before => {
+            Err(format!("{}; other faults began or ended meanwhile", shut.notes.join("; ")))
+        }
+        found => Ok(found),
+    }
+}
+
+fn change<T>(in_force: &InForce, act: impl FnOnce(&mut BTreeMap<u32, Injection>) -> T) -> T {
+    act(&mut in_force.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// An edge that cannot be written is no reason to leave a fault in force.

@@ -87,6 +87,18 @@ impl Nemesis for Partition {
             receivers.map(|node| (node, Body::Heal { fault: agent_id(it.id, 0) })).collect();
         measure(cluster, "heal", it.id, requests).await
     }
+
+    /// Every pair of the cut makes a round trip again, by UDP and on a fresh connection. That an
+    /// agent removed its rules does not show that nothing else holds the packets back.
+    async fn verify_healed(
+        &self,
+        cluster: &Cluster,
+        it: &Injection,
+        others: &[Injection],
+    ) -> Result<Option<Evidence>, NemesisError> {
+        let matrix = Matrix::measure(cluster, it).await;
+        Ok(Some(matrix.healed(others)))
+    }
 }
 
 /// Senders not heard, by receiver.
@@ -148,6 +160,25 @@ impl Matrix {
         wrong.collect()
     }
 
+    /// Whether every pair is open again that no other partition may be holding shut.
+    fn healed(mut self, others: &[Injection]) -> Evidence {
+        let elsewhere = |i: NodeId, j: NodeId| {
+            let mut cuts = others.iter().flat_map(|other| &other.cuts);
+            cuts.any(|cut| *cut == (i, j) || *cut == (j, i))
+        };
+        let all = self.pairs.len();
+        self.pairs.retain(|(i, j, _)| !elsewhere(*i, *j));
+        let (measured, shut) = (self.pairs.len(), self.differing(|_, _| true));
+        let mut note = match shut.as_slice() {
+            [] => format!("matrix healed: {measured} of {measured} pairs open"),
+            shut => format!("not healed: {}", shut.join(", ")),
+        };
+        if measured < all {
+            note += &format!("; {} pairs belong to other partitions too", all - measured);
+        }
+        Evidence { effective: shut.is_empty() && all > 0, notes: vec![note] }
+    }
+
     fn note(&self, differing: &[String]) -> String {
         let open = self.pairs.iter().filter(|(_, _, open)| *open == Ok(true)).count();
         let total = self.pairs.len();
@@ -155,5 +186,46 @@ impl Matrix {
             [] => format!("matrix as planned: {open} of {total} pairs open"),
             wrong => format!("matrix differs from the plan: {}", wrong.join(", ")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matrix(open: &[(u16, u16, bool)]) -> Matrix {
+        let pair = |(i, j, open): &(u16, u16, bool)| (NodeId(*i), NodeId(*j), Ok(*open));
+        Matrix { pairs: open.iter().map(pair).collect() }
+    }
+
+    fn cutting(from: u16, to: u16) -> Injection {
+        Injection { cuts: vec![(NodeId(from), NodeId(to))], ..empty("partition", "one-way") }
+    }
+
+    #[test]
+    fn healed_is_what_was_measured_open() {
+        let open = matrix(&[(0, 1, true), (1, 0, true)]).healed(&[]);
+        assert!(open.effective);
+        assert_eq!(open.notes, ["matrix healed: 2 of 2 pairs open"]);
+        let shut = matrix(&[(0, 1, true), (1, 0, false)]).healed(&[cutting(2, 0)]);
+        assert!(!shut.effective, "another partition of other nodes explains nothing");
+        assert_eq!(shut.notes, ["not healed: n2-n1 is cut"]);
+        assert!(!matrix(&[]).healed(&[]).effective, "nothing measured is nothing shown");
+    }
+
+    #[test]
+    fn a_pair_that_could_not_be_measured_is_not_healed() {
+        let mut unknown = matrix(&[(0, 1, true)]);
+        unknown.pairs.push((NodeId(1), NodeId(0), Err("no answer".into())));
+        assert!(!unknown.healed(&[]).effective);
+    }
+
+    #[test]
+    fn what_another_partition_cuts_is_left_to_it() {
+        let both = [(0, 1, true), (0, 2, false)];
+        let healed = matrix(&both).healed(&[cutting(2, 0)]);
+        assert!(healed.effective);
+        let note = "matrix healed: 1 of 1 pairs open; 1 pairs belong to other partitions too";
+        assert_eq!(healed.notes, [note]);
     }
 }
