@@ -37,20 +37,17 @@ pub(crate) fn demo(cli: &Cli, args: &DemoArgs) -> Result<ExitCode, Trouble> {
         ..RunArgs::default()
     };
     let seed = args.seed.unwrap_or_else(run::fresh_seed);
-    let mut repro = format!("tribunal demo --provider {} --seed {seed}", choice.nodes);
-    for bug in &args.bug {
-        repro.push_str(&format!(" --bug {bug}"));
-    }
-    if let Some(time) = &args.time {
-        repro.push_str(&format!(" --time {time}"));
-    }
+    let mut repro = vec![run::program(), "demo".into(), "--provider".into(), choice.nodes.clone()];
+    repro.extend(["--seed".to_string(), seed.to_string()]);
+    repro.extend(args.bug.iter().flat_map(|bug| ["--bug".to_string(), bug.clone()]));
+    repro.extend(args.time.iter().flat_map(|time| ["--time".to_string(), time.clone()]));
     let request = Request {
         experiment: Experiment::resolve(&flags, &file)?,
         suite_text: file.text,
         seed,
         runs_dir: cli.runs_dir.clone(),
         out: None,
-        repro,
+        repro: run::quoted(repro),
         voice,
     };
     let finished = run::execute(&request)?;

@@ -53,7 +53,7 @@ pub(crate) async fn watch(brakes: Brakes, voice: Voice, nodes: String) {
         } else {
             voice.end();
             eprintln!("left at once; nodes heal by lease, or now with");
-            eprintln!("  tribunal heal --nodes {nodes}");
+            eprintln!("  {} heal --nodes {nodes}", super::program());
             std::process::exit(ExitCode::Interrupted as i32);
         }
     }

@@ -6,7 +6,7 @@ mod interrupt;
 mod load;
 mod setup;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tribunal_results::store::{Keep, RunDir, Runs};
 use tribunal_results::{RunInfo, RunReport};
@@ -118,7 +118,7 @@ pub(crate) fn fresh_seed() -> u64 {
 
 /// The command that asks for the same run: the suite and every flag that was given.
 fn repro(args: &RunArgs, experiment: &Experiment, seed: u64) -> String {
-    let mut words = vec!["tribunal".to_string(), "run".into()];
+    let mut words = vec![program(), "run".into()];
     words.extend(args.suite.as_ref().map(|suite| suite.display().to_string()));
     let mut flag = |name: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -142,8 +142,29 @@ fn repro(args: &RunArgs, experiment: &Experiment, seed: u64) -> String {
     for option in &args.workload_options {
         flag("workload-option", Some(option.clone()));
     }
+    flag("host-keys", args.host_keys.clone());
     flag("seed", Some(seed.to_string()));
+    words.extend(args.expect_anomaly.then(|| "--expect-anomaly".to_string()));
     quoted(words)
+}
+
+/// How this program is called from here: by name if a shell finds it by name, else by its path.
+pub(crate) fn program() -> String {
+    let name = "tribunal";
+    let Ok(here) = std::env::current_exe() else { return name.into() };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.is_file());
+    if found.is_some_and(|found| found.canonicalize().is_ok_and(|found| found == here)) {
+        return name.into();
+    }
+    let below = std::env::current_dir().ok();
+    let below = below.and_then(|dir| here.strip_prefix(dir).ok().map(Path::to_path_buf));
+    match below {
+        // A bare name would be looked for on the PATH.
+        Some(path) if path.components().count() == 1 => format!("./{}", path.display()),
+        Some(path) => path.display().to_string(),
+        None => here.display().to_string(),
+    }
 }
 
 /// A command line that a shell reads as these words.

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 const LEAVING: Duration = Duration::from_secs(20);
 
 /// Whether local nodes can be had here; says so aloud when not.
-pub fn local_nodes() -> bool {
+pub(crate) fn local_nodes() -> bool {
     let missing = if !nix::unistd::geteuid().is_root() {
         "local nodes need root"
     } else if !Path::new("/usr/sbin/sshd").exists() {
@@ -27,7 +27,7 @@ pub fn local_nodes() -> bool {
 }
 
 /// Whether the agent and our own servers are built beside the program; says so aloud when not.
-pub fn servers() -> bool {
+pub(crate) fn servers() -> bool {
     let program = Path::new(env!("CARGO_BIN_EXE_tribunal"));
     for name in ["tribunal-agent", "tribunal-targetd"] {
         if !program.with_file_name(name).is_file() {
@@ -39,7 +39,7 @@ pub fn servers() -> bool {
 }
 
 /// A program of ours that runs, with every process it ever started as far as they were seen.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     files: tempfile::TempDir,
     seen: BTreeMap<i32, u64>,
@@ -47,23 +47,23 @@ pub struct Running {
 }
 
 /// How it ended.
-pub struct Ended {
-    pub status: ExitStatus,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
     seen: BTreeMap<i32, u64>,
 }
 
 impl Running {
     /// Starts the program; its output goes to files, so that it never waits for a reader.
-    pub fn start(dir: &Path, args: &[&str]) -> Running {
+    pub(crate) fn start(dir: &Path, args: &[&str]) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tribunal"));
         command.args(args).current_dir(dir);
         Running::spawn(command)
     }
 
     /// The same for a command line that leads to the program.
-    pub fn spawn(mut command: Command) -> Running {
+    pub(crate) fn spawn(mut command: Command) -> Running {
         let files = tempfile::tempdir().expect("a scratch directory");
         let file = |name| fs::File::create(files.path().join(name)).expect("a scratch file");
         let child = command
@@ -78,12 +78,12 @@ impl Running {
         Running { child, files, seen: BTreeMap::new(), start: Instant::now() }
     }
 
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         self.child.id() as i32
     }
 
     /// Waits until `fact`; the test fails if the program ends before.
-    pub fn until(&mut self, what: &str, fact: impl Fn() -> bool) {
+    pub(crate) fn until(&mut self, what: &str, fact: impl Fn() -> bool) {
         while !fact() {
             let ended = self.child.try_wait().expect("a child of ours");
             assert!(ended.is_none(), "ended before {what}: {ended:?}\n{}", self.said("stderr"));
@@ -94,7 +94,7 @@ impl Running {
     }
 
     /// Waits for the end.
-    pub fn end(mut self) -> Ended {
+    pub(crate) fn end(mut self) -> Ended {
         loop {
             if let Some(status) = self.child.try_wait().expect("a child of ours") {
                 return Ended {
@@ -139,17 +139,17 @@ impl Drop for Running {
 }
 
 impl Ended {
-    pub fn code(&self) -> i32 {
+    pub(crate) fn code(&self) -> i32 {
         self.status.code().unwrap_or_else(|| panic!("{}: {}", self.status, self.stderr))
     }
 
     /// Everything it said.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         format!("{}\n{}", self.stdout, self.stderr)
     }
 
     /// Every process seen below it is gone, and none that names `dir` is left.
-    pub fn left_nothing(&self, dir: &Path) {
+    pub(crate) fn left_nothing(&self, dir: &Path) {
         assert!(!self.seen.is_empty(), "no process of the run was ever seen");
         let start = Instant::now();
         loop {
@@ -210,7 +210,7 @@ fn processes() -> BTreeMap<i32, Process> {
 }
 
 /// A suite whose faults surely bite within seconds.
-pub fn suite(dir: &Path) -> PathBuf {
+pub(crate) fn suite(dir: &Path) -> PathBuf {
     let path = dir.join("short.toml");
     let fault = |kind: &str| {
         format!(
@@ -231,7 +231,7 @@ pub fn suite(dir: &Path) -> PathBuf {
 }
 
 /// Runs the program to its end.
-pub fn tribunal(args: &[&str]) -> Output {
+pub(crate) fn tribunal(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tribunal"))
         .args(args)
         .env("NO_COLOR", "1")
@@ -240,6 +240,6 @@ pub fn tribunal(args: &[&str]) -> Output {
 }
 
 /// A path as an argument.
-pub fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("scratch paths are text")
 }

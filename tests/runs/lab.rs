@@ -1,11 +1,9 @@
 //! Nodes that outlive a run: one controller at a time, and only with the right host keys.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use support::{Running, suite, text, tribunal};
+use crate::support::{Running, local_nodes, suite, text, tribunal};
 use tempfile::TempDir;
 
 /// A lab of three nodes, gone with this value.
@@ -43,7 +41,7 @@ impl Drop for Lab {
 
 #[test]
 fn a_lab_serves_one_controller_at_a_time_and_goes_when_told() {
-    if !support::local_nodes() {
+    if !local_nodes() {
         return;
     }
     let lab = Lab::up();
@@ -60,6 +58,7 @@ fn a_lab_serves_one_controller_at_a_time_and_goes_when_told() {
     assert!(words.contains("run "), "names who holds the nodes: {words}");
     let ended = running.end();
     assert_eq!(ended.code(), 0, "the first was not disturbed: {}", ended.words());
+    ended.left_nothing(&first);
 
     let healed = tribunal(&["heal", "--nodes", text(&lab.inventory)]);
     let said = String::from_utf8_lossy(&healed.stdout);
@@ -75,7 +74,7 @@ fn a_lab_serves_one_controller_at_a_time_and_goes_when_told() {
 
 #[test]
 fn a_wrong_host_key_is_refused() {
-    if !support::local_nodes() {
+    if !local_nodes() {
         return;
     }
     let lab = Lab::up();
