@@ -151,23 +151,28 @@ impl Ended {
     /// Every process seen below it is gone, and none that names `dir` is left.
     pub(crate) fn left_nothing(&self, dir: &Path) {
         assert!(!self.seen.is_empty(), "no process of the run was ever seen");
-        let start = Instant::now();
-        loop {
-            let all = processes();
-            let ours = |pid: &i32, process: &Process| {
-                self.seen.get(pid) == Some(&process.start) || process.names(dir)
-            };
-            let left: Vec<String> = all
-                .iter()
-                .filter(|(pid, process)| ours(pid, process))
-                .map(|(pid, process)| format!("{pid}: {}", process.line))
-                .collect();
-            if left.is_empty() {
-                return;
-            }
-            assert!(start.elapsed() < LEAVING, "left behind:\n{}", left.join("\n"));
-            thread::sleep(Duration::from_millis(100));
+        gone(&self.seen, dir);
+    }
+}
+
+/// None of these processes is left, and none that names `dir`.
+pub(crate) fn gone(seen: &BTreeMap<i32, u64>, dir: &Path) {
+    let start = Instant::now();
+    loop {
+        let all = processes();
+        let ours = |pid: &i32, process: &Process| {
+            seen.get(pid) == Some(&process.start) || process.names(dir)
+        };
+        let left: Vec<String> = all
+            .iter()
+            .filter(|(pid, process)| ours(pid, process))
+            .map(|(pid, process)| format!("{pid}: {}", process.line))
+            .collect();
+        if left.is_empty() {
+            return;
         }
+        assert!(start.elapsed() < LEAVING, "left behind:\n{}", left.join("\n"));
+        thread::sleep(Duration::from_millis(100));
     }
 }
 
