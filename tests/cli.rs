@@ -194,6 +194,17 @@ fn a_plan_is_the_same_bytes_each_time() {
 }
 
 #[test]
+fn every_suite_that_ships_can_be_planned() {
+    let listed = stdout(&tribunal(&["list", "suites"]));
+    assert!(listed.contains("suites/negative/raftkv-lost-write.toml"), "{listed}");
+    for suite in listed.lines() {
+        let output = tribunal(&["plan", suite, "--seed", "1"]);
+        assert_eq!(code(&output), 0, "{suite}: {}", stderr(&output));
+        assert!(stdout(&output).contains("F0 "), "{suite} plans no fault");
+    }
+}
+
+#[test]
 fn an_unreachable_node_is_infrastructure() {
     let output = tribunal(&[
         "run",
