@@ -1,7 +1,8 @@
 //! Demo and test.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -68,10 +69,81 @@ pub(crate) fn demo(args: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(70)))
 }
 
-/// Sets up and runs every test.
+/// Sets up and runs every test; what a passing test skipped is said aloud.
 pub(crate) fn test() -> Result<ExitCode> {
     setup::run(Need::Everything)?;
     build("dev")?;
-    cargo(&["test", "--locked", "--workspace", "--no-fail-fast"])?;
+    let args = ["test", "--locked", "--workspace", "--no-fail-fast", "--", "--show-output"];
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    eprintln!("xtask: cargo {}", args.join(" "));
+    let mut child = Command::new(cargo)
+        .args(args)
+        .current_dir(root())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("starting cargo test")?;
+    let output = child.stdout.take().context("cargo test has no output")?;
+    let mut filter = Filter::default();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line.context("reading what the tests say")?;
+        let line = String::from_utf8_lossy(&line);
+        if filter.shows(&line) {
+            println!("{line}");
+        }
+    }
+    let status = child.wait().context("waiting for cargo test")?;
+    for skipped in &filter.skipped {
+        println!("{skipped}");
+    }
+    if !status.success() {
+        bail!("cargo test failed ({status})");
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is shown of `--show-output`: all but the words of tests that passed, unless they skipped.
+#[derive(Default)]
+struct Filter {
+    passed: bool,
+    name: String,
+    skipped: Vec<String>,
+}
+
+impl Filter {
+    fn shows(&mut self, line: &str) -> bool {
+        match line {
+            "successes:" => self.passed = true,
+            "failures:" => self.passed = false,
+            line if line.starts_with("test result: ") => self.passed = false,
+            _other => {}
+        }
+        if !self.passed {
+            return true;
+        }
+        if let Some(name) = line.strip_prefix("---- ").and_then(|l| l.strip_suffix(" stdout ----"))
+        {
+            self.name = name.to_string();
+        }
+        if line.starts_with("skipped: ") {
+            self.skipped.push(format!("{}: {line}", self.name));
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Filter;
+
+    #[test]
+    fn a_skipped_test_is_heard_and_a_failed_one_shown() {
+        let text = "test a ... ok\n\nsuccesses:\n\n---- a stdout ----\nskipped: no sshd\nnoise\n\n\
+                    successes:\n    a\n\nfailures:\n\n---- b stdout ----\nwhy\n\n\
+                    test result: FAILED. 1 passed";
+        let mut filter = Filter::default();
+        let shown: Vec<&str> = text.lines().filter(|line| filter.shows(line)).collect();
+        assert_eq!(filter.skipped, ["a: skipped: no sshd"]);
+        assert!(shown.contains(&"why") && shown.contains(&"test result: FAILED. 1 passed"));
+        assert!(!shown.contains(&"noise"));
+    }
 }
