@@ -60,24 +60,22 @@ pub(crate) fn load(target: &str, node: &Node, path: &Path) -> Result<Vec<u8>, Ta
         .map_err(|error| failed(target, node, format!("{}: {error}", path.display())))
 }
 
-/// Checks that a program the node has itself can be run there.
-pub(crate) async fn runs(
+/// What a command prints on the node. It must succeed there; `remedy` says what to do otherwise.
+pub(crate) async fn says(
     target: &str,
     node: &Node,
-    program: &str,
-    argument: &str,
-    package: &str,
-) -> Result<(), TargetError> {
-    let body = Body::Install { argv: vec![program.into(), argument.into()], env: Vec::new() };
-    match node.call(body, PATIENCE).await {
-        Ok(Reply::Output { code: 0, .. }) => Ok(()),
-        Ok(other) => {
-            let problem = format!("{program} {argument}: {other:?}; install {package} there");
+    argv: &[&str],
+    remedy: &str,
+) -> Result<String, TargetError> {
+    let argv: Vec<String> = argv.iter().map(|word| word.to_string()).collect();
+    let command = argv.join(" ");
+    match node.call(Body::Install { argv, env: Vec::new() }, PATIENCE).await {
+        Ok(Reply::Output { code: 0, output }) => Ok(output),
+        Ok(Reply::Output { code, output }) => {
+            let problem = format!("{command}: ended with {code}: {}; {remedy}", output.trim());
             Err(failed(target, node, problem))
         }
-        Err(error) => {
-            let problem = format!("{program} {argument}: {error}; install {package} there");
-            Err(failed(target, node, problem))
-        }
+        Ok(other) => Err(failed(target, node, format!("{command}: the agent answered {other:?}"))),
+        Err(error) => Err(failed(target, node, format!("{command}: {error}; {remedy}"))),
     }
 }

@@ -1,14 +1,12 @@
 //! `etcd`: Debian's package as it is on the node, or a given binary or archive.
 
 mod client;
+mod program;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::{Arc, OnceLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
-use sha2::{Digest as _, Sha256};
 use tribunal_harness::client::{Client, ClientError};
 use tribunal_harness::cluster::Node;
 use tribunal_harness::daemon::{Daemon, DaemonSpec};
@@ -19,6 +17,7 @@ use tribunal_history::{Family, NodeId};
 use crate::options::Reader;
 use crate::registry::Entry;
 use crate::{http, push, ready};
+use program::Program;
 
 /// Registry line.
 pub(crate) const ENTRY: Entry = Entry {
@@ -40,9 +39,6 @@ const OPTIONS: &[(&str, &str)] = &[
     ("sha256", "digest of the binary or archive, 64 hex digits"),
 ];
 
-/// Where Debian's etcd-server puts it.
-const INSTALLED: &str = "/usr/bin/etcd";
-
 const CLIENT_PORT: u16 = 2379;
 const PEER_PORT: u16 = 2380;
 
@@ -53,16 +49,11 @@ pub struct Etcd {
     heartbeat_ms: u64,
     election_ms: u64,
     snapshot_count: u64,
-    source: Source,
+    program: Program,
+    /// What the nodes' programs said of themselves; one, unless versions are mixed.
+    versions: Mutex<BTreeSet<String>>,
     /// Gateway prefix, once some node has told.
     prefix: Arc<OnceLock<&'static str>>,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum Source {
-    Installed,
-    Binary { path: PathBuf, sha256: Option<String> },
-    Archive { path: PathBuf, sha256: String },
 }
 
 impl Etcd {
@@ -77,7 +68,8 @@ impl Etcd {
             heartbeat_ms: reader.parse("heartbeat-ms", 200)?,
             election_ms: reader.parse("election-ms", 2000)?,
             snapshot_count: reader.parse("snapshot-count", 100)?,
-            source: source(&reader)?,
+            program: Program::new(&reader)?,
+            versions: Mutex::default(),
             prefix: Arc::default(),
         };
         // etcd refuses to start otherwise.
@@ -85,68 +77,6 @@ impl Etcd {
             return Err(reader.bad("election-ms", "want at least 5 times heartbeat-ms"));
         }
         Ok(etcd)
-    }
-
-    fn program(&self, node: &NodeInfo) -> String {
-        match &self.source {
-            Source::Installed => INSTALLED.into(),
-            Source::Binary { .. } | Source::Archive { .. } => format!("{}/etcd/etcd", node.dir),
-        }
-    }
-
-    /// The program to push; `None` when the node has its own.
-    fn load(&self) -> Result<Option<Vec<u8>>, String> {
-        let (path, sha256) = match &self.source {
-            Source::Installed => return Ok(None),
-            Source::Binary { path, sha256 } => (path, sha256.as_ref()),
-            Source::Archive { path, sha256 } => (path, Some(sha256)),
-        };
-        let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let found: String =
-            Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        if let Some(want) = sha256.filter(|want| **want != found) {
-            return Err(format!("{}: sha256 is {found}, not {want}", path.display()));
-        }
-        match &self.source {
-            Source::Installed | Source::Binary { .. } => Ok(Some(bytes)),
-            Source::Archive { path, .. } => unpack(path).map(Some),
-        }
-    }
-}
-
-fn source(reader: &Reader<'_>) -> Result<Source, TargetError> {
-    // Also in one word: archive=PATH,sha256=DIGEST.
-    let archive = reader.text("archive");
-    let split = archive.and_then(|text| text.split_once(",sha256="));
-    let archive = split.map_or(archive, |(path, _)| Some(path));
-    let sha256 = split.map(|(_, digest)| digest).or(reader.text("sha256"));
-    let sha256 = sha256.map(str::to_lowercase);
-    if let Some(text) = &sha256
-        && !(text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    {
-        return Err(reader.bad("sha256", "want 64 hex digits"));
-    }
-    match (reader.text("binary"), archive, sha256) {
-        (None, None, None) => Ok(Source::Installed),
-        (Some(path), None, sha256) => Ok(Source::Binary { path: path.into(), sha256 }),
-        (None, Some(path), Some(sha256)) => Ok(Source::Archive { path: path.into(), sha256 }),
-        (None, Some(_), None) => Err(reader.bad("sha256", "an archive is not used without one")),
-        (Some(_), Some(_), _) => Err(reader.bad("archive", "give binary or archive, not both")),
-        (None, None, Some(_)) => Err(reader.bad("sha256", "of what? give binary or archive")),
-    }
-}
-
-/// The member called `etcd`, by this machine's `tar`.
-fn unpack(path: &std::path::Path) -> Result<Vec<u8>, String> {
-    let tar = Command::new("tar")
-        .args(["--extract", "--gzip", "--to-stdout", "--wildcards", "--file"])
-        .arg(path)
-        .args(["--no-anchored", "*/etcd"])
-        .output()
-        .map_err(|error| format!("tar: {error}"))?;
-    match tar.status.success() && !tar.stdout.is_empty() {
-        true => Ok(tar.stdout),
-        false => Err(format!("{}: {}", path.display(), String::from_utf8_lossy(&tar.stderr))),
     }
 }
 
@@ -161,8 +91,17 @@ impl Target for Etcd {
             true => "serializable: may be stale (CL-2)",
             false => "linearizable (CL-1)",
         };
+        let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
         BTreeMap::from([
-            ("program".into(), format!("{:?}", self.source)),
+            ("program".into(), self.program.to_string()),
+            (
+                "version".into(),
+                match versions.is_empty() {
+                    true => "not asked yet".into(),
+                    false => versions.join(" and "),
+                },
+            ),
             ("reads".into(), reads.into()),
             ("heartbeat-ms".into(), self.heartbeat_ms.to_string()),
             ("election-ms".into(), self.election_ms.to_string()),
@@ -200,7 +139,7 @@ impl Target for Etcd {
         let words = settings.into_iter().flat_map(|(name, value)| [name.to_string(), value]);
         let spec = DaemonSpec {
             name: NAME.into(),
-            argv: std::iter::once(self.program(node)).chain(words).collect(),
+            argv: std::iter::once(self.program.path(&node.dir)).chain(words).collect(),
             env: Vec::new(),
             dir: format!("{}/etcd", node.dir),
             log: format!("{}/etcd/etcd.log", node.dir),
@@ -209,10 +148,20 @@ impl Target for Etcd {
     }
 
     async fn install(&self, node: &Node) -> Result<(), TargetError> {
-        match self.load().map_err(|problem| push::failed(NAME, node, problem))? {
-            Some(bytes) => push::program(NAME, node, &bytes, &self.program(&node.info)).await,
-            None => push::runs(NAME, node, INSTALLED, "--version", "etcd-server").await,
+        let path = self.program.path(&node.info.dir);
+        if let Program::Given(given) = &self.program {
+            push::program(NAME, node, &given.bytes, &path).await?;
         }
+        let remedy = self.program.remedy();
+        let said = push::says(NAME, node, &[&path, "--version"], &remedy).await?;
+        let version = said.lines().find_map(|line| line.strip_prefix("etcd Version: "));
+        let Some(version) = version else {
+            let problem = format!("{path} --version said {said:?}: this is no etcd; {remedy}");
+            return Err(push::failed(NAME, node, problem));
+        };
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        versions.insert(version.trim().to_string());
+        Ok(())
     }
 
     async fn ready(&self, all: &[NodeInfo]) -> Result<(), TargetError> {
@@ -236,21 +185,16 @@ fn url(node: &NodeInfo, port: u16) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Etcd, Source};
+    use super::Etcd;
 
     #[test]
-    fn an_archive_needs_its_digest() {
+    fn timeouts_that_etcd_would_refuse_are_refused() {
         let new = |pairs: &[(&str, &str)]| {
             let pairs = pairs.iter().map(|(name, value)| (name.to_string(), value.to_string()));
             Etcd::new(&pairs.collect())
         };
-        assert_eq!(new(&[]).unwrap().source, Source::Installed);
-        assert!(new(&[("archive", "x.tar.gz")]).is_err());
-        let both = format!("x.tar.gz,sha256={}", "0".repeat(64));
-        assert!(matches!(new(&[("archive", &both)]).unwrap().source, Source::Archive { .. }));
-        assert!(new(&[("binary", "x"), ("sha256", "12")]).is_err());
+        assert!(new(&[]).is_ok());
         assert!(new(&[("heartbeat-ms", "500")]).unwrap_err().to_string().contains("5 times"));
-        let wrong = [("binary", "/proc/self/exe"), ("sha256", &"0".repeat(64))];
-        assert!(new(&wrong).unwrap().load().unwrap_err().contains("not 000000"));
+        assert!(new(&[("snapshot-count", "x")]).unwrap_err().to_string().contains("\"x\""));
     }
 }
