@@ -260,24 +260,11 @@ impl Cluster {
         claim: &Claim,
         patience: Duration,
     ) -> Result<Vec<(String, Vec<String>)>, ClusterError> {
-        let ways: Vec<_> = self.hellos.iter().map(|hello| hello.ssh).collect();
-        let body = |node: &Node| Body::Claim {
-            run: claim.run.clone(),
-            controller: claim.controller.clone(),
-            lease_ms: claim.lease.as_millis() as u64,
-            force: claim.force,
-            control: ways.get(usize::from(node.info.id.0)).copied().flatten().into_iter().collect(),
-        };
         let (mut healed, mut failed) = (Vec::new(), Vec::new());
-        for (node, answer) in self.nodes.iter().zip(self.ask_all(body, patience).await) {
-            let name = node.info.name.clone();
-            match answer {
-                Ok(Reply::Claimed { epoch, healed: found }) => {
-                    node.link.set_epoch(epoch);
-                    healed.push((name, found));
-                }
-                Ok(other) => failed.push(unclaimed(&name, &format!("it answered {other:?}"))),
-                Err(error) => failed.push(unclaimed(&name, &error)),
+        for (node, taken) in self.claim_each(claim, patience).await {
+            match taken {
+                Ok(found) => healed.push((node, found)),
+                Err(error) => failed.push(error),
             }
         }
         if !failed.is_empty() {
@@ -288,6 +275,37 @@ impl Cluster {
         })?;
         *self.renewal.lock().unwrap_or_else(PoisonError::into_inner) = Some(renewal);
         Ok(healed)
+    }
+
+    /// Asks every node for a claim and tells what became of each, with what was healed there. For
+    /// who goes on with the nodes that agreed; the claims are not renewed.
+    pub async fn claim_each(
+        &self,
+        claim: &Claim,
+        patience: Duration,
+    ) -> Vec<(String, Result<Vec<String>, ClusterError>)> {
+        let ways: Vec<_> = self.hellos.iter().map(|hello| hello.ssh).collect();
+        let body = |node: &Node| Body::Claim {
+            run: claim.run.clone(),
+            controller: claim.controller.clone(),
+            lease_ms: claim.lease.as_millis() as u64,
+            force: claim.force,
+            control: ways.get(usize::from(node.info.id.0)).copied().flatten().into_iter().collect(),
+        };
+        let answers = self.ask_all(body, patience).await;
+        let taken = |(node, answer): (&Node, Result<Reply, AgentError>)| {
+            let name = node.info.name.clone();
+            let result = match answer {
+                Ok(Reply::Claimed { epoch, healed }) => {
+                    node.link.set_epoch(epoch);
+                    Ok(healed)
+                }
+                Ok(other) => Err(unclaimed(&name, &format!("it answered {other:?}"))),
+                Err(error) => Err(unclaimed(&name, &error)),
+            };
+            (name, result)
+        };
+        self.nodes.iter().zip(answers).map(taken).collect()
     }
 
     /// Tries each fault family on each node, in node order.

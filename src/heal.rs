@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tribunal_harness::cluster::{AgentError, Claim, Cluster, Provider, UpOptions};
+use tribunal_harness::cluster::{Claim, Cluster, Provider, UpOptions};
 use tribunal_nemesis::schedule::LEASE;
 
 use crate::cli::{HealArgs, NodesArgs};
@@ -13,43 +13,33 @@ use crate::run::{host_keys, print, trouble};
 /// Patience for one step on all nodes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The subcommand: every node is tried, whatever becomes of its neighbours. Taking a node heals
-/// what others left there; a node whose lease lives is taken only by force.
+/// The subcommand: every node is tried, whatever becomes of its neighbours.
 pub(crate) fn heal(args: &HealArgs) -> Result<ExitCode, Trouble> {
     let (cluster, runtime) = attach(&args.nodes)?;
     let mut code = ExitCode::Held;
     let mut lines = Vec::new();
     let mut objects = Vec::new();
+    // The claim is what heals: it keeps every other controller out while things are undone, and
+    // is refused where one lives.
     let claim = Claim {
         run: format!("{:08x}", std::process::id()),
         controller: format!("heal (pid {})", std::process::id()),
         lease: LEASE,
         force: args.force,
     };
-    let claimed = runtime.block_on(cluster.claim(&claim, PATIENCE));
-    if let Err(error) = &claimed {
-        eprintln!("tribunal: error: {error}");
-        code = code.and(ExitCode::Infrastructure);
-    }
-    for (node, result) in runtime.block_on(cluster.heal_all(PATIENCE)) {
-        let mut found = of_node(&node, claimed.as_deref().unwrap_or_default());
+    for (node, result) in runtime.block_on(cluster.claim_each(&claim, PATIENCE)) {
         match result {
             Ok(undone) => {
-                found.extend(undone);
-                objects.push(json!({ "node": node, "healed": found }));
-                let words = match (found.is_empty(), claimed.is_ok()) {
-                    (true, true) => "nothing to heal".to_string(),
-                    // What taking it healed was lost with the answers of its neighbours.
-                    (true, false) => "healed".to_string(),
-                    (false, _) => found.join("; "),
+                objects.push(json!({ "node": node, "healed": undone }));
+                let words = match undone.is_empty() {
+                    true => "nothing to heal".to_string(),
+                    false => undone.join("; "),
                 };
                 lines.push(format!("{node}: {words}"));
             }
             Err(error) => {
                 objects.push(json!({ "node": node, "error": error.to_string() }));
-                if claimed.is_ok() || !untaken(&error) {
-                    eprintln!("tribunal: error: {error}");
-                }
+                eprintln!("tribunal: error: {error}");
                 code = code.and(ExitCode::Infrastructure);
             }
         }
@@ -63,15 +53,6 @@ pub(crate) fn heal(args: &HealArgs) -> Result<ExitCode, Trouble> {
     };
     print(&text)?;
     Ok(code)
-}
-
-fn of_node(node: &str, healed: &[(String, Vec<String>)]) -> Vec<String> {
-    healed.iter().filter(|(name, _)| name == node).flat_map(|(_, found)| found.clone()).collect()
-}
-
-/// A node that could not be taken, which has been said, does not heal for us either.
-fn untaken(error: &AgentError) -> bool {
-    matches!(error, AgentError::Refused { failure_code, .. } if failure_code == "stale-epoch")
 }
 
 /// The nodes and their agents, without a claim.
