@@ -127,10 +127,14 @@ fn in_words(value: &serde_json::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Total time at least one fault that bit was in force.
+/// Total time at least one fault was in force, from when that was measured.
 pub(crate) fn verified_ns(faults: &[Fault], end: u64) -> u64 {
     let bit = faults.iter().filter(|fault| fault.verified == Bite::Bit);
-    let mut windows: Vec<(u64, u64)> = bit.filter_map(|fault| fault.window(end)).collect();
+    let measured = |fault: &Fault| {
+        let (from, to) = fault.window(end)?;
+        Some((from.max(fault.verified_ns.unwrap_or(to)), to))
+    };
+    let mut windows: Vec<(u64, u64)> = bit.filter_map(measured).collect();
     windows.sort_unstable();
     let (mut total, mut covered) = (0, 0);
     for (from, to) in windows {
@@ -178,7 +182,7 @@ mod tests {
         assert_eq!(faults[0].verified, Bite::Bit);
         assert_eq!(faults[0].evidence, ["injected: 2 rules", "verified: not json"]);
         assert_eq!(faults[2].refused.as_deref(), Some("no majority left"));
-        assert_eq!(verified_ns(&faults, 150_000_000), 39_000_000);
+        assert_eq!(verified_ns(&faults, 150_000_000), 38_000_000);
         let names = |at| active(&faults, (at, at), 150_000_000).len();
         assert_eq!([names(110_000_000), names(125_000_000), names(140_000_000)], [0, 2, 1]);
     }

@@ -118,6 +118,9 @@ fn write_guarantee(
 ) {
     let name = line(&guarantee.id);
     match guarantee.verdict.as_str() {
+        "valid" if guarantee.requires() => {
+            let _ = writeln!(out, "  {} {name}   {}", paint("✓", GREEN), line(&guarantee.seen()));
+        }
         "valid" => {
             let strength = &guarantee.strength;
             let faults = match report.faults.is_empty() {

@@ -351,6 +351,21 @@ impl RunReport {
     }
 }
 
+impl Guarantee {
+    /// Whether its checker only counts what happened in the run and searches no answers.
+    pub fn requires(&self) -> bool {
+        self.cost.configurations == 0 && self.coverage.iter().any(|fact| fact.required > 0)
+    }
+
+    /// What it required, as seen.
+    pub fn seen(&self) -> String {
+        let required = self.coverage.iter().filter(|fact| fact.required > 0);
+        let words: Vec<String> =
+            required.map(|it| format!("{} {}", it.fact, crate::human::grouped(it.seen))).collect();
+        format!("seen as required: {}", words.join(", "))
+    }
+}
+
 impl Fault {
     /// From injection to the end of its effect; `end` where it was never healed.
     pub fn window(&self, end: u64) -> Option<(u64, u64)> {

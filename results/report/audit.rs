@@ -7,6 +7,9 @@ use crate::bounded::{shortened, visible};
 use crate::limits;
 use crate::run_report::{Bite, Fault};
 
+/// Measurements shown of one step: the matrix, and one for each node of a small cluster.
+const EVIDENCE: usize = 6;
+
 #[derive(Serialize)]
 struct View {
     rows: Vec<FaultView>,
@@ -26,7 +29,7 @@ struct FaultView {
     healed: String,
     heal_verified: String,
     problem: String,
-    evidence: Vec<String>,
+    evidence: Vec<(String, String)>,
 }
 
 pub(super) fn draw(scene: &Scene<'_>) -> Result<Drawn, SectionError> {
@@ -60,8 +63,37 @@ fn fault(it: &Fault) -> FaultView {
         healed: instant(it.healed_ns),
         heal_verified: instant(it.heal_verified_ns),
         problem: visible(&shortened(&problem.unwrap_or_default(), 400)),
-        evidence: it.evidence.iter().take(8).map(|it| visible(&shortened(it, 300))).collect(),
+        evidence: evidence(&it.evidence),
     }
+}
+
+/// One line for each step, `verified` with all that was measured then. What a step repeats of the
+/// one before it is said once, with both their names.
+fn evidence(notes: &[String]) -> Vec<(String, String)> {
+    let mut steps: Vec<(String, Vec<&str>)> = Vec::new();
+    for note in notes {
+        let (step, note) = note.split_once(": ").unwrap_or(("", note));
+        match steps.last_mut() {
+            Some((last, notes)) if last == step => notes.push(note),
+            Some(_) | None => steps.push((step.to_owned(), vec![note])),
+        }
+    }
+    let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
+    for (step, notes) in steps {
+        match lines.last_mut() {
+            Some((names, same)) if *same == notes => *names = format!("{names}, {step}"),
+            Some(_) | None => lines.push((step, notes)),
+        }
+    }
+    let shown = |(names, notes): (String, Vec<&str>)| {
+        let more = notes.len().saturating_sub(EVIDENCE);
+        let mut text = notes[..notes.len() - more].join(" · ");
+        if more > 0 {
+            text += &format!(" · {more} more in verdicts.json");
+        }
+        (visible(&shortened(&names, 100)), visible(&shortened(&text, 900)))
+    };
+    lines.into_iter().map(shown).collect()
 }
 
 fn instant(nanos: Option<u64>) -> String {
@@ -70,4 +102,17 @@ fn instant(nanos: Option<u64>) -> String {
 
 fn seconds(nanos: u64) -> String {
     format!("{:.3} s", nanos as f64 / 1e9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::evidence;
+
+    #[test]
+    fn what_two_steps_measured_alike_is_said_once() {
+        let notes = ["injected: a", "injected: b", "verified: a", "verified: b", "healed: c"];
+        let lines = evidence(&notes.map(str::to_owned));
+        let line = |names: &str, text: &str| (names.to_owned(), text.to_owned());
+        assert_eq!(lines, [line("injected, verified", "a · b"), line("healed", "c")]);
+    }
 }

@@ -36,7 +36,11 @@ pub(super) fn draw(scene: &Scene<'_>) -> Result<Drawn, SectionError> {
         let unmet = it.seen < it.required;
         let required =
             if it.required == 0 { "–".to_owned() } else { format!("≥ {}", it.required) };
-        let word = if unmet { "not reached" } else { "✓" };
+        let word = match (it.required, unmet) {
+            (0, _) => "",
+            (_, true) => "not reached",
+            (_, false) => "✓",
+        };
         let class = if unmet { "warn" } else { "" };
         row(class, &[it.fact.clone(), grouped(it.seen), required, word.to_owned()])
     });

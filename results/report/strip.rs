@@ -72,6 +72,7 @@ fn word(class: Class) -> &'static str {
 fn guarantee(it: &Guarantee) -> GuaranteeView {
     let strength = &it.strength;
     let text = match it.verdict.as_str() {
+        "valid" if it.requires() => it.seen(),
         "valid" => format!(
             "{} operations ok, {} at once (median), {:.1} s under verified faults. One run alone \
              bounds the rate of bad runs at {:.0} % ({:.0} % confidence): repeat it with other \
