@@ -129,6 +129,12 @@ fn package_windows(
         });
         now += hold;
     }
+    if windows.is_empty() {
+        // What was asked for and never happens must be on record, or the run looks as if it had.
+        let reason = format!("no window of it fits into {limit:?}: make the load longer");
+        let injection = empty(nemesis.name(), "");
+        windows.push(Planned { injection, refused: Some(reason) });
+    }
     Ok(windows)
 }
 
@@ -253,6 +259,18 @@ mod tests {
         };
         assert_eq!(bytes(7), bytes(7));
         assert_ne!(bytes(7), bytes(8));
+    }
+
+    #[test]
+    fn a_kind_without_a_window_is_on_record() {
+        let stream = Seed(1).root();
+        let view = ClusterView { nodes: 5 };
+        let (guard, short) = (Guard::keep_quorum(5), Duration::from_secs(2));
+        let windows = plan(&packages(), guard, &view, &stream, short).expect("known kinds");
+        let refused = windows.iter().filter(|window| window.refused.is_some()).count();
+        assert_eq!((windows.len(), refused), (3, 3));
+        let words = windows[0].refused.as_deref().unwrap_or_default();
+        assert_eq!(words, "no window of it fits into 2s: make the load longer");
     }
 
     #[test]
