@@ -162,7 +162,7 @@ fn down(injection: &Injection, n: usize) -> Vec<NodeId> {
 }
 
 /// Windows that would take down more nodes than the guard allows, together with those accepted
-/// before them, lose targets from the end; one with nobody left hits a node that is down already.
+/// before them, lose targets from the end; one with nobody left hits a node that is cut off.
 /// A window with cuts is refused.
 fn keep(windows: &mut [Planned], guard: Guard, view: &ClusterView) {
     let n = view.nodes;
@@ -192,9 +192,11 @@ fn keep(windows: &mut [Planned], guard: Guard, view: &ClusterView) {
             while !injection.targets.is_empty() && !fits(&injection.targets) {
                 injection.targets.pop();
             }
-            // Nodes that are down already may be hit once more: nobody else goes down for it.
+            // A node that is cut off may be hit as well: nobody else goes down for it. One whose
+            // process is killed or paused may not: nothing would be there to hit.
             if injection.targets.is_empty() {
-                injection.targets.extend(busy.first());
+                let hit = |node: &&NodeId| before.iter().any(|other| other.targets.contains(node));
+                injection.targets.extend(busy.iter().find(|node| !hit(node)));
             }
             if !injection.targets.is_empty() {
                 continue;

@@ -11,7 +11,8 @@ use crate::run::print;
 
 /// The subcommand. Ends with 69 if a node lacks something.
 pub(crate) fn doctor(args: &NodesArgs) -> Result<ExitCode, Trouble> {
-    let (cluster, runtime) = attach(args)?;
+    let attached = attach(args)?;
+    let (cluster, runtime) = (&attached.cluster, &attached.runtime);
     let probed = runtime.block_on(cluster.probe(Duration::from_secs(30)));
     let mut code = ExitCode::Held;
     let mut lines = Vec::new();
@@ -49,9 +50,7 @@ pub(crate) fn doctor(args: &NodesArgs) -> Result<ExitCode, Trouble> {
         }
         objects.push(json!({ "node": node, "hello": hello, "families": families }));
     }
-    for problem in cluster.close(Duration::from_secs(10)) {
-        eprintln!("tribunal: {problem}");
-    }
+    attached.close(Duration::from_secs(10));
     let text = match args.json {
         true => serde_json::to_string_pretty(&objects).map_err(Trouble::bug)?,
         false => lines.join("\n"),

@@ -1,5 +1,6 @@
 //! `tribunal heal`: removes every fault any run left. Safe at any time, and twice.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
@@ -15,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The subcommand: every node is tried, whatever becomes of its neighbours.
 pub(crate) fn heal(args: &HealArgs) -> Result<ExitCode, Trouble> {
-    let (cluster, runtime) = attach(&args.nodes)?;
+    let attached = attach(&args.nodes)?;
+    let (cluster, runtime) = (&attached.cluster, &attached.runtime);
     let mut code = ExitCode::Held;
     let mut lines = Vec::new();
     let mut objects = Vec::new();
@@ -44,9 +46,7 @@ pub(crate) fn heal(args: &HealArgs) -> Result<ExitCode, Trouble> {
             }
         }
     }
-    for problem in cluster.close(PATIENCE) {
-        eprintln!("tribunal: {problem}");
-    }
+    attached.close(PATIENCE);
     let text = match args.nodes.json {
         true => serde_json::to_string_pretty(&objects).map_err(Trouble::bug)?,
         false => lines.join("\n"),
@@ -56,15 +56,36 @@ pub(crate) fn heal(args: &HealArgs) -> Result<ExitCode, Trouble> {
 }
 
 /// The nodes and their agents, without a claim.
-pub(crate) fn attach(args: &NodesArgs) -> Result<(Cluster, tokio::runtime::Runtime), Trouble> {
+pub(crate) struct Attached {
+    pub(crate) cluster: Cluster,
+    pub(crate) runtime: tokio::runtime::Runtime,
+    scratch: PathBuf,
+}
+
+/// Reaches the nodes.
+pub(crate) fn attach(args: &NodesArgs) -> Result<Attached, Trouble> {
     let provider: Provider = args.nodes.parse().map_err(trouble)?;
     let scratch = std::env::temp_dir().join(format!("tribunal-{}", std::process::id()));
-    let mut options = UpOptions::new(scratch).map_err(trouble)?;
+    let mut options = UpOptions::new(&scratch).map_err(trouble)?;
     options.host_keys = host_keys(args.host_keys.as_deref().unwrap_or(""))?;
     let cluster = Cluster::up(&provider, &options).map_err(trouble)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Trouble::infra(format!("start a runtime: {error}")))?;
-    Ok((cluster, runtime))
+    Ok(Attached { cluster, runtime, scratch })
+}
+
+impl Attached {
+    /// Lets the nodes go and leaves nothing here. What did not end as it should goes to stderr.
+    pub(crate) fn close(self, patience: Duration) {
+        for problem in self.cluster.close(patience) {
+            eprintln!("tribunal: {problem}");
+        }
+        if let Err(error) = std::fs::remove_dir_all(&self.scratch)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            eprintln!("tribunal: remove {}: {error}", self.scratch.display());
+        }
+    }
 }

@@ -86,6 +86,7 @@ pub(crate) fn execute(request: &Request) -> Result<Finished, Trouble> {
         request.experiment.workload,
         request.experiment.time.as_secs_f64(),
     ));
+    setup::sound(request)?;
     let dir = finish::directory(request)?;
     let mut info = RunInfo::default();
     let stage = setup::set_up(request, &dir, &mut info)?;

@@ -75,6 +75,28 @@ impl Loads {
     }
 }
 
+/// What can be known to be wrong before anything is made: a run that cannot begin leaves no
+/// directory, and `latest` stays where it was.
+pub(super) fn sound(request: &Request) -> Result<(), Trouble> {
+    let experiment = &request.experiment;
+    build_target(request)?;
+    let provider: Provider = experiment.nodes.parse().map_err(trouble)?;
+    host_keys(&experiment.host_keys)?;
+    let entry = workloads::find(&experiment.workload)
+        .ok_or_else(|| unknown("workload", &experiment.workload, "workloads"))?;
+    let nodes = match provider {
+        Provider::Local(nodes) | Provider::Processes(nodes) => nodes,
+        // How many there are is known when they are asked.
+        Provider::Inventory(_)
+        | Provider::SshConfig(_)
+        | Provider::Vagrant
+        | Provider::Hosts(_) => 5,
+    };
+    let nominal = setting(experiment, nodes)?;
+    (entry.build)(&nominal).map_err(Trouble::usage)?;
+    Ok(())
+}
+
 /// Phases 0 to 6.
 pub(super) fn set_up(
     request: &Request,
