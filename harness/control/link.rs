@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::eventfd::EventFd;
@@ -74,6 +74,8 @@ pub(crate) struct Pending {
     what: &'static str,
     patience: Duration,
     answer: oneshot::Receiver<Result<Reply, Trouble>>,
+    /// Knows why the lane ended, if it ends with this request unanswered.
+    link: Weak<Shared>,
 }
 
 impl Link {
@@ -142,7 +144,7 @@ impl Link {
         }
         let (sender, answer) = oneshot::channel();
         self.dispatch(body, patience, sender);
-        Pending { node: node.into(), what, patience, answer }
+        Pending { node: node.into(), what, patience, answer, link: Arc::downgrade(&self.0) }
     }
 
     /// The claim that later requests belong to.
@@ -211,14 +213,14 @@ impl Drop for Shared {
 
 impl Pending {
     pub(crate) async fn wait(self) -> Result<Reply, AgentError> {
-        let Pending { node, what, patience, answer } = self;
-        settle(node, what, patience, answer.await)
+        let Pending { node, what, patience, answer, link } = self;
+        settle(node, what, patience, &link, answer.await)
     }
 
     /// For threads that are not part of a runtime.
     pub(crate) fn block(self) -> Result<Reply, AgentError> {
-        let Pending { node, what, patience, answer } = self;
-        settle(node, what, patience, answer.blocking_recv())
+        let Pending { node, what, patience, answer, link } = self;
+        settle(node, what, patience, &link, answer.blocking_recv())
     }
 }
 
@@ -226,6 +228,7 @@ fn settle(
     node: String,
     what: &'static str,
     patience: Duration,
+    link: &Weak<Shared>,
     answer: Result<Result<Reply, Trouble>, oneshot::error::RecvError>,
 ) -> Result<Reply, AgentError> {
     let what = what.to_owned();
@@ -236,7 +239,11 @@ fn settle(
         }
         Ok(Err(Trouble::Deadline)) => return Err(AgentError::Deadline { node, what, patience }),
         Ok(Err(Trouble::Lost(problem))) => problem,
-        Err(_gone) => "the lane has ended".into(),
+        // It was queued after the lane had taken its last look: the lane has said why it ended.
+        Err(_gone) => match link.upgrade().map(|shared| Link(shared).state()) {
+            Some(LinkState::Lost(why)) => why,
+            Some(LinkState::Open) | None => "the lane has ended".into(),
+        },
     };
     Err(AgentError::Lost { node, what, problem })
 }

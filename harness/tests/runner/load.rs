@@ -201,7 +201,7 @@ fn a_dead_node_is_not_spun_upon() {
     };
     let limit = Duration::from_millis(1_000);
     let config = LoadConfig { time_limit: Some(limit), ..LoadConfig::new(4, 2) };
-    let endless = Registers::writes(u64::MAX).every(Nanos::from_millis(1));
+    let endless = Registers::writes(u64::MAX).every(Nanos::from_millis(1)).spread();
     let outcome = log.run(config, endless, Arc::new(connect));
     assert!(matches!(outcome.ended, Ended::TimeLimit), "{:?}", outcome.ended);
     // At 0, 50, 150, 350, 750 ms, and the operation that waits through the pause after that.

@@ -17,8 +17,8 @@ use tribunal_harness::seed::Stream;
 use tribunal_history::codec::native::{LogFile, LogHeader, read_log};
 use tribunal_history::{Nanos, Observed, Op, RegisterOp, Value};
 
-/// Unique writes and reads of one register in turn, in the lowest free slot, `limit` of them, a
-/// fixed time apart.
+/// Unique writes and reads of one register in turn, in the lowest free slot (or in each free one
+/// in turn), `limit` of them, a fixed time apart.
 #[derive(Clone)]
 pub(crate) struct Registers {
     pub(crate) limit: u64,
@@ -26,15 +26,20 @@ pub(crate) struct Registers {
     pub(crate) reads: bool,
     pub(crate) count: u64,
     pub(crate) start: Option<Nanos>,
+    pub(crate) spread: bool,
 }
 
 impl Registers {
     pub(crate) fn new(limit: u64) -> Registers {
-        Registers { limit, gap: Nanos(0), reads: true, count: 0, start: None }
+        Registers { limit, gap: Nanos(0), reads: true, count: 0, start: None, spread: false }
     }
 
     pub(crate) fn writes(limit: u64) -> Registers {
         Registers { reads: false, ..Registers::new(limit) }
+    }
+
+    pub(crate) fn spread(self) -> Registers {
+        Registers { spread: true, ..self }
     }
 
     pub(crate) fn every(self, gap: Nanos) -> Registers {
@@ -50,7 +55,8 @@ impl Generator for Registers {
             return Next::Done;
         }
         let start = *self.start.get_or_insert(cx.time);
-        let Some(slot) = cx.free.nth(0) else { return Next::Pending { until: None } };
+        let turn = if self.spread { self.count as u32 % cx.free.len().max(1) } else { 0 };
+        let Some(slot) = cx.free.nth(turn) else { return Next::Pending { until: None } };
         let at = Nanos(start.0 + self.gap.0 * self.count);
         Next::Invoke { slot, at, op: op(self.count, self.reads) }
     }
