@@ -46,8 +46,13 @@ struct Shared {
 }
 
 enum Way {
-    Lane { queue: SyncSender<Outgoing>, wake: Arc<EventFd> },
+    Lane {
+        queue: SyncSender<Outgoing>,
+        wake: Arc<EventFd>,
+    },
     Answers(Box<dyn Fn(Body) -> Result<Reply, Failure> + Send + Sync>),
+    /// The last handle has gone.
+    Gone,
 }
 
 /// A request on its way to the lane.
@@ -170,6 +175,8 @@ impl Link {
                 let _ = answer.send(answers(body).map_err(Trouble::Refused));
                 return;
             }
+            // Nobody can ask through a link whose last handle has gone.
+            Way::Gone => return,
         };
         let request = Request {
             id: next_id(),
@@ -204,8 +211,10 @@ impl fmt::Debug for Link {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // The queue closes when its last sender goes, right after this; the lane looks then.
-        if let Way::Lane { wake, .. } = &self.way {
+        // The queue must be closed before the lane is woken: woken first, it may look, find the
+        // queue empty but open, and sleep on for a whole tick.
+        if let Way::Lane { queue, wake } = std::mem::replace(&mut self.way, Way::Gone) {
+            drop(queue);
             let _ = wake.write(1);
         }
     }
