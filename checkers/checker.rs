@@ -1,6 +1,6 @@
 //! The role every checker plays.
 
-use tribunal_history::History;
+use tribunal_history::{History, OpIndex};
 
 use crate::{Anomaly, Budget, Spent, Verdict};
 
@@ -28,10 +28,21 @@ pub struct Report {
     pub reason_class: Option<ReasonClass>,
     /// The findings, worst first; non-empty iff the verdict is `Invalid`.
     pub anomalies: Vec<Anomaly>,
+    /// Orders that prove parts of the history linearizable, where they were asked for.
+    pub linearizations: Vec<Linearization>,
     /// What was and was not exercised.
     pub coverage: Coverage,
     /// What it took.
     pub cost: Cost,
+}
+
+/// A legal order of the operations of one object.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Linearization {
+    /// The key or object, as shown to people.
+    pub subject: String,
+    /// Every completed operation once; crashed ones that took effect.
+    pub order: Vec<OpIndex>,
 }
 
 /// Two kinds of not knowing, with two exit codes.
@@ -126,6 +137,7 @@ impl Report {
             reason: None,
             reason_class: None,
             anomalies: Vec::new(),
+            linearizations: Vec::new(),
             coverage,
             cost,
         }
@@ -142,6 +154,7 @@ impl Report {
             reason: None,
             reason_class: None,
             anomalies,
+            linearizations: Vec::new(),
             coverage,
             cost,
         }
@@ -159,6 +172,7 @@ impl Report {
             reason: Some(reason.into()),
             reason_class: Some(class),
             anomalies: Vec::new(),
+            linearizations: Vec::new(),
             coverage,
             cost,
         }

@@ -17,6 +17,6 @@ mod verdict;
 
 pub use anomaly::{Anomaly, AnomalyKind, Evidence, StateBefore, Step};
 pub use budget::{Budget, Spent};
-pub use checker::{CheckError, Checker, Cost, Coverage, Fact, ReasonClass, Report};
+pub use checker::{CheckError, Checker, Cost, Coverage, Fact, Linearization, ReasonClass, Report};
 pub use consistency::Consistency;
 pub use verdict::Verdict;

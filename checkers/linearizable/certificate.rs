@@ -1,8 +1,11 @@
 //! Verifies what a search claims, without trusting it: an order for *valid*, a sub-history for
 //! *invalid*. Shares no code with the search.
 
+use fixedbitset::FixedBitSet;
+use tribunal_history::{History, OpIndex};
+
 use super::plain;
-use super::{Model, NEVER, Problem, Steps};
+use super::{Dialect, FromHistory, Interpreted, Model, NEVER, Problem, Steps};
 
 /// Sub-histories up to this size are re-decided by trying every order.
 const ENUMERATED: usize = 12;
@@ -35,23 +38,132 @@ pub fn verify_linearization<M: Model>(
             ));
         }
         latest_call = latest_call.max(entry.call);
-        let mut next: Vec<M::State> = Vec::new();
-        for state in &states {
-            match model.step(state, problem.op(entry)) {
-                Steps::None => {}
-                Steps::One(one) => push_new(&mut next, one),
-                Steps::Many(all) => all.into_iter().for_each(|one| push_new(&mut next, one)),
-            }
-        }
-        if next.is_empty() {
+        if !step_all(model, &mut states, problem.op(entry)) {
             return Err(format!("operation {} is illegal where it stands", entry.origin.0));
         }
-        states = next;
     }
     match problem.entries.iter().zip(&seen).find(|(entry, seen)| entry.ret != NEVER && !**seen) {
         Some((missing, _)) => Err(format!("operation {} is missing", missing.origin.0)),
         None => Ok(()),
     }
+}
+
+/// Accepts `order` iff it proves that these operations of `history` are linearizable, as
+/// [`verify_linearization`] does, without interning them. O(n), one bit per operation.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub fn verify_order<M: FromHistory>(
+    model: &M,
+    history: &History,
+    operations: &[OpIndex],
+    dialect: Dialect,
+    order: &[OpIndex],
+) -> Result<(), String> {
+    let mut missing = FixedBitSet::with_capacity(history.len());
+    missing.extend(operations.iter().map(|index| index.0 as usize));
+    let mut states = vec![model.initial()];
+    let mut latest_call = 0;
+    for index in order {
+        if !missing.contains(index.0 as usize) {
+            return Err(format!("operation {} stands twice, or elsewhere", index.0));
+        }
+        missing.remove(index.0 as usize);
+        let operation = history.operation(*index);
+        let (op, ret) = match model.interpret(&operation, dialect)? {
+            Interpreted::Completed(op) => (op, operation.ret().map_or(NEVER, |ret| ret.0)),
+            Interpreted::Crashed(op) => (op, NEVER),
+            Interpreted::Nothing => return Err(format!("operation {} asserts nothing", index.0)),
+        };
+        if ret < latest_call {
+            let index = index.0;
+            return Err(format!("operation {index} stands after one invoked after its return"));
+        }
+        latest_call = latest_call.max(operation.call().0);
+        if !step_all(model, &mut states, &op) {
+            return Err(format!("operation {} is illegal where it stands", index.0));
+        }
+    }
+    for left in missing.ones() {
+        let operation = history.operation(OpIndex(left as u32));
+        if let Interpreted::Completed(_) = model.interpret(&operation, dialect)? {
+            return Err(format!("operation {left} is missing"));
+        }
+    }
+    Ok(())
+}
+
+/// Accepts `kept` iff no operation of the partition that is not in it, and was invoked before the
+/// event of rank `failed`, may be the reason why `kept` has no legal order: the rule of
+/// [`verify_counterexample`], for a sub-history that was never part of a [`Problem`]. O(n * kept).
+///
+/// # Errors
+/// What may have been seen and was left out.
+pub fn verify_closed<M: FromHistory>(
+    model: &M,
+    history: &History,
+    operations: &[OpIndex],
+    dialect: Dialect,
+    kept: &[OpIndex],
+    failed: u32,
+) -> Result<(), String> {
+    let mut part = Vec::new();
+    for index in kept {
+        let operation = history.operation(*index);
+        match model.interpret(&operation, dialect)? {
+            Interpreted::Completed(op) => {
+                let ret = operation.ret().map(|ret| ret.0).filter(|ret| *ret <= failed);
+                part.push((*index, op, operation.call().0, ret.unwrap_or(NEVER)));
+            }
+            Interpreted::Crashed(op) => part.push((*index, op, operation.call().0, NEVER)),
+            Interpreted::Nothing => return Err(format!("operation {} asserts nothing", index.0)),
+        }
+    }
+    let barriers: Vec<(u32, u32)> = part
+        .iter()
+        .filter(|(_, op, _, ret)| *ret != NEVER && model.is_blind(op))
+        .map(|(_, _, call, ret)| (*call, *ret))
+        .collect();
+    for index in operations {
+        let operation = history.operation(*index);
+        let call = operation.call().0;
+        if call > failed || kept.contains(index) {
+            continue;
+        }
+        let (op, dropped_ret) = match model.interpret(&operation, dialect)? {
+            Interpreted::Completed(op) => (op, operation.ret().map_or(NEVER, |ret| ret.0)),
+            Interpreted::Crashed(op) => (op, NEVER),
+            Interpreted::Nothing => continue,
+        };
+        if model.is_pure(&op) {
+            continue;
+        }
+        let after = barriers.iter().filter(|(call, _)| *call > dropped_ret).map(|(_, ret)| *ret);
+        let hidden_from = after.min().unwrap_or(NEVER);
+        for (kept, observer, kept_call, kept_ret) in &part {
+            if *kept_ret >= call && *kept_call < hidden_from && model.observes(observer, &op) {
+                let (kept, index) = (kept.0, index.0);
+                return Err(format!(
+                    "operation {kept} may have seen operation {index}, which was left out"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes `op` from every state; whether it is legal in one.
+fn step_all<M: Model>(model: &M, states: &mut Vec<M::State>, op: &M::Op) -> bool {
+    let mut next: Vec<M::State> = Vec::new();
+    for state in states.iter() {
+        match model.step(state, op) {
+            Steps::None => {}
+            Steps::One(one) => push_new(&mut next, one),
+            Steps::Many(all) => all.into_iter().for_each(|one| push_new(&mut next, one)),
+        }
+    }
+    *states = next;
+    !states.is_empty()
 }
 
 fn push_new<S: PartialEq>(states: &mut Vec<S>, state: S) {

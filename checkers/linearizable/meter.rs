@@ -42,6 +42,17 @@ impl<'b> Ledger<'b> {
         self.budget.is_cancelled()
     }
 
+    /// Whether another `bytes` may be held.
+    pub(super) fn allows(&self, bytes: u64) -> Result<(), Spent> {
+        if self.budget.is_cancelled() {
+            Err(Spent::Time)
+        } else if self.bytes.load(Ordering::Relaxed).saturating_add(bytes) > self.budget.bytes {
+            Err(Spent::Memory)
+        } else {
+            Ok(())
+        }
+    }
+
     /// An account for a search that may visit `limit` configurations itself.
     pub(super) fn meter(&self, limit: u64) -> Meter<'_, 'b> {
         Meter {

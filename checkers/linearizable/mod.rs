@@ -6,10 +6,13 @@
 
 pub mod certificate;
 mod checker;
+mod decide;
 mod dialect;
 mod explain;
+mod fast;
 mod found;
 mod mask;
+mod merge;
 mod meter;
 mod model;
 mod models;
@@ -26,8 +29,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use checker::{Linearizable, ModelChoice, Options, Which, judge};
+pub use checker::{Engines, Linearizable, ModelChoice, Options, Which, judge};
 pub use dialect::{Dialect, FailedCas, NilRead};
+pub use fast::{Allowance, Decided, Fast, Partition, Proof};
 pub use model::{FromHistory, Interpreted, Model, Steps, Words};
 pub use models::{CasRegister, CasRegisterOp, Register, RegisterOp};
 pub use prep::{Entry, NEVER, Problem};

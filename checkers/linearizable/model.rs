@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use tribunal_history::{Code, Operation};
 
-use crate::linearizable::Dialect;
+use crate::linearizable::{Allowance, Dialect, Fast, Partition};
 
 /// What an operation can lead to from one state.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -103,6 +103,12 @@ pub trait FromHistory: Model {
         operation: &Operation<'_>,
         dialect: Dialect,
     ) -> Result<Interpreted<Self::Op>, String>;
+
+    /// Decides `partition` by an algorithm that knows this data type, or hands it over to the
+    /// search. The default hands over.
+    fn fast(&self, _partition: &Partition<'_>, _allowance: Allowance<'_>) -> Fast {
+        Fast::HandOver("the data type has no fast path")
+    }
 
     /// The keys whose state `operation` shares; operations that share none are judged apart.
     fn keys(&self, operation: &Operation<'_>, keys: &mut Vec<Code>);

@@ -1,0 +1,252 @@
+//! One partition: the fast path of its data type, the search where that hands over, and the proof.
+
+use tribunal_history::{History, OpIndex, Outcome, Value};
+
+use super::fast::{Allowance, Decided, Fast, Partition, Proof};
+use super::found::{Found, Progress, Took};
+use super::meter::Ledger;
+use super::partition::Component;
+use super::rules::Rules;
+use super::shrink::Counterexample;
+use super::{
+    Dialect, Engines, FromHistory, NEVER, Options, Problem, certificate, explain, portfolio, prep,
+    quick, shrink,
+};
+use crate::{Anomaly, CheckError, Spent};
+
+/// Configurations a search may visit where a refutation without search is at hand.
+const PATIENCE: u64 = 1 << 17;
+
+/// What became of one partition.
+pub(super) enum Judged {
+    Valid {
+        took: Took,
+        verified: bool,
+        /// Kept only where the caller wants it.
+        order: Vec<OpIndex>,
+    },
+    Invalid {
+        took: Took,
+        anomaly: Box<Anomaly>,
+        verified: bool,
+    },
+    Unknown {
+        took: Took,
+        spent: Spent,
+        reason: String,
+    },
+    /// Not looked at: an earlier key is bad, and one is enough.
+    Skipped,
+}
+
+/// Facts of one partition.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Seen {
+    pub(super) answered: u64,
+    pub(super) completed: u64,
+    pub(super) crashed: u64,
+}
+
+/// What all partitions of a check share.
+pub(super) struct Case<'a, M> {
+    pub(super) model: &'a M,
+    pub(super) history: &'a History,
+    pub(super) dialect: Dialect,
+    pub(super) ledger: &'a Ledger<'a>,
+    pub(super) options: Options,
+}
+
+impl<M: FromHistory> Case<'_, M> {
+    /// Judges one partition.
+    pub(super) fn judge(&self, component: &Component) -> Result<(Judged, Seen), CheckError> {
+        if self.options.engines == Engines::Auto {
+            let (history, dialect) = (self.history, self.dialect);
+            let partition = Partition { history, operations: &component.operations, dialect };
+            match self.model.fast(&partition, Allowance::new(self.ledger)) {
+                Fast::HandOver(_) => {}
+                Fast::Decided(decided) => return self.prove(component, decided),
+                Fast::Spent(spent, progress) => {
+                    let key = &component.key;
+                    let reason = format!("key {key}: {} budget spent; {progress}", spent.name());
+                    let took = Took { configurations: 0, peak_bytes: 0, engine: "none" };
+                    let seen = self.seen(component, 0, 0);
+                    return Ok((Judged::Unknown { took, spent, reason }, seen));
+                }
+            }
+        }
+        self.search(component)
+    }
+
+    fn seen(&self, component: &Component, completed: u64, crashed: u64) -> Seen {
+        let answered = component.operations.iter();
+        let answered = answered.filter(|at| self.history.operation(**at).outcome() == Outcome::Ok);
+        Seen { answered: answered.count() as u64, completed, crashed }
+    }
+
+    /// A decision of a fast path is a claim until its proof is accepted.
+    fn prove(&self, component: &Component, decided: Decided) -> Result<(Judged, Seen), CheckError> {
+        let Case { model, history, dialect, options, .. } = *self;
+        let Decided { engine, completed, crashed, peak_bytes, proof } = decided;
+        let seen = self.seen(component, completed, crashed);
+        let took = Took { configurations: 0, peak_bytes, engine };
+        let key = &component.key;
+        match proof {
+            Proof::Order(order) => {
+                let verified = options.verify || cfg!(debug_assertions);
+                if verified {
+                    let operations = &component.operations;
+                    certificate::verify_order(model, history, operations, dialect, &order)
+                        .map_err(|why| refused_order(key, &why))?;
+                }
+                let order = if options.orders { order } else { Vec::new() };
+                Ok((Judged::Valid { took, verified, order }, seen))
+            }
+            Proof::Contradiction(mut operations) => {
+                operations.sort_unstable();
+                operations.dedup();
+                let part = Component { key: key.clone(), operations };
+                let problem = prep::prepare(model, "linearizable", history, &part, dialect)?;
+                let rules = Rules::default();
+                let decision = portfolio::decide(model, &problem, self.ledger, u64::MAX, rules);
+                let Found::Dead(dead) = decision.found else {
+                    let why = format!("{engine} names operations that some order explains");
+                    return Err(refused_counterexample(key, &why));
+                };
+                let whole = (shrink::before(&problem, dead.rank), dead.rank);
+                let cost = decision.took.configurations;
+                let kept = whole.0.clone();
+                let (states, minimal, configurations) = (decision.states, false, 0);
+                let own = || Counterexample { kept, dead, states, minimal, configurations };
+                let found = shrink::shrink(model, &problem, self.ledger, whole, cost, rules)
+                    .unwrap_or_else(own);
+                let kept: Vec<OpIndex> =
+                    found.kept.iter().map(|at| problem.entries[*at as usize].origin).collect();
+                let (all, end) = (&component.operations, found.dead.rank);
+                certificate::verify_closed(model, history, all, dialect, &kept, end)
+                    .map_err(|why| refused_counterexample(key, &why))?;
+                Ok((self.refuted(key, &problem, took, found)?, seen))
+            }
+        }
+    }
+
+    fn refuted(
+        &self,
+        key: &Value,
+        problem: &Problem<M::Op>,
+        took: Took,
+        found: Counterexample<M::State>,
+    ) -> Result<Judged, CheckError> {
+        let took = Took { configurations: took.configurations + found.configurations, ..took };
+        let subject = key.to_string();
+        let (anomaly, verified) =
+            explain::anomaly(self.model, self.history, &subject, problem, &found)
+                .map_err(|why| refused_counterexample(key, &why))?;
+        Ok(Judged::Invalid { took, anomaly: Box::new(anomaly), verified })
+    }
+
+    fn search(&self, component: &Component) -> Result<(Judged, Seen), CheckError> {
+        let Case { model, history, dialect, ledger, options } = *self;
+        let problem = prep::prepare(model, "linearizable", history, component, dialect)?;
+        let completed = problem.completed() as u64;
+        let seen = self.seen(component, completed, problem.entries.len() as u64 - completed);
+        let key = &component.key;
+        let rules = Rules::default();
+        // The search names the earliest return that no order passes, so it is asked first; but
+        // where something is out of thin air it need not be asked for ever.
+        let unexplained = quick::unexplained(model, &problem);
+        let limit = if unexplained.is_some() { PATIENCE } else { u64::MAX };
+        let decision = portfolio::decide(model, &problem, ledger, limit, rules);
+        let took = decision.took;
+        let judged = match decision.found {
+            Found::Linearization(order) => {
+                let verified = options.verify || cfg!(debug_assertions);
+                if verified {
+                    certificate::verify_linearization(model, &problem, &order)
+                        .map_err(|why| refused_order(key, &why))?;
+                }
+                let origin = |at: &u32| problem.entries[*at as usize].origin;
+                let order =
+                    if options.orders { order.iter().map(origin).collect() } else { Vec::new() };
+                Judged::Valid { took, verified, order }
+            }
+            Found::Spent(spent, progress) => {
+                let alone = unexplained.map(|at| (vec![at], problem.entries[at as usize].ret));
+                let found = alone.and_then(|alone| {
+                    shrink::shrink(model, &problem, ledger, alone, took.configurations, rules)
+                });
+                match found {
+                    Some(found) => {
+                        let took = Took { engine: "unexplained", ..took };
+                        self.refuted(key, &problem, took, found)?
+                    }
+                    None => {
+                        let reason = unfinished(history, &problem, component, spent, &progress);
+                        Judged::Unknown { took, spent, reason }
+                    }
+                }
+            }
+            Found::Impure(state, op) => {
+                return Err(internal(format!(
+                    "the model calls `{op}` pure but it changes {state}"
+                )));
+            }
+            Found::Dead(dead) => {
+                let whole = (shrink::before(&problem, dead.rank), dead.rank);
+                let cost = took.configurations;
+                let found = shrink::shrink(model, &problem, ledger, whole.clone(), cost, rules);
+                // Where the budget leaves nothing to shrink with, the search's own words are the
+                // evidence, and still a proof.
+                let kept = whole.0;
+                let (states, minimal, configurations) = (decision.states, false, 0);
+                let own = || Counterexample { kept, dead, states, minimal, configurations };
+                self.refuted(key, &problem, took, found.unwrap_or_else(own))?
+            }
+        };
+        Ok((judged, seen))
+    }
+}
+
+fn refused_order(key: &Value, why: &str) -> CheckError {
+    internal(format!("the order for key {key} is none: {why}"))
+}
+
+fn refused_counterexample(key: &Value, why: &str) -> CheckError {
+    internal(format!("the counterexample for key {key} is none: {why}"))
+}
+
+pub(super) fn internal(what: String) -> CheckError {
+    CheckError::Internal { checker: "linearizable".into(), what }
+}
+
+fn unfinished<O>(
+    history: &History,
+    problem: &Problem<O>,
+    component: &Component,
+    spent: Spent,
+    progress: &Progress,
+) -> String {
+    let Progress { layer, layers, frontier, crashed } = progress;
+    let mut reason = format!(
+        "key {}: {} budget spent with {layer} of {layers} completions passed and {frontier} \
+         configurations at the next one",
+        component.key,
+        spent.name(),
+    );
+    let mut multiply: Vec<(u32, String)> = crashed
+        .iter()
+        .filter(|(_, used)| *used > 0)
+        .map(|(entry, used)| {
+            let entry = &problem.entries[*entry as usize];
+            let same = problem.entries.iter();
+            let same = same.filter(|other| other.ret == NEVER && other.class == entry.class);
+            let op = history.operation(entry.origin).op();
+            (*used, format!("{used} of {} crashed `{op}`", same.count()))
+        })
+        .collect();
+    multiply.sort_by(|one, other| other.cmp(one));
+    if !multiply.is_empty() {
+        let words: Vec<String> = multiply.into_iter().take(5).map(|(_, words)| words).collect();
+        reason += &format!("; multiplied by {}", words.join(", "));
+    }
+    reason
+}

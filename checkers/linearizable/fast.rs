@@ -1,0 +1,79 @@
+//! The seam between near-linear algorithms and the checker.
+//!
+//! A fast path sees one partition as the columns of its history: nothing is interned first. It
+//! decides, or it hands over to the search and says why; it never guesses. What it decides is
+//! proved like everything else: by an order, or by a few operations that contradict each other.
+
+use tribunal_history::{History, OpIndex};
+
+use super::Dialect;
+use super::meter::Ledger;
+use crate::Spent;
+
+/// Operations that share state, as a fast path sees them.
+#[derive(Clone, Copy, Debug)]
+pub struct Partition<'h> {
+    /// The whole history.
+    pub history: &'h History,
+    /// The operations of the partition, in the order recorded.
+    pub operations: &'h [OpIndex],
+    /// What answers mean.
+    pub dialect: Dialect,
+}
+
+/// What is left of the budget, for a fast path.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance<'a> {
+    ledger: &'a Ledger<'a>,
+}
+
+/// What a fast path says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fast {
+    /// The partition is outside the preconditions, named here; the search decides.
+    HandOver(&'static str),
+    /// Decided.
+    Decided(Decided),
+    /// A limit was hit.
+    Spent(Spent, String),
+}
+
+/// A decision of a fast path.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decided {
+    /// The algorithm, as reports name it.
+    pub engine: &'static str,
+    /// Operations that must take effect, as interpreted under the dialect.
+    pub completed: u64,
+    /// Operations that may have taken effect.
+    pub crashed: u64,
+    /// Most bytes held at once, beyond the history.
+    pub peak_bytes: u64,
+    /// The proof.
+    pub proof: Proof,
+}
+
+/// What proves a decision.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Proof {
+    /// Linearizable: every completed operation once, crashed ones at most once, in a legal order.
+    Order(Vec<OpIndex>),
+    /// Not linearizable: no order of these operations is legal, and no operation that is left out
+    /// is the reason. Few: evidence is minimised from here.
+    Contradiction(Vec<OpIndex>),
+}
+
+impl<'a> Allowance<'a> {
+    pub(super) fn new(ledger: &'a Ledger<'a>) -> Allowance<'a> {
+        Allowance { ledger }
+    }
+
+    /// Whether `bytes` at once are too many, or the caller's time is up. Ask at least every few
+    /// milliseconds.
+    ///
+    /// # Errors
+    /// The limit that was hit.
+    pub fn allows(&self, bytes: u64) -> Result<(), Spent> {
+        self.ledger.allows(bytes)
+    }
+}
