@@ -153,6 +153,8 @@ pub struct Engine<D> {
     raft: Raft,
     wal: Wal<D>,
     kv: Kv,
+    /// Last entry that `kv` holds; Raft may be ahead of it within a batch.
+    held: u64,
     bugs: BugSet,
     snapshot_every: u64,
     open: BTreeMap<u64, Open>,
@@ -175,6 +177,7 @@ impl<D: Disk> Engine<D> {
             _ => Kv::restore(&recovered.snapshot.data)?,
         };
         Ok(Engine {
+            held: recovered.snapshot.index,
             bugs: config.bugs,
             raft: Raft::new(config, recovered, now),
             wal,
@@ -309,7 +312,7 @@ impl<D: Disk> Engine<D> {
             return None;
         }
         let mut value = self.kv.get(key);
-        for entry in self.raft.log().after(self.raft.applied()) {
+        for entry in self.raft.log().after(self.held) {
             match &entry.command {
                 Command::Put { key: other, value: new } if other == key => value = Some(*new),
                 Command::Cas { key: other, from, to } if other == key && value == *from => {
@@ -361,6 +364,7 @@ impl<D: Disk> Engine<D> {
                 Output::Save(_) | Output::Append(_) => {}
                 Output::Install { snapshot } => {
                     self.kv = Kv::restore(&snapshot.data)?;
+                    self.held = snapshot.index;
                     self.installed += 1;
                 }
                 Output::Send { to, message } => {
@@ -369,6 +373,7 @@ impl<D: Disk> Engine<D> {
                     }
                 }
                 Output::Apply { entry, token } => {
+                    self.held = entry.index;
                     let reply = match self.kv.apply(&entry.command) {
                         Applied::Done => Reply::Done,
                         Applied::Mismatch => Reply::Mismatch,
