@@ -90,8 +90,13 @@ pub trait Nemesis: Send + Sync {
     /// Brings it about on every node; the undo records are durable first.
     async fn inject(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError>;
 
-    /// Measures the effect.
-    async fn verify(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError>;
+    /// Measures the effect, beside that of `others`, which are or may be in force.
+    async fn verify(
+        &self,
+        cluster: &Cluster,
+        it: &Injection,
+        others: &[Injection],
+    ) -> Result<Evidence, NemesisError>;
 
     /// Undoes it and measures that it is gone. Idempotent; tries every node even if one fails.
     async fn heal(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError>;

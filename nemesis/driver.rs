@@ -118,7 +118,8 @@ async fn window(
         return None;
     }
     let nemesis = registry::find(&planned.kind)?;
-    let it = match resolve(&scene, nemesis, &planned).await {
+    let latest = start + planned.at + planned.hold / 2;
+    let it = match resolve(&scene, nemesis, &planned, latest, &mut stop).await {
         Ok(it) => it,
         Err(reason) => {
             note(scene.ledger.failed(&planned, FaultEdge::Refused, &reason));
@@ -140,7 +141,7 @@ async fn window(
         }
     }
     let end = Instant::now() + it.hold;
-    let verified = verify(&scene, nemesis, &it, end, &mut stop).await;
+    let verified = verify(&scene, &in_force, nemesis, &it, end, &mut stop).await;
     wait(end, &mut stop).await;
     let healed = heal(&scene, &in_force, nemesis, &it).await;
     Some(End::Done { verified, healed })
@@ -154,32 +155,52 @@ async fn wait(until: Instant, stop: &mut watch::Receiver<bool>) -> bool {
     }
 }
 
+/// Whom a window hits. Leaders are asked for until `latest`: where an earlier fault has just ended,
+/// an election may be under way. What begins late ends as planned.
 async fn resolve(
     scene: &Scene,
     nemesis: &dyn Nemesis,
     planned: &Injection,
+    latest: Instant,
+    stop: &mut watch::Receiver<bool>,
 ) -> Result<Injection, String> {
     if !planned.targets.is_empty() || !planned.cuts.is_empty() {
         return Ok(planned.clone());
     }
-    let primaries = scene.primaries.primaries().await;
-    if primaries.is_empty() {
-        return Err("no node says that it leads".into());
+    let asked = Instant::now();
+    loop {
+        let primaries = scene.primaries.primaries().await;
+        if !primaries.is_empty() {
+            let view = ClusterView { nodes: scene.cluster.nodes.len() };
+            let late = asked.elapsed();
+            let it = Injection {
+                at: planned.at + late,
+                hold: planned.hold.saturating_sub(late),
+                ..planned.clone()
+            };
+            return Ok(nemesis.resolve(&it, &primaries, &view));
+        }
+        let next = Instant::now() + RETRY;
+        if next >= latest || wait(next, stop).await {
+            let seconds = asked.elapsed().as_secs_f64();
+            return Err(format!("no node said within {seconds:.1} s that it leads"));
+        }
     }
-    let view = ClusterView { nodes: scene.cluster.nodes.len() };
-    Ok(nemesis.resolve(planned, &primaries, &view))
 }
 
 /// Measures until the effect is seen, within the window.
 async fn verify(
     scene: &Scene,
+    in_force: &InForce,
     nemesis: &dyn Nemesis,
     it: &Injection,
     end: Instant,
     stop: &mut watch::Receiver<bool>,
 ) -> bool {
     loop {
-        let reason = match nemesis.verify(&scene.cluster, it).await {
+        let others: Vec<Injection> =
+            change(in_force, |all| others(all, it)).into_values().collect();
+        let reason = match nemesis.verify(&scene.cluster, it, &others).await {
             Ok(found) if found.effective => {
                 note(scene.ledger.measured(it, FaultEdge::Verified, &found));
                 return true;
@@ -248,20 +269,22 @@ async fn verify_healed(
     nemesis: &dyn Nemesis,
     it: &Injection,
 ) -> Result<Option<Evidence>, String> {
-    let others = |faults: &mut BTreeMap<u32, Injection>| {
-        let others = faults.iter().filter(|(id, _)| **id != it.id);
-        others.map(|(id, other)| (*id, other.clone())).collect::<BTreeMap<_, _>>()
-    };
-    let before = change(in_force, others);
+    let before = change(in_force, |all| others(all, it));
     let all: Vec<Injection> = before.values().cloned().collect();
     let found = nemesis.verify_healed(&scene.cluster, it, &all).await;
     let found = found.map_err(|error| error.to_string())?;
     match found {
-        Some(shut) if !shut.effective && change(in_force, others) != before => {
+        Some(shut) if !shut.effective && change(in_force, |all| others(all, it)) != before => {
             Err(format!("{}; other faults began or ended meanwhile", shut.notes.join("; ")))
         }
         found => Ok(found),
     }
+}
+
+/// Every fault in force but `it`.
+fn others(in_force: &BTreeMap<u32, Injection>, it: &Injection) -> BTreeMap<u32, Injection> {
+    let others = in_force.iter().filter(|(id, _)| **id != it.id);
+    others.map(|(id, other)| (*id, other.clone())).collect()
 }
 
 fn change<T>(in_force: &InForce, act: impl FnOnce(&mut BTreeMap<u32, Injection>) -> T) -> T {
@@ -272,5 +295,55 @@ fn change<T>(in_force: &InForce, act: impl FnOnce(&mut BTreeMap<u32, Injection>)
 fn note(result: std::io::Result<()>) {
     if let Err(error) = result {
         tracing::error!("fault ledger: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tribunal_harness::clock::Clock;
+
+    use super::*;
+    use crate::schedule::empty;
+
+    /// Nobody leads for the first few times it is asked.
+    struct AfterElection(AtomicU32);
+
+    #[async_trait]
+    impl Primaries for AfterElection {
+        async fn primaries(&self) -> Vec<NodeId> {
+            match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)) {
+                Ok(_still) => Vec::new(),
+                Err(_) => vec![NodeId(2)],
+            }
+        }
+    }
+
+    async fn resolved(elections: u32, hold: Duration) -> Result<Injection, String> {
+        let cluster = Arc::new(Cluster::of(Vec::new()));
+        let ledger = Ledger::new(Clock::start(), &cluster, Arc::new(|_, _| Ok(())));
+        let primaries = Arc::new(AfterElection(AtomicU32::new(elections)));
+        let scene = Scene { cluster, primaries, ledger };
+        let planned = Injection { hold, at: Duration::from_secs(5), ..empty("kill", "primaries") };
+        let nemesis = registry::find("kill").expect("a fault of the registry");
+        let (_stop, mut stopped) = watch::channel(false);
+        resolve(&scene, nemesis, &planned, Instant::now() + hold / 2, &mut stopped).await
+    }
+
+    #[tokio::test]
+    async fn leaders_are_asked_for_until_an_election_is_over() {
+        let hold = Duration::from_secs(4);
+        let it = resolved(2, hold).await.expect("the third answer names a leader");
+        assert_eq!(it.targets, [NodeId(2)]);
+        let late = it.at - Duration::from_secs(5);
+        assert!(late >= 2 * RETRY, "{late:?}");
+        assert_eq!(it.hold + late, hold, "it ends when it was planned to");
+    }
+
+    #[tokio::test]
+    async fn a_cluster_without_leader_is_not_asked_for_ever() {
+        let error = resolved(u32::MAX, Duration::from_secs(1)).await.expect_err("nobody leads");
+        assert!(error.ends_with("s that it leads"), "{error}");
     }
 }

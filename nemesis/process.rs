@@ -51,7 +51,12 @@ impl Nemesis for ProcessFault {
         measure(cluster, "inject", it.id, each_daemon(cluster, it, ask)).await
     }
 
-    async fn verify(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError> {
+    async fn verify(
+        &self,
+        cluster: &Cluster,
+        it: &Injection,
+        _others: &[Injection],
+    ) -> Result<Evidence, NemesisError> {
         let ask = |fault, _: &str| Body::Verify { fault };
         measure(cluster, "verify", it.id, each_daemon(cluster, it, ask)).await
     }
