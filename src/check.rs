@@ -17,6 +17,7 @@ use tribunal_workloads::{Setting, registry};
 use crate::cli::CheckArgs;
 use crate::exit_code::{ExitCode, Trouble};
 use crate::judge::{self, Limits};
+use crate::report::named;
 use crate::run::{color, of_class, print, quoted};
 use crate::units;
 
@@ -28,7 +29,7 @@ struct Judged {
 }
 
 /// The subcommand: every input is judged, whatever became of its neighbours.
-pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, Trouble> {
+pub(crate) fn check(args: &CheckArgs, runs_dir: &Path) -> Result<ExitCode, Trouble> {
     let limits = Limits {
         time: units::duration(&args.time_limit)
             .map_err(|problem| Trouble::usage(format!("--time-limit: {problem}")))?,
@@ -40,7 +41,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, Trouble> {
     let mut code = None::<ExitCode>;
     let mut results = Vec::new();
     for input in &args.inputs {
-        let one = match judge_one(args, input, limits) {
+        let one = match judge_one(args, &named(input, runs_dir), limits) {
             Ok(judged) => {
                 if !args.json {
                     show(&judged, args.inputs.len() > 1)?;

@@ -70,7 +70,7 @@ impl Experiment {
             host_keys: text(&args.host_keys, &suite.cluster.host_keys, ""),
             concurrency: args.concurrency.clone().or(concurrency).unwrap_or("2n".into()),
             rate: rate(args.rate.or(load.rate))?,
-            time: time(file, "--time", &args.time, &load.time, "30s")?,
+            time: positive(time(file, "--time", &args.time, &load.time, "30s")?)?,
             quiet: time(file, "", &None, &load.quiet, "3s")?,
             op_timeout: time(file, "", &None, &load.op_timeout, "5s")?,
             workload: text(&args.workload, &suite.workload.name, "register"),
@@ -104,6 +104,14 @@ impl Experiment {
     /// How many nodes may be down at once.
     pub(crate) fn guard(&self, nodes: usize) -> Guard {
         if self.beyond_quorum { Guard::beyond_quorum(nodes) } else { Guard::keep_quorum(nodes) }
+    }
+}
+
+/// A load that lasts no time tests nothing.
+fn positive(time: Duration) -> Result<Duration, Trouble> {
+    match time.is_zero() {
+        true => Err(Trouble::usage("a load of 0s tests nothing; write --time 30s, or load.time")),
+        false => Ok(time),
     }
 }
 

@@ -36,6 +36,11 @@ pub(crate) fn up(args: &UpArgs) -> Result<ExitCode, Trouble> {
 
 /// Takes the lab behind an inventory down.
 pub(crate) fn down(inventory: &Path) -> Result<ExitCode, Trouble> {
+    if !inventory.is_file() {
+        let shown = inventory.display();
+        let words = format!("{shown}: no such inventory; `tribunal up` printed the path of one");
+        return Err(Trouble::usage(words));
+    }
     lab::down(inventory).map_err(trouble)?;
     Ok(ExitCode::Held)
 }

@@ -64,7 +64,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Trouble> {
     match &cli.command {
         Command::Run(args) => run::run(cli, args),
         Command::Plan(args) => plan::plan(args),
-        Command::Check(args) => check::check(args),
+        Command::Check(args) => check::check(args, &cli.runs_dir),
         Command::Report { run } => report::report(run, &cli.runs_dir),
         Command::List { what } => list::list(cli, *what),
         Command::Heal(args) => heal::heal(args),

@@ -157,11 +157,14 @@ fn usage_errors_end_with_64_and_help_with_0() {
         &["run", "--target", "raftkv", "--workload", "nope"],
         &["run", "--target", "raftkv", "--nemesis", "quake"],
         &["run", "--target", "raftkv", "--time", "30"],
+        &["run", "--target", "raftkv", "--time", "0s"],
         &["run", "--target", "raftkv", "--nodes", "local:0"],
         &["run", "no-such-suite.toml"],
         &["check", "no-such-file"],
         &["check", "Cargo.toml", "-m", "nope"],
         &["report", "no-such-run"],
+        &["check", "latest", "--runs-dir", "no-such-directory"],
+        &["down", "no-such-inventory.toml"],
     ] {
         let output = tribunal(args);
         assert_eq!(code(&output), 64, "{args:?}: {}{}", stdout(&output), stderr(&output));

@@ -41,7 +41,7 @@ pub(crate) fn drive(request: &Request, stage: &Stage, info: &mut RunInfo) -> Tol
     let mut runner = Runner::new(request, stage);
 
     let main = main_phase(request, stage, &brakes, &mut runner, &mut told, info);
-    heal(stage, &main.faults, &mut told);
+    heal(stage, &main.faults, &mut told, info);
     if !brakes.interrupted() && main.recorded {
         quiet(request, stage);
         final_reads(request, stage, &mut runner, &mut told);
@@ -102,11 +102,13 @@ fn main_phase(
     }
 }
 
+fn warn(info: &mut RunInfo, code: &str, text: String) {
+    info.environment.warnings.push(Warning { code: code.into(), text });
+}
+
 /// Why the load ended, if not because its time was up; whether the history can still grow.
 fn ended(outcome: &LoadOutcome, told: &mut Told, info: &mut RunInfo) -> bool {
-    let mut warn = |code: &str, text: String| {
-        info.environment.warnings.push(Warning { code: code.into(), text });
-    };
+    let mut warn = |code, text| warn(info, code, text);
     if outcome.suspended > Duration::from_secs(1) {
         let text = format!("the machine slept for {:?} during the run", outcome.suspended);
         told.failures.push(text);
@@ -139,7 +141,7 @@ fn ended(outcome: &LoadOutcome, told: &mut Told, info: &mut RunInfo) -> bool {
 }
 
 /// Phase 8: every node is asked to undo whatever may still be in force.
-fn heal(stage: &Stage, faults: &Summary, told: &mut Told) {
+fn heal(stage: &Stage, faults: &Summary, told: &mut Told, info: &mut RunInfo) {
     mark(stage, "heal");
     for (node, result) in stage.control.block_on(stage.cluster.heal_all(stage.deadlines.heal)) {
         match result {
@@ -149,8 +151,12 @@ fn heal(stage: &Stage, faults: &Summary, told: &mut Told) {
         }
     }
     if faults.unhealed > 0 {
-        let text = format!("{} faults could not be seen to end in time", faults.unhealed);
+        let text = format!(
+            "{} faults could not be seen to end in time; each node's lease ends them",
+            faults.unhealed
+        );
         note(stage, &text);
+        warn(info, "unhealed", text);
     }
 }
 
