@@ -115,6 +115,7 @@ fn measure(processes: u32, seconds: u64) -> Row {
         recorder: recorder.clone(),
         stop: StopSignal::new(),
         progress: Arc::new(Progress::new()),
+        tap: None,
     };
     let time_limit = Some(Duration::from_secs(seconds));
     let config = LoadConfig { time_limit, ..LoadConfig::new(processes, 5) };

@@ -132,6 +132,7 @@ fn measure(address: SocketAddr, rate: u64, seconds: u64) -> LoadOutcome {
         recorder: recorder.expect("a new log"),
         stop: StopSignal::new(),
         progress: Arc::new(Progress::new()),
+        tap: None,
     };
     let time_limit = Some(Duration::from_secs(seconds));
     run_load(LoadConfig { time_limit, ..LoadConfig::new(100, 5) }, parts).expect("a load")

@@ -20,6 +20,7 @@ use super::load::{Ended, LoadConfig, LoadOutcome, LoadParts};
 use super::progress::Progress;
 use super::recorder::{RecordError, Recorder, Turn};
 use super::stop::StopSignal;
+use super::tap::{Tap, Tapped};
 use crate::clock::Clock;
 use crate::generator::{Step, Threads, Turns};
 
@@ -40,6 +41,7 @@ pub(super) struct Dispatcher {
     recorder: Recorder,
     stop: StopSignal,
     progress: Arc<Progress>,
+    tap: Option<Tap>,
     hub: Rc<Hub>,
     alarm: Alarm,
     clock: Clock,
@@ -59,7 +61,7 @@ impl Dispatcher {
         threads: Threads,
         hub: Rc<Hub>,
     ) -> io::Result<Dispatcher> {
-        let LoadParts { generator, connect: _, recorder, stop, progress } = parts;
+        let LoadParts { generator, connect: _, recorder, stop, progress, tap } = parts;
         let clock = recorder.clock();
         let started = clock.now();
         let limit = |limit: Duration| started.saturating_add(nanos(limit));
@@ -67,6 +69,7 @@ impl Dispatcher {
             turns: Turns::new(generator, threads),
             stop,
             progress,
+            tap,
             hub,
             alarm: Alarm::new(clock)?,
             clock,
@@ -131,6 +134,9 @@ impl Dispatcher {
                 return Err(Ended::History(error));
             }
         };
+        if let Some(tap) = &mut self.tap {
+            tap.pass_on();
+        }
         let on_file = self.clock.now();
         self.desk.ops += self.assigned.len() as u64;
         self.desk.open += self.assigned.len() as u32;
@@ -161,6 +167,10 @@ impl Dispatcher {
             self.desk.count(&done, now);
             self.desk.open -= 1;
             let error = done.trouble.as_ref().map(|trouble| &trouble.error);
+            if let Some(tap) = &mut self.tap {
+                let (process, kind, op) = (done.process, kind(done.outcome), done.op.clone());
+                tap.push(Tapped { process, kind, op, error: error.cloned() });
+            }
             self.turns.complete(done.received, done.slot, kind(done.outcome), &done.op, error);
         }
         recorded
@@ -179,6 +189,10 @@ impl Dispatcher {
                     frame.invoke(process, node, &op, now).map_err(|error| {
                         Ended::BadOffer(format!("an operation that no record holds: {error}"))
                     })?;
+                    if let Some(tap) = &mut self.tap {
+                        let op = op.clone();
+                        tap.push(Tapped { process, kind: Kind::Invoke, op, error: None });
+                    }
                     let patience = self.config.patience(&op);
                     self.hub.place(slot, Job { process, op, dispatched: now, patience });
                     self.assigned.push(slot);
@@ -261,6 +275,9 @@ impl Dispatcher {
 
     /// The frame is not on file: what it completed stays open, what it invoked never started.
     fn forget_turn(&mut self) {
+        if let Some(tap) = &mut self.tap {
+            tap.lose();
+        }
         self.assigned.drain(..).for_each(|slot| self.hub.withdraw(slot));
         self.received.clear();
         self.desk.gauge.forget();
@@ -273,6 +290,9 @@ impl Dispatcher {
         self.drain(&mut frame, self.clock.now())?;
         frame.write()?;
         drop(frame);
+        if let Some(tap) = &mut self.tap {
+            tap.pass_on();
+        }
         let on_file = self.clock.now();
         self.received.drain(..).for_each(|at| self.desk.noise.recorded(at, on_file));
         self.housekeeping(on_file)

@@ -17,6 +17,7 @@ use super::noise::SelfNoise;
 use super::progress::Progress;
 use super::recorder::{RecordError, Recorder};
 use super::stop::{StopReason, StopSignal};
+use super::tap::Tap;
 use crate::deadlines::Deadlines;
 use crate::generator::{Gen, Threads};
 
@@ -134,6 +135,8 @@ pub struct LoadParts {
     pub stop: StopSignal,
     /// Shows how it goes.
     pub progress: Arc<Progress>,
+    /// Copies every event to a watcher.
+    pub tap: Option<Tap>,
 }
 
 impl LoadConfig {

@@ -13,6 +13,7 @@ mod recorder;
 mod reserve;
 mod stop;
 mod sync;
+mod tap;
 
 pub use executor::{Connect, Connecting};
 pub use load::{
@@ -22,3 +23,4 @@ pub use noise::{Quantiles, SelfNoise};
 pub use progress::{Progress, Snapshot};
 pub use recorder::{RecordError, Recorder};
 pub use stop::{StopReason, StopSignal};
+pub use tap::{Heard, Tap, Tapped, Watch, tap};

@@ -234,6 +234,7 @@ impl Runner {
             recorder: stage.recorder.clone(),
             stop,
             progress: Arc::clone(&self.progress),
+            tap: None,
         };
         let network = stage.cluster.network();
         let load = std::thread::Builder::new().name("load".into()).spawn(move || {

@@ -1,5 +1,6 @@
 //! Whole loads against clients that behave and clients that do not.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,12 +9,13 @@ use async_trait::async_trait;
 use tribunal_harness::client::{Client, ClientError};
 use tribunal_harness::generator::{Context, Gen, Generator, Next, Observation};
 use tribunal_harness::runner::{
-    Connecting, Ended, LoadConfig, LoadError, Progress, StopReason, run_load, run_load_apart,
+    Connecting, Ended, Heard, LoadConfig, LoadError, LoadParts, Progress, StopReason, run_load,
+    run_load_apart, tap,
 };
 use tribunal_harness::seed::Stream;
 use tribunal_history::codec::native::RECORD_LIMIT;
 use tribunal_history::{
-    ErrorClass, Nanos, NodeId, Observed, Op, Outcome, Process, RegisterOp, Value,
+    ErrorClass, Kind, Nanos, NodeId, Observed, Op, Outcome, Process, RegisterOp, Value,
 };
 
 use crate::support::{Log, NoOp, Registers, always, answer, within};
@@ -34,6 +36,31 @@ fn every_operation_is_on_file_and_well_formed() {
     }
     assert_eq!(outcome.noise.dispatch_to_send.count, 10_000);
     assert_eq!(outcome.noise.receive_to_record.count, 10_000);
+}
+
+#[test]
+fn a_watcher_hears_every_event_of_the_record() {
+    let log = Log::new();
+    let (tap, watch) = tap(1 << 16);
+    let parts =
+        LoadParts { tap: Some(tap), ..log.parts(Registers::new(900), always(|| Lossy(0)).0) };
+    run_load(LoadConfig::new(5, 2), parts).unwrap();
+    let mut heard: BTreeMap<Process, Vec<(Kind, Op)>> = BTreeMap::new();
+    loop {
+        match watch.next(Duration::from_secs(5)) {
+            Heard::Events(events) => events.into_iter().for_each(|event| {
+                heard.entry(event.process).or_default().push((event.kind, event.op));
+            }),
+            Heard::End => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut recorded: BTreeMap<Process, Vec<(Kind, Op)>> = BTreeMap::new();
+    for event in log.read().history.events() {
+        recorded.entry(event.process).or_default().push((event.kind, event.op));
+    }
+    assert_eq!(recorded.values().map(Vec::len).sum::<usize>(), 1_800);
+    assert_eq!(heard, recorded);
 }
 
 #[test]

@@ -155,6 +155,7 @@ impl Log {
             recorder: self.recorder.clone(),
             stop: StopSignal::new(),
             progress: Arc::new(Progress::new()),
+            tap: None,
         }
     }
 
