@@ -131,7 +131,7 @@ fn package_windows(
     }
     if windows.is_empty() {
         // What was asked for and never happens must be on record, or the run looks as if it had.
-        let reason = format!("no window of it fits into {limit:?}: make the load longer");
+        let reason = format!("no window of it fits into {limit:?}");
         let injection = empty(nemesis.name(), "");
         windows.push(Planned { injection, refused: Some(reason) });
     }
@@ -272,7 +272,7 @@ mod tests {
         let refused = windows.iter().filter(|window| window.refused.is_some()).count();
         assert_eq!((windows.len(), refused), (3, 3));
         let words = windows[0].refused.as_deref().unwrap_or_default();
-        assert_eq!(words, "no window of it fits into 2s: make the load longer");
+        assert_eq!(words, "no window of it fits into 2s");
     }
 
     #[test]

@@ -66,6 +66,11 @@ pub fn assemble(info: &RunInfo, history: &History, answers: &[Answer]) -> RunRep
         options: bounded_map(&info.plan.options),
     };
     report.headline = headline(&report);
+    if info.plan.expect_anomaly {
+        let (code, words) = class::expect_anomaly(class, &report.kinds(), &class::Expected::Any);
+        report.exit_code = code;
+        report.headline = format!("{} ({words})", report.headline);
+    }
     report
 }
 
@@ -305,9 +310,13 @@ fn headline(report: &RunReport) -> String {
         Class::Unknown | Class::Vacuous => match first("unknown") {
             Some(it) => {
                 let why = it.reason.as_deref().unwrap_or("no reason was given");
-                let exercised = it.reason_class.as_deref() != Some("not-exercised");
-                let what = if exercised { "is undecided" } else { "was not exercised" };
-                format!("{} {what}: {why}", it.id)
+                match it.reason_class.as_deref() {
+                    Some("not-exercised") => {
+                        let why = why.strip_prefix("not exercised: ").unwrap_or(why);
+                        format!("{} was not exercised: {why}", it.id)
+                    }
+                    Some(_) | None => format!("{} is undecided: {why}", it.id),
+                }
             }
             None if report.counts.ok == 0 => "no operation ever succeeded".to_owned(),
             None => "no planned fault was verified as biting, so the pass is empty".to_owned(),

@@ -1,7 +1,7 @@
 //! The outcome of one run, from what each guarantee came to and what went wrong around it.
 //!
 //! Nothing here reads a clock, a history or a fault: it composes words. See `docs/models.md` for
-//! the words and `tribunal help exit-codes` for the table.
+//! the words and the README for the table of exit codes.
 
 use serde::{Deserialize, Serialize};
 use tribunal_checkers::{ReasonClass, Verdict};

@@ -104,9 +104,14 @@ fn write_run(out: &mut String, report: &RunReport) {
     }
     let bit = report.faults.iter().filter(|fault| fault.verified == Bite::Bit).count();
     let lame = report.faults.iter().filter(|fault| fault.verified == Bite::DidNotBite).count();
-    let lame = if lame > 0 { format!(", {lame} did not bite") } else { String::new() };
-    let _ =
-        writeln!(out, "  {ops}     faults {} planned, {bit} verified{lame}", report.faults.len(),);
+    let never = report.faults.len() - bit - lame;
+    let some = |count: usize, what: &str| match count {
+        0 => String::new(),
+        count => format!(", {count} {what}"),
+    };
+    let (lame, never) = (some(lame, "did not bite"), some(never, "did not happen"));
+    let planned = report.faults.len();
+    let _ = writeln!(out, "  {ops}     faults {planned} planned, {bit} verified{lame}{never}");
 }
 
 fn write_guarantee(

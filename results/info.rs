@@ -45,6 +45,8 @@ pub struct Plan {
     pub faults: Vec<String>,
     /// The one line that asks for the same run again.
     pub repro: String,
+    /// Whether an anomaly is what the run is to find: then it ends with 0 if it does.
+    pub expect_anomaly: bool,
 }
 
 /// One node of the cluster.

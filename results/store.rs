@@ -130,7 +130,8 @@ impl Runs {
         &self.root
     }
 
-    /// Makes a new directory, points `latest` at it, and returns it. Never an existing one.
+    /// Makes a new directory, and returns it. Never an existing one. `latest` stays where it is
+    /// until [`Runs::begin`].
     ///
     /// # Errors
     /// The directory cannot be made.
@@ -148,7 +149,6 @@ impl Runs {
             match fs::create_dir(&path) {
                 Ok(()) => {
                     make(&path.join(LOGS))?;
-                    self.point_latest(&id)?;
                     return Ok(RunDir { path });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -159,7 +159,12 @@ impl Runs {
         Err(StoreError::io("create a run in", &self.root, full))
     }
 
-    fn point_latest(&self, id: &str) -> Result<(), StoreError> {
+    /// Points `latest` at a run: its load begins.
+    ///
+    /// # Errors
+    /// The link cannot be made.
+    pub fn begin(&self, run: &RunDir) -> Result<(), StoreError> {
+        let id = &run.id();
         let (link, temporary) = (self.root.join("latest"), self.root.join(format!(".{id}.latest")));
         let done =
             std::os::unix::fs::symlink(id, &temporary).and_then(|()| fs::rename(&temporary, &link));

@@ -18,7 +18,7 @@ use crate::cli::CheckArgs;
 use crate::exit_code::{ExitCode, Trouble};
 use crate::judge::{self, Limits};
 use crate::report::named;
-use crate::run::{color, of_class, print, quoted};
+use crate::run::{color, of_report, print, quoted};
 use crate::units;
 
 /// One judged input.
@@ -173,7 +173,7 @@ fn stop_at_errors(path: &Path, answers: &[Answer]) -> Result<(), Trouble> {
 
 fn judged(shown: String, info: &RunInfo, history: &History, answers: &[Answer]) -> Judged {
     let report = assemble(info, history, answers);
-    let code = of_class(report.class);
+    let code = of_report(&report);
     Judged { shown, report, code }
 }
 

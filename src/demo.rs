@@ -43,7 +43,7 @@ pub(crate) fn demo(cli: &Cli, args: &DemoArgs) -> Result<ExitCode, Trouble> {
     repro.extend(args.time.iter().flat_map(|time| ["--time".to_string(), time.clone()]));
     let request = Request {
         experiment: Experiment::resolve(&flags, &file)?,
-        suite_text: file.text,
+        suite: file,
         seed,
         runs_dir: cli.runs_dir.clone(),
         out: None,

@@ -65,12 +65,15 @@ impl Experiment {
             name: suite.name.clone().unwrap_or_else(|| target.clone()),
             target,
             target_options,
-            bugs: if args.bug.is_empty() { suite.target.bugs.clone() } else { args.bug.clone() },
+            bugs: match args.bug.is_empty() {
+                true => suite.target.bugs.iter().map(|bug| bug.get_ref().clone()).collect(),
+                false => args.bug.clone(),
+            },
             nodes: text(&args.nodes, &suite.cluster.nodes, "local:5"),
             host_keys: text(&args.host_keys, &suite.cluster.host_keys, ""),
             concurrency: args.concurrency.clone().or(concurrency).unwrap_or("2n".into()),
-            rate: rate(args.rate.or(load.rate))?,
-            time: positive(time(file, "--time", &args.time, &load.time, "30s")?)?,
+            rate: rate(args.rate, file)?,
+            time: positive(time(file, "--time", &args.time, &load.time, "30s")?, args, file)?,
             quiet: time(file, "", &None, &load.quiet, "3s")?,
             op_timeout: time(file, "", &None, &load.op_timeout, "5s")?,
             workload: text(&args.workload, &suite.workload.name, "register"),
@@ -90,11 +93,11 @@ impl Experiment {
     pub(crate) fn clients(&self, nodes: usize) -> Result<usize, Trouble> {
         let text = self.concurrency.as_str();
         let clients = match text.strip_suffix('n') {
-            Some(factor) => factor.parse::<usize>().map(|factor| factor * nodes),
-            None => text.parse(),
+            Some(factor) => factor.parse().ok().and_then(|factor: usize| factor.checked_mul(nodes)),
+            None => text.parse().ok(),
         };
         match clients {
-            Ok(clients) if (1..=100_000).contains(&clients) => Ok(clients),
+            Some(clients) if (1..=100_000).contains(&clients) => Ok(clients),
             _ => Err(Trouble::usage(format!(
                 "concurrency {text:?} is not a number of clients; write 10, or 2n for two per node"
             ))),
@@ -108,20 +111,28 @@ impl Experiment {
 }
 
 /// A load that lasts no time tests nothing.
-fn positive(time: Duration) -> Result<Duration, Trouble> {
-    match time.is_zero() {
-        true => Err(Trouble::usage("a load of 0s tests nothing; write --time 30s, or load.time")),
-        false => Ok(time),
+fn positive(time: Duration, args: &RunArgs, file: &SuiteFile) -> Result<Duration, Trouble> {
+    if !time.is_zero() {
+        return Ok(time);
     }
+    let words = "a load of 0s tests nothing; write a time such as 30s";
+    Err(match &file.suite.load.time {
+        Some(key) if args.time.is_none() => file.complain(key.span().start, words),
+        Some(_) | None => Trouble::usage(words),
+    })
 }
 
-fn rate(rate: Option<f64>) -> Result<Option<f64>, Trouble> {
-    match rate {
-        Some(rate) if !(rate.is_finite() && rate > 0.0) => {
-            Err(Trouble::usage(format!("rate {rate} is not a number of operations per second")))
-        }
-        rate => Ok(rate),
+fn rate(flag: Option<f64>, file: &SuiteFile) -> Result<Option<f64>, Trouble> {
+    let key = file.suite.load.rate.as_ref();
+    let Some(rate) = flag.or(key.map(|key| *key.get_ref())) else { return Ok(None) };
+    if rate.is_finite() && rate > 0.0 {
+        return Ok(Some(rate));
     }
+    let words = format!("rate {rate} is not a number of operations per second");
+    Err(match key {
+        Some(key) if flag.is_none() => file.complain(key.span().start, words),
+        Some(_) | None => Trouble::usage(words),
+    })
 }
 
 /// A value of the suite, with its position in the complaint.

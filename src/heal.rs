@@ -1,9 +1,9 @@
 //! `tribunal heal`: removes every fault any run left. Safe at any time, and twice.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
+use tempfile::TempDir;
 use tribunal_harness::cluster::{Claim, Cluster, Provider, UpOptions};
 use tribunal_nemesis::schedule::LEASE;
 
@@ -59,21 +59,25 @@ pub(crate) fn heal(args: &HealArgs) -> Result<ExitCode, Trouble> {
 pub(crate) struct Attached {
     pub(crate) cluster: Cluster,
     pub(crate) runtime: tokio::runtime::Runtime,
-    scratch: PathBuf,
+    /// Goes away with it, keys included.
+    _scratch: TempDir,
 }
 
 /// Reaches the nodes.
 pub(crate) fn attach(args: &NodesArgs) -> Result<Attached, Trouble> {
     let provider: Provider = args.nodes.parse().map_err(trouble)?;
-    let scratch = std::env::temp_dir().join(format!("tribunal-{}", std::process::id()));
-    let mut options = UpOptions::new(&scratch).map_err(trouble)?;
+    let scratch = tempfile::Builder::new()
+        .prefix("tribunal-")
+        .tempdir()
+        .map_err(|error| Trouble::infra(format!("make a scratch directory: {error}")))?;
+    let mut options = UpOptions::new(scratch.path()).map_err(trouble)?;
     options.host_keys = host_keys(args.host_keys.as_deref().unwrap_or(""))?;
     let cluster = Cluster::up(&provider, &options).map_err(trouble)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Trouble::infra(format!("start a runtime: {error}")))?;
-    Ok(Attached { cluster, runtime, scratch })
+    Ok(Attached { cluster, runtime, _scratch: scratch })
 }
 
 impl Attached {
@@ -81,11 +85,6 @@ impl Attached {
     pub(crate) fn close(self, patience: Duration) {
         for problem in self.cluster.close(patience) {
             eprintln!("tribunal: {problem}");
-        }
-        if let Err(error) = std::fs::remove_dir_all(&self.scratch)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            eprintln!("tribunal: remove {}: {error}", self.scratch.display());
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn plan(args: &RunArgs) -> Result<ExitCode, Trouble> {
     };
     let experiment = Experiment::resolve(args, &file)?;
     let seed = args.seed.unwrap_or_else(run::fresh_seed);
-    let nodes = nominal_nodes(&experiment.nodes);
+    let nodes = run::sound(&experiment, &file, seed)?;
     let windows = faults(&experiment, seed, nodes)?;
     let operations = operations(&experiment, seed, nodes)?;
     let text = match args.json {
@@ -33,16 +33,6 @@ pub(crate) fn plan(args: &RunArgs) -> Result<ExitCode, Trouble> {
     };
     print(&text)?;
     Ok(ExitCode::Held)
-}
-
-/// How many nodes a name of nodes stands for, without asking them.
-fn nominal_nodes(nodes: &str) -> usize {
-    let counted = nodes.split_once(':').filter(|(kind, _)| matches!(*kind, "local" | "processes"));
-    match counted {
-        Some((_, count)) => count.parse().unwrap_or(5),
-        None if nodes.contains(',') => nodes.split(',').count(),
-        None => 5,
-    }
 }
 
 /// The fault schedule: a function of experiment, seed and number of nodes.

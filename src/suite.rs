@@ -37,7 +37,7 @@ pub(crate) struct TargetTable {
     #[serde(default)]
     pub(crate) options: BTreeMap<String, Spanned<Scalar>>,
     #[serde(default)]
-    pub(crate) bugs: Vec<String>,
+    pub(crate) bugs: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -51,7 +51,7 @@ pub(crate) struct ClusterTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct LoadTable {
     pub(crate) concurrency: Option<Spanned<Scalar>>,
-    pub(crate) rate: Option<f64>,
+    pub(crate) rate: Option<Spanned<f64>>,
     pub(crate) time: Option<Spanned<String>>,
     pub(crate) quiet: Option<Spanned<String>>,
     pub(crate) op_timeout: Option<Spanned<String>>,
@@ -91,6 +91,33 @@ pub(crate) struct ExpectTable {
     pub(crate) anomaly: bool,
 }
 
+impl TargetTable {
+    /// Words that a complaint about this target may mention, with their places.
+    pub(crate) fn named(&self, target: &str) -> Vec<(&str, usize)> {
+        let bugs = self.bugs.iter().map(|bug| (bug.get_ref().as_str(), bug.span().start));
+        // What the name is blamed for is most often the fault of something else that is named too.
+        bugs.chain(words(&self.name, target, &self.options)).collect()
+    }
+}
+
+impl WorkloadTable {
+    /// Words that a complaint about this workload may mention, with their places.
+    pub(crate) fn named(&self, workload: &str) -> Vec<(&str, usize)> {
+        words(&self.name, workload, &self.options)
+    }
+}
+
+/// The keys of options, and the name where no flag replaced it.
+fn words<'t>(
+    name: &'t Option<Spanned<String>>,
+    used: &str,
+    options: &'t BTreeMap<String, Spanned<Scalar>>,
+) -> Vec<(&'t str, usize)> {
+    let options = options.iter().map(|(key, value)| (key.as_str(), value.span().start));
+    let name = name.iter().filter(|name| name.get_ref() == used);
+    options.chain(name.map(|name| (name.get_ref().as_str(), name.span().start))).collect()
+}
+
 /// A value that people write with or without quotes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
@@ -124,8 +151,14 @@ impl SuiteFile {
     /// Reads a suite.
     pub(crate) fn read(path: &Path) -> Result<SuiteFile, Trouble> {
         let shown = path.display();
-        let text = std::fs::read_to_string(path)
+        let bytes = std::fs::read(path)
             .map_err(|error| Trouble::usage(format!("suite {shown}: {error}")))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let good = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();
+            let place = position(&shown.to_string(), &text, good);
+            Trouble::usage(format!("{place}: this byte is no UTF-8 text; save the file as UTF-8"))
+        })?;
         SuiteFile::parse(&shown.to_string(), &text)
     }
 
@@ -143,6 +176,17 @@ impl SuiteFile {
                 format!("schema {} is not known; this version reads schema 1", schema.get_ref()),
             )),
             None => Err(file.complain(0, "schema is missing; begin the suite with `schema = 1`")),
+        }
+    }
+
+    /// The same complaint with the place of the first of these words that it mentions; without
+    /// one, as it is: then a flag is to blame.
+    pub(crate) fn blame(&self, trouble: Trouble, words: &[(&str, usize)]) -> Trouble {
+        let whole = |c: char| !(c.is_alphanumeric() || "_-".contains(c));
+        let said: Vec<&str> = trouble.message.split(whole).collect();
+        match words.iter().find(|(word, _)| said.contains(word)) {
+            Some((_, at)) => Trouble { code: trouble.code, ..self.complain(*at, trouble.message) },
+            None => trouble,
         }
     }
 
@@ -196,6 +240,19 @@ mod tests {
             "schema = 1\nname = \n",
             expect!["s.toml:2:8: string values must be quoted, expected literal string"],
         );
+    }
+
+    #[test]
+    fn blame_goes_to_the_word_that_was_written() {
+        let text = "schema = 1\n[target]\nname = \"raftkv\"\noptions = { tick = 3 }\n";
+        let file = SuiteFile::parse("s.toml", text).expect("a suite");
+        let blamed = |message: &str| {
+            let words = file.suite.target.named("raftkv");
+            file.blame(Trouble::usage(message), &words).message
+        };
+        assert_eq!(blamed("no option `tick`"), "s.toml:4:20: no option `tick`");
+        assert_eq!(blamed("target raftkv is odd"), "s.toml:3:8: target raftkv is odd");
+        assert_eq!(blamed("a sticky flag"), "a sticky flag", "a flag is to blame");
     }
 
     #[test]

@@ -175,6 +175,47 @@ fn usage_errors_end_with_64_and_help_with_0() {
 }
 
 #[test]
+fn what_a_suite_says_wrongly_is_named_with_its_place() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let head = "schema = 1\n[target]\nname = \"raftkv\"\n";
+    for (text, place) in [
+        ("[load]\nrate = -3\n", "s.toml:5:8"),
+        ("[load]\nconcurrency = \"x\"\n", "s.toml:5:15"),
+        ("[load]\nconcurrency = \"3689348814741910324n\"\n", "s.toml:5:15"),
+        ("[load]\ntime = \"0s\"\n", "s.toml:5:8"),
+        ("bugs = [\"nope\"]\n", "s.toml:4:9"),
+        ("options = { nope = 1 }\n", "s.toml:4:20"),
+        ("[workload]\nname = \"nope\"\n", "s.toml:5:8"),
+        ("[workload]\nname = \"register\"\noptions = { nope = 1 }\n", "s.toml:6:20"),
+    ] {
+        let suite = file(&dir, "s.toml", &format!("{head}{text}"));
+        for command in ["plan", "run"] {
+            let output = tribunal(&[command, path(&suite)]);
+            let words = stderr(&output);
+            assert_eq!(code(&output), 64, "{command} {text}: {words}{}", stdout(&output));
+            assert!(words.contains(place), "{command} {text}: {words}");
+        }
+    }
+    let output = tribunal(&["plan", "--target", "nope", "--nodes", "local:3"]);
+    assert_eq!(code(&output), 64, "{}", stdout(&output));
+}
+
+#[test]
+fn a_run_that_cannot_begin_leaves_no_directory() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let runs = dir.path().join("runs");
+    let suite = &["run", "suites/quickstart.toml", "--runs-dir", path(&runs)];
+    for (flags, wanted) in
+        [(&["--time", "100ms"][..], 64), (&["--nodes", "127.0.0.1:1", "--nemesis", "none"], 69)]
+    {
+        let output = tribunal(&[suite, flags].concat());
+        assert_eq!(code(&output), wanted, "{flags:?}: {}", stderr(&output));
+        let left = std::fs::read_dir(&runs).map_or(0, Iterator::count);
+        assert_eq!(left, 0, "{flags:?} left something below {}", runs.display());
+    }
+}
+
+#[test]
 fn a_wrong_suite_key_is_named_with_its_place() {
     let dir = TempDir::new().expect("a scratch directory");
     let suite = file(&dir, "s.toml", "schema = 1\n[load]\nconcurency = 3\n");
@@ -187,7 +228,7 @@ fn a_wrong_suite_key_is_named_with_its_place() {
 #[test]
 fn a_plan_is_the_same_bytes_each_time() {
     let plan = |seed: &str| {
-        let args = ["plan", "suites/quickstart.toml", "--seed", seed, "--time", "5s", "--json"];
+        let args = ["plan", "suites/quickstart.toml", "--seed", seed, "--time", "12s", "--json"];
         let output = tribunal(&args);
         assert_eq!(code(&output), 0, "{}", stderr(&output));
         output.stdout

@@ -80,8 +80,7 @@ impl Claim {
                 return Err(Failure::new(
                     "claimed",
                     format!(
-                        "node is held by controller {} (run {}, epoch {}) for another {ms} ms; \
-                         wait for its lease to end, or take the node with `tribunal heal --force`",
+                        "node is held by controller {} (run {}, epoch {}) for another {ms} ms",
                         former.controller, former.run, former.epoch
                     ),
                 ));

@@ -75,6 +75,7 @@ pub enum HostKeyMode {
     /// The first one seen is kept beside the inventory.
     Tofu,
     /// Anyone may answer.
+    #[serde(rename = "insecure", alias = "insecure-accept-any")]
     InsecureAcceptAny,
 }
 
@@ -85,8 +86,8 @@ impl FromStr for HostKeyMode {
         match text {
             "strict" => Ok(HostKeyMode::Strict),
             "tofu" => Ok(HostKeyMode::Tofu),
-            "insecure-accept-any" => Ok(HostKeyMode::InsecureAcceptAny),
-            _other => Err(format!("{text:?} is none of strict, tofu, insecure-accept-any")),
+            "insecure" | "insecure-accept-any" => Ok(HostKeyMode::InsecureAcceptAny),
+            _other => Err(format!("{text:?} is none of strict, tofu, insecure")),
         }
     }
 }

@@ -29,7 +29,10 @@ fn a_run_can_be_judged_again_from_its_directory() {
     let report = assemble(&again, &history, &answers);
     run.save_verdicts(&report).expect("verdicts");
     assert_eq!(run.load_verdicts().expect("read"), report);
-    let latest = RunDir::open(runs.root().join("latest")).expect("latest");
+    let link = runs.root().join("latest");
+    assert!(!link.exists(), "a run that has not begun is not the latest");
+    runs.begin(&run).expect("linked");
+    let latest = RunDir::open(link).expect("latest");
     assert_eq!(latest.id(), run.id());
     let list = runs.list().expect("listed");
     assert_eq!(list.len(), 1, "the link is not a run");

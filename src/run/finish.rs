@@ -24,6 +24,10 @@ pub(super) fn directory(request: &Request) -> Result<RunDir, Trouble> {
         }
         Some(path) => {
             let shown = path.display();
+            if path.exists() && !path.is_dir() {
+                let words = format!("--out {shown} is no directory; name one, or a new path");
+                return Err(Trouble::usage(words));
+            }
             std::fs::create_dir_all(path)
                 .map_err(|error| Trouble::infra(format!("make {shown}: {error}")))?;
             if path.join(store::HISTORY).exists() {
@@ -34,10 +38,19 @@ pub(super) fn directory(request: &Request) -> Result<RunDir, Trouble> {
             RunDir::open(path).map_err(Trouble::infra)?
         }
     };
-    if !request.suite_text.is_empty() {
-        dir.write(store::SUITE, request.suite_text.as_bytes()).map_err(Trouble::infra)?;
+    if !request.suite.text.is_empty() {
+        dir.write(store::SUITE, request.suite.text.as_bytes()).map_err(Trouble::infra)?;
     }
     Ok(dir)
+}
+
+/// A run that never began leaves no directory. One that was asked for by name stays.
+pub(super) fn forget(request: &Request, dir: &RunDir) {
+    if request.out.is_none()
+        && let Err(error) = std::fs::remove_dir_all(dir.path())
+    {
+        request.voice.say(format!("remove {}: {error}", dir.path().display()));
+    }
 }
 
 /// Phases 12 and 13: the history is read back from the disk and judged; logs are collected
@@ -137,15 +150,24 @@ fn code(request: &Request, report: &RunReport, answers: &[Answer]) -> ExitCode {
     }
     let (code, words) = expect_anomaly(report.class, &report.kinds(), &Expected::Any);
     request.voice.say(words);
+    of_expected(code, report.class)
+}
+
+/// The exit code that a report names: that of its class, or what was expected of a negative suite.
+pub(crate) fn of_report(report: &RunReport) -> ExitCode {
+    of_expected(report.exit_code, report.class)
+}
+
+fn of_expected(code: u8, class: Class) -> ExitCode {
     match code {
         0 => ExitCode::Held,
         1 => ExitCode::Anomaly,
-        _ => of_class(report.class),
+        _ => of_class(class),
     }
 }
 
 /// The one place where a class becomes an exit code.
-pub(crate) fn of_class(class: Class) -> ExitCode {
+fn of_class(class: Class) -> ExitCode {
     match class {
         Class::Pass => ExitCode::Held,
         Class::Anomaly => ExitCode::Anomaly,

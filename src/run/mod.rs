@@ -18,13 +18,13 @@ use crate::experiment::Experiment;
 use crate::progress::Voice;
 use crate::suite::SuiteFile;
 
-pub(crate) use finish::{color, of_class, print, show, write_artefacts};
-pub(crate) use setup::{host_keys, trouble};
+pub(crate) use finish::{color, of_report, print, show, write_artefacts};
+pub(crate) use setup::{host_keys, sound, trouble};
 
 /// A run before it begins.
 pub(crate) struct Request {
     pub(crate) experiment: Experiment,
-    pub(crate) suite_text: String,
+    pub(crate) suite: SuiteFile,
     pub(crate) seed: u64,
     pub(crate) runs_dir: PathBuf,
     pub(crate) out: Option<PathBuf>,
@@ -51,7 +51,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Trouble> {
     let request = Request {
         repro: repro(args, &experiment, seed),
         experiment,
-        suite_text: file.text,
+        suite: file,
         seed,
         runs_dir: cli.runs_dir.clone(),
         out: args.out.clone(),
@@ -86,10 +86,20 @@ pub(crate) fn execute(request: &Request) -> Result<Finished, Trouble> {
         request.experiment.workload,
         request.experiment.time.as_secs_f64(),
     ));
-    setup::sound(request)?;
+    setup::sound(&request.experiment, &request.suite, request.seed)?;
     let dir = finish::directory(request)?;
     let mut info = RunInfo::default();
-    let stage = setup::set_up(request, &dir, &mut info)?;
+    let stage = match setup::set_up(request, &dir, &mut info) {
+        Ok(stage) => stage,
+        Err(trouble) => {
+            voice.end();
+            finish::forget(request, &dir);
+            return Err(trouble);
+        }
+    };
+    if request.out.is_none() {
+        Runs::at(&request.runs_dir).begin(&dir).map_err(Trouble::infra)?;
+    }
     let told = load::drive(request, &stage, &mut info);
     let finished = finish::judge_and_report(request, &stage, dir, info, told);
     voice.now("taking the cluster down");

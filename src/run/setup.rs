@@ -32,9 +32,13 @@ use super::{Request, setting};
 use crate::exit_code::Trouble;
 use crate::experiment::Experiment;
 use crate::plan;
+use crate::suite::SuiteFile;
 
 /// Patience for emptying a data directory.
 const RESET: Duration = Duration::from_secs(20);
+
+/// Nodes that a plan assumes where they can only be counted by asking them.
+const NOMINAL_NODES: usize = 5;
 
 /// Tries of installing and starting the target.
 const TRIES: u32 = 3;
@@ -76,25 +80,34 @@ impl Loads {
 }
 
 /// What can be known to be wrong before anything is made: a run that cannot begin leaves no
-/// directory, and `latest` stays where it was.
-pub(super) fn sound(request: &Request) -> Result<(), Trouble> {
-    let experiment = &request.experiment;
-    build_target(request)?;
+/// directory, and `latest` stays where it was. How many nodes there will be, as far as it is known
+/// without asking them.
+pub(crate) fn sound(
+    experiment: &Experiment,
+    suite: &SuiteFile,
+    seed: u64,
+) -> Result<usize, Trouble> {
+    let tables = &suite.suite;
+    build_target(experiment)
+        .map_err(|trouble| suite.blame(trouble, &tables.target.named(&experiment.target)))?;
     let provider: Provider = experiment.nodes.parse().map_err(trouble)?;
     host_keys(&experiment.host_keys)?;
-    let entry = workloads::find(&experiment.workload)
-        .ok_or_else(|| unknown("workload", &experiment.workload, "workloads"))?;
     let nodes = match provider {
         Provider::Local(nodes) | Provider::Processes(nodes) => nodes,
+        Provider::Hosts(ref hosts) => hosts.split(',').count(),
         // How many there are is known when they are asked.
-        Provider::Inventory(_)
-        | Provider::SshConfig(_)
-        | Provider::Vagrant
-        | Provider::Hosts(_) => 5,
+        Provider::Inventory(_) | Provider::SshConfig(_) | Provider::Vagrant => NOMINAL_NODES,
     };
-    let nominal = setting(experiment, nodes)?;
-    (entry.build)(&nominal).map_err(Trouble::usage)?;
-    Ok(())
+    let blame = |trouble| suite.blame(trouble, &tables.workload.named(&experiment.workload));
+    let entry = workloads::find(&experiment.workload)
+        .ok_or_else(|| unknown("workload", &experiment.workload, "workloads"))
+        .map_err(blame)?;
+    let clients = tables.load.concurrency.as_ref().map(|key| ("concurrency", key.span().start));
+    let nominal =
+        setting(experiment, nodes).map_err(|trouble| suite.blame(trouble, clients.as_slice()))?;
+    (entry.build)(&nominal).map_err(|problem| blame(Trouble::usage(problem)))?;
+    bites(experiment, &plan::faults(experiment, seed, nodes)?)?;
+    Ok(nodes)
 }
 
 /// Phases 0 to 6.
@@ -105,7 +118,7 @@ pub(super) fn set_up(
 ) -> Result<Stage, Trouble> {
     let experiment = &request.experiment;
     let deadlines = Deadlines::default();
-    let target = build_target(request)?;
+    let target = build_target(experiment)?;
     let entry = workloads::find(&experiment.workload)
         .ok_or_else(|| unknown("workload", &experiment.workload, "workloads"))?;
     let provider: Provider = experiment.nodes.parse().map_err(trouble)?;
@@ -162,8 +175,7 @@ pub(crate) fn host_keys(text: &str) -> Result<Option<HostKeyMode>, Trouble> {
     }
 }
 
-fn build_target(request: &Request) -> Result<Arc<dyn Target>, Trouble> {
-    let experiment = &request.experiment;
+fn build_target(experiment: &Experiment) -> Result<Arc<dyn Target>, Trouble> {
     let entry = tribunal_targets::registry::find(&experiment.target)
         .ok_or_else(|| unknown("target", &experiment.target, "targets"))?;
     let mut options = experiment.target_options.clone();
@@ -225,7 +237,8 @@ fn describe(
     plan.id = dir.id();
     plan.seed = request.seed;
     plan.suite = experiment.name.clone();
-    plan.suite_text = request.suite_text.clone();
+    plan.suite_text = request.suite.text.clone();
+    plan.expect_anomaly = experiment.expect_anomaly;
     plan.provider = experiment.nodes.clone();
     plan.nodes = infos
         .iter()
@@ -349,11 +362,14 @@ impl Stage {
                 let families = families.as_ref().map_err(Trouble::infra)?;
                 let family = families.iter().find(|probed| probed.family == fault.requires());
                 if let Some(reason) = family.and_then(|probed| probed.unavailable.as_ref()) {
-                    return Err(Trouble::usage(format!(
+                    let words = format!(
                         "fault {} is not available on {node}: {reason}; leave it out with \
                          --nemesis, or choose nodes that have it",
                         package.kind
-                    )));
+                    );
+                    // Plain processes never can; other nodes lack a tool.
+                    let never = request.experiment.nodes.starts_with("processes:");
+                    return Err(if never { Trouble::usage(words) } else { Trouble::infra(words) });
                 }
             }
         }

@@ -261,6 +261,7 @@ pub(crate) fn info() -> RunInfo {
             concurrency: 12,
             faults: vec!["partition halves at 1.2 s for 2.6 s".to_owned()],
             repro: "tribunal run suites/quickstart.toml --seed 42 --bug stale-read".to_owned(),
+            expect_anomaly: false,
         },
         environment: Environment {
             started_utc: "2026-11-21T03:47:12Z".to_owned(),
