@@ -67,7 +67,7 @@ impl Tally {
         let mut tally = Tally::default();
         let mut processes = BTreeSet::new();
         for operation in history.operations() {
-            let f = name_of(operation.f());
+            let f = operation.f().name();
             processes.insert(operation.process());
             let counts = tally.by_f.entry(f).or_default();
             match operation.outcome() {
@@ -98,11 +98,10 @@ impl Tally {
         let mut at_once = Vec::new();
         for rank in 0..history.event_count() {
             let (operation, completion) = history.owner(tribunal_history::EventId(rank));
-            let writes = match operation.f() {
-                F::Read => false,
-                F::Write | F::Cas => true,
-                F::Txn => continue,
-            };
+            if operation.f() == F::Txn {
+                continue;
+            }
+            let writes = operation.f().writes();
             let key = keys.entry(operation.key()).or_default();
             if completion {
                 key.open -= 1;
@@ -127,15 +126,6 @@ impl Spread {
         values.sort_unstable();
         let Some(max) = values.last() else { return Spread::default() };
         Spread { median: values[(values.len() - 1) / 2], max: *max }
-    }
-}
-
-fn name_of(f: F) -> &'static str {
-    match f {
-        F::Read => "read",
-        F::Write => "write",
-        F::Cas => "cas",
-        F::Txn => "txn",
     }
 }
 

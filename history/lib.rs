@@ -5,21 +5,31 @@
 //! [`History`]; nothing else in the workspace defines what an operation is.
 
 pub mod codec;
+mod counter;
 pub mod drawn;
 mod event;
 mod fault;
 mod history;
+mod id;
 mod ids;
+mod lock;
 mod op;
+mod queue;
 mod register;
+mod set;
 mod txn;
 mod value;
 
+pub use counter::CounterOp;
 pub use event::{ErrorClass, Event, Kind};
 pub use fault::{FaultEdge, FaultEvent, Mark};
 pub use history::{Builder, Code, F, History, HistoryError, OpIndex, Operation, Outcome};
+pub use id::IdOp;
 pub use ids::{EventId, Nanos, NodeId, Process, Session};
+pub use lock::LockOp;
 pub use op::{Family, Op};
+pub use queue::QueueOp;
 pub use register::RegisterOp;
+pub use set::SetOp;
 pub use txn::{Mop, TxnOp};
 pub use value::{Observed, UNPARSED_LIMIT, Value};

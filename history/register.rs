@@ -1,8 +1,8 @@
-//! Family `register`: read, write and compare-and-set on one key.
+//! Family `register`: read, write, compare-and-set and append on one key.
 
 use std::fmt;
 
-use crate::{Observed, Value};
+use crate::{F, Observed, Value};
 
 /// One operation on one register. A completion is its invocation with `value` filled in.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -31,6 +31,13 @@ pub enum RegisterOp {
         /// New value.
         to: Value,
     },
+    /// Add `value`, a text, to the end of the text the register holds.
+    Append {
+        /// Which register.
+        key: Value,
+        /// The text appended.
+        value: Value,
+    },
 }
 
 impl RegisterOp {
@@ -39,17 +46,33 @@ impl RegisterOp {
         match self {
             RegisterOp::Read { key, .. }
             | RegisterOp::Write { key, .. }
-            | RegisterOp::Cas { key, .. } => key,
+            | RegisterOp::Cas { key, .. }
+            | RegisterOp::Append { key, .. } => key,
         }
     }
 
-    /// The operation's name in every format: `read`, `write` or `cas`.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn key_mut(&mut self) -> &mut Value {
         match self {
-            RegisterOp::Read { .. } => "read",
-            RegisterOp::Write { .. } => "write",
-            RegisterOp::Cas { .. } => "cas",
+            RegisterOp::Read { key, .. }
+            | RegisterOp::Write { key, .. }
+            | RegisterOp::Cas { key, .. }
+            | RegisterOp::Append { key, .. } => key,
         }
+    }
+
+    /// Which operation it is.
+    pub fn f(&self) -> F {
+        match self {
+            RegisterOp::Read { .. } => F::Read,
+            RegisterOp::Write { .. } => F::Write,
+            RegisterOp::Cas { .. } => F::Cas,
+            RegisterOp::Append { .. } => F::Append,
+        }
+    }
+
+    /// The operation's name in every format: `read`, `write`, `cas` or `append`.
+    pub fn name(&self) -> &'static str {
+        self.f().name()
     }
 
     /// Whether this is `asked` filled in.
@@ -66,7 +89,9 @@ impl RegisterOp {
             RegisterOp::Read { key, .. } => {
                 RegisterOp::Read { key: key.clone(), value: Observed::Pending }
             }
-            RegisterOp::Write { .. } | RegisterOp::Cas { .. } => self.clone(),
+            RegisterOp::Write { .. } | RegisterOp::Cas { .. } | RegisterOp::Append { .. } => {
+                self.clone()
+            }
         }
     }
 }
@@ -77,6 +102,7 @@ impl fmt::Display for RegisterOp {
             RegisterOp::Read { key, value } => write!(f, "read {key} -> {value}"),
             RegisterOp::Write { key, value } => write!(f, "write {key} := {value}"),
             RegisterOp::Cas { key, from, to } => write!(f, "cas {key} {from} => {to}"),
+            RegisterOp::Append { key, value } => write!(f, "append {key} ++ {value}"),
         }
     }
 }

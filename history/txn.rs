@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::value::list;
 use crate::{Observed, Value};
 
 /// One micro-operation of a transaction.
@@ -111,14 +112,6 @@ impl TxnOp {
     }
 }
 
-fn list(f: &mut fmt::Formatter<'_>, elements: &[Value]) -> fmt::Result {
-    f.write_str("[")?;
-    for (i, element) in elements.iter().enumerate() {
-        write!(f, "{}{element}", if i == 0 { "" } else { " " })?;
-    }
-    f.write_str("]")
-}
-
 impl fmt::Display for Mop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -127,11 +120,7 @@ impl fmt::Display for Mop {
             Mop::Append { key, element } => write!(f, "append({key}, {element})"),
             Mop::ReadList { key, elements } => {
                 write!(f, "r({key}) -> ")?;
-                match elements {
-                    Observed::Pending => f.write_str("?"),
-                    Observed::Absent => f.write_str("nil"),
-                    Observed::Present(elements) => list(f, elements),
-                }
+                list(f, elements)
             }
             Mop::ReadPredicate { predicate, matches } => {
                 write!(f, "r({predicate}) -> ")?;

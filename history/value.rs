@@ -53,7 +53,7 @@ impl fmt::Display for Value {
 
 /// What a read saw. Three different facts that must not be confused: a read that was not answered,
 /// one that found nothing, and one that found a value.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub enum Observed<T> {
     /// Asked, not answered: asserts nothing.
     #[default]
@@ -105,4 +105,18 @@ impl<T: fmt::Display> fmt::Display for Observed<T> {
             Observed::Present(value) => value.fmt(f),
         }
     }
+}
+
+/// Writes what a read of a list saw.
+pub(crate) fn list(f: &mut fmt::Formatter<'_>, elements: &Observed<Vec<Value>>) -> fmt::Result {
+    let elements = match elements {
+        Observed::Pending => return f.write_str("?"),
+        Observed::Absent => return f.write_str("nil"),
+        Observed::Present(elements) => elements,
+    };
+    f.write_str("[")?;
+    for (i, element) in elements.iter().enumerate() {
+        write!(f, "{}{element}", if i == 0 { "" } else { " " })?;
+    }
+    f.write_str("]")
 }

@@ -104,13 +104,8 @@ fn bounded_map(map: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 fn count(history: &History) -> Counts {
     let mut counts = Counts::default();
     for operation in history.operations() {
-        // A transaction's name costs building it; every other name is in the tag.
-        let name = match operation.f() {
-            tribunal_history::F::Read => "read",
-            tribunal_history::F::Write => "write",
-            tribunal_history::F::Cas => "cas",
-            tribunal_history::F::Txn => "txn",
-        };
+        // A transaction's name costs building it; that of its number does not.
+        let name = operation.f().name();
         if !counts.by_f.contains_key(name) {
             counts.by_f.insert(name.to_owned(), Default::default());
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 use tribunal_checkers::{Anomaly, Evidence};
 use tribunal_history::{
-    EventId, History, Mop, Observed, Op, OpIndex, Operation, Outcome, RegisterOp,
+    EventId, History, Mop, Observed, Op, OpIndex, Operation, Outcome, RegisterOp, Value,
 };
 
 use crate::bounded::{Typed, sentence, shortened};
@@ -229,6 +229,7 @@ fn states_after(history: &History, prefix: &[OpIndex]) -> BTreeMap<OpIndex, Stri
     for index in prefix.iter().filter(|op| known(history, **op)) {
         let Op::Register(op) = history.operation(*index).op() else { continue };
         let state = match op {
+            RegisterOp::Append { .. } => None,
             RegisterOp::Write { value, .. } => Some(Typed::of(&value)),
             RegisterOp::Cas { to, .. } => Some(Typed::of(&to)),
             RegisterOp::Read { value: Observed::Pending, .. } => None,
@@ -287,7 +288,18 @@ fn arguments(op: &Op) -> Vec<(String, Typed)> {
             named(vec![("key", Typed::of(key)), ("from", Typed::of(from)), ("to", Typed::of(to))])
         }
         Op::Txn(txn) => txn.mops.iter().take(64).map(mop).collect(),
+        Op::Register(RegisterOp::Append { key, .. }) => words(key, op),
+        Op::Set(of) => words(of.key(), op),
+        Op::Counter(of) => words(of.key(), op),
+        Op::Queue(of) => words(of.key(), op),
+        Op::Lock(of) => words(of.key(), op),
+        Op::Id(of) => words(of.key(), op),
     }
+}
+
+/// The key, and the operation in its own words, bounded.
+fn words(key: &Value, op: &Op) -> Vec<(String, Typed)> {
+    vec![("key".to_owned(), Typed::of(key)), ("op".to_owned(), text(&op.to_string()))]
 }
 
 /// A micro-operation as one argument: its own words, bounded.
@@ -299,9 +311,12 @@ fn mop(mop: &Mop) -> (String, Typed) {
         Mop::ReadList { .. } => "read-list",
         Mop::ReadPredicate { .. } => "read-predicate",
     };
-    let text = mop.to_string();
-    let v = crate::bounded::prefix(&text, crate::bounded::TEXT_LIMIT).to_owned();
-    (name.to_owned(), Typed { t: "text".to_owned(), v, len: text.len() as u64 })
+    (name.to_owned(), text(&mop.to_string()))
+}
+
+fn text(text: &str) -> Typed {
+    let v = crate::bounded::prefix(text, crate::bounded::TEXT_LIMIT).to_owned();
+    Typed { t: "text".to_owned(), v, len: text.len() as u64 }
 }
 
 impl OpReport {
@@ -315,6 +330,7 @@ impl OpReport {
             "read" => format!("read → {}", get("value")),
             "write" => format!("write {}", get("value")),
             "cas" => format!("cas {} → {}", get("from"), get("to")),
+            _ if self.args.iter().any(|(name, _)| name == "op") => get("op"),
             _ => {
                 let words: Vec<String> =
                     self.args.iter().map(|(_, value)| value.short(limit)).collect();

@@ -13,6 +13,9 @@ pub(crate) fn register(op: &Op) -> Result<&RegisterOp, ClientError> {
     match op {
         Op::Register(op) => Ok(op),
         Op::Txn(_) => Err(unsupported("this target has no transactions")),
+        Op::Set(_) | Op::Counter(_) | Op::Queue(_) | Op::Lock(_) | Op::Id(_) => {
+            Err(unsupported(format!("this target has no {}s", op.family().name())))
+        }
     }
 }
 

@@ -194,6 +194,8 @@ impl Generator for KeyOps {
             }
             RegisterOp::Write { value, .. } => self.last = value.clone(),
             RegisterOp::Cas { to, .. } => self.last = to.clone(),
+            // This workload asks for none.
+            RegisterOp::Append { .. } => {}
         }
     }
 

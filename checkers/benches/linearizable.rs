@@ -279,7 +279,7 @@ fn falsify(acts: &mut Vec<Act>, late: Late) {
     }
     let writes = |act: &Act| match &act.op {
         RegisterOp::Write { value, .. } => Some(value.clone()),
-        RegisterOp::Read { .. } | RegisterOp::Cas { .. } => None,
+        RegisterOp::Read { .. } | RegisterOp::Cas { .. } | RegisterOp::Append { .. } => None,
     };
     let value = match late {
         Late::Stale => acts.iter().find_map(writes).expect("a write"),

@@ -29,9 +29,13 @@ impl Client for NoOp {
                 let value = Observed::Present(Value::Int(1));
                 Op::Register(RegisterOp::Read { key: key.clone(), value })
             }
-            Op::Register(RegisterOp::Write { .. } | RegisterOp::Cas { .. }) | Op::Txn(_) => {
-                op.clone()
-            }
+            Op::Register(_)
+            | Op::Txn(_)
+            | Op::Set(_)
+            | Op::Counter(_)
+            | Op::Queue(_)
+            | Op::Lock(_)
+            | Op::Id(_) => op.clone(),
         })
     }
 }

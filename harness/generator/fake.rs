@@ -150,7 +150,8 @@ impl Latency {
 }
 
 /// A map of registers that starts empty, with transactions over registers and lists. Reads of
-/// what was never written find nothing; a predicate read is refused as `unsupported`.
+/// what was never written find nothing; a predicate read, an append to a register and every other
+/// family are refused as `unsupported`.
 pub fn register_machine() -> Machine {
     let mut registers: BTreeMap<Value, Value> = BTreeMap::new();
     let mut lists: BTreeMap<Value, Vec<Value>> = BTreeMap::new();
@@ -164,6 +165,9 @@ pub fn register_machine() -> Machine {
             txn.mops.iter_mut().for_each(|mop| apply_mop(&mut registers, &mut lists, mop));
             Ok(Op::Txn(txn))
         }
+        Op::Set(_) | Op::Counter(_) | Op::Queue(_) | Op::Lock(_) | Op::Id(_) => {
+            Err(ErrorClass::new("unsupported"))
+        }
     })
 }
 
@@ -172,6 +176,7 @@ fn apply_register(
     op: &RegisterOp,
 ) -> Result<RegisterOp, ErrorClass> {
     match op {
+        RegisterOp::Append { .. } => Err(ErrorClass::new("unsupported")),
         RegisterOp::Read { key, .. } => {
             let value = observed(registers.get(key));
             Ok(RegisterOp::Read { key: key.clone(), value })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tribunal_history::{Op, RegisterOp, Value};
+use tribunal_history::Value;
 
 use super::ballot::Race;
 use super::keys::Keys;
@@ -75,7 +75,7 @@ impl Group {
             match load.next(&cx) {
                 Next::Done => self.current = None,
                 Next::Invoke { slot, at, op } => {
-                    return Next::Invoke { slot, at, op: lift(key, op) };
+                    return Next::Invoke { slot, at, op: op.on_key(key) };
                 }
                 other => return other,
             }
@@ -93,24 +93,6 @@ impl Group {
         {
             load.observe(&self.lens.restrict(cx, &self.slots), event);
         }
-    }
-}
-
-/// Puts a register operation on `key`. A transaction names its objects itself: its load is given
-/// the key to derive them from.
-fn lift(key: &Value, op: Op) -> Op {
-    let key = key.clone();
-    match op {
-        Op::Register(RegisterOp::Read { value, .. }) => {
-            Op::Register(RegisterOp::Read { key, value })
-        }
-        Op::Register(RegisterOp::Write { value, .. }) => {
-            Op::Register(RegisterOp::Write { key, value })
-        }
-        Op::Register(RegisterOp::Cas { from, to, .. }) => {
-            Op::Register(RegisterOp::Cas { key, from, to })
-        }
-        Op::Txn(txn) => Op::Txn(txn),
     }
 }
 

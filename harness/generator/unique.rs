@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tribunal_history::{Mop, Op, RegisterOp, Value};
+use tribunal_history::{Mop, Op, QueueOp, RegisterOp, SetOp, Value};
 
 use super::wrap::plain;
 use super::{Context, Gen, Generator, Next, Observation};
@@ -58,7 +58,25 @@ impl Unique {
                 let to = self.next_value(&key);
                 Op::Register(RegisterOp::Cas { key, from, to })
             }
-            Op::Register(RegisterOp::Read { .. }) => op,
+            Op::Register(RegisterOp::Append { key, .. }) => {
+                // A space at the end: 1 and 2 appended must not read like 12.
+                let Value::Int(number) = self.next_value(&key) else { unreachable!("a number") };
+                Op::Register(RegisterOp::Append { key, value: Value::text(format!("{number} ")) })
+            }
+            Op::Set(SetOp::Add { key, added, .. }) => {
+                let element = self.next_value(&key);
+                Op::Set(SetOp::Add { key, element, added })
+            }
+            Op::Queue(QueueOp::Enqueue { key, .. }) => {
+                let value = self.next_value(&key);
+                Op::Queue(QueueOp::Enqueue { key, value })
+            }
+            Op::Register(RegisterOp::Read { .. })
+            | Op::Set(SetOp::Remove { .. } | SetOp::Contains { .. } | SetOp::Read { .. })
+            | Op::Queue(QueueOp::Dequeue { .. } | QueueOp::Peek { .. })
+            | Op::Counter(_)
+            | Op::Lock(_)
+            | Op::Id(_) => op,
             Op::Txn(mut txn) => {
                 txn.mops.iter_mut().for_each(|mop| match mop {
                     Mop::Write { key, value } => *value = self.next_value(key),

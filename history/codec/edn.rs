@@ -34,6 +34,12 @@ pub(super) fn write(history: &History, out: &mut impl Write) -> Result<Vec<Strin
     let mut line = String::new();
     let mut index = 0_u64;
     for event in history.events() {
+        let (Op::Register(_) | Op::Txn(_)) = &event.op else {
+            let family = event.op.family().name();
+            return Err(CodecError::Unsupported(format!(
+                "family {family} is not written as EDN yet"
+            )));
+        };
         while let Some(entry) = track.next_if(|entry| entry.time() < event.time) {
             line.clear();
             put_track(&mut line, index, &entry);
@@ -69,6 +75,7 @@ impl Words {
         for operation in history.operations() {
             match operation.op() {
                 Op::Register(op) => keyed |= *op.key() != SOLE_KEY,
+                Op::Set(_) | Op::Counter(_) | Op::Queue(_) | Op::Lock(_) | Op::Id(_) => {}
                 Op::Txn(txn) => {
                     for mop in &txn.mops {
                         match mop {
@@ -103,7 +110,9 @@ fn put_event(line: &mut String, index: u64, event: &Event, words: &Words, losses
             }
             match op {
                 RegisterOp::Read { value, .. } => put_seen(line, event.kind, value, losses),
-                RegisterOp::Write { value, .. } => put_value(line, value, losses),
+                RegisterOp::Write { value, .. } | RegisterOp::Append { value, .. } => {
+                    put_value(line, value, losses);
+                }
                 RegisterOp::Cas { from, to, .. } => {
                     line.push('[');
                     put_value(line, from, losses);
@@ -124,6 +133,7 @@ fn put_event(line: &mut String, index: u64, event: &Event, words: &Words, losses
             }
             line.push(']');
         }
+        Op::Set(_) | Op::Counter(_) | Op::Queue(_) | Op::Lock(_) | Op::Id(_) => {}
     }
     if let Some(ErrorClass(error)) = &event.error {
         line.push_str(", :error ");

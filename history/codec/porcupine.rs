@@ -201,6 +201,11 @@ fn line(
         }
         RegisterOp::Write { value, .. } => writeln!(out, "{}", plain(value)?)?,
         RegisterOp::Cas { from, to, .. } => writeln!(out, "[{} {}]", plain(from)?, plain(to)?)?,
+        RegisterOp::Append { .. } => {
+            return Err(CodecError::Unsupported(
+                "the Porcupine log holds no appends; write edn instead".to_owned(),
+            ));
+        }
     }
     Ok(())
 }

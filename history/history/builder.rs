@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::columns::{Arena, Row};
+use super::arena::Arena;
+use super::columns::Row;
 use super::times::Times;
 use super::{History, HistoryError, OpIndex, Outcome};
 use crate::{ErrorClass, FaultEvent, Mark, Nanos, NodeId, Op, Process, Session};

@@ -1,16 +1,21 @@
 //! A history: well-formed by construction, columnar, immutable.
 
+mod arena;
 mod builder;
 mod columns;
 mod error;
+mod f;
+mod mops;
 mod operation;
+mod rows;
 mod store;
 #[cfg(test)]
 mod tests;
 mod times;
 
 pub use builder::Builder;
-pub use columns::{Code, F};
+pub use columns::Code;
 pub use error::HistoryError;
+pub use f::F;
 pub use operation::{OpIndex, Operation, Outcome};
 pub use store::History;

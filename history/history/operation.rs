@@ -1,8 +1,9 @@
 //! One operation of a history: a view.
 
 use super::History;
-use super::columns::{Code, F, Row};
-use crate::{ErrorClass, EventId, Nanos, NodeId, Op, Process, Session};
+use super::columns::{Code, Row};
+use super::rows::flag;
+use crate::{ErrorClass, EventId, F, Nanos, NodeId, Observed, Op, Process, Session};
 
 /// Position of an operation among the operations of its history, in the order recorded.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -114,6 +115,63 @@ impl<'h> Operation<'h> {
     /// Second argument, see [`F`].
     pub fn b(&self) -> Code {
         Code(self.history.b[self.at()])
+    }
+
+    /// The first argument as an integer: a delta, a number of permits, an integer seen. `None`
+    /// where it is pending, absent or no integer.
+    pub fn int_a(&self) -> Option<i64> {
+        self.history.arena.int(self.a())
+    }
+
+    /// The second argument as an integer: the value after an addition, a token. `None` where it is
+    /// pending, absent or no integer.
+    pub fn int_b(&self) -> Option<i64> {
+        self.history.arena.int(self.b())
+    }
+
+    /// What the client was told of `set-add`, `set-remove` and `set-contains`; pending of every
+    /// other operation.
+    pub fn told(&self) -> Observed<bool> {
+        match self.f() {
+            F::SetAdd | F::SetRemove | F::SetContains => flag(self.b()),
+            F::Read
+            | F::Write
+            | F::Cas
+            | F::Txn
+            | F::Append
+            | F::SetRead
+            | F::CounterAdd
+            | F::CounterRead
+            | F::Enqueue
+            | F::Dequeue
+            | F::Peek
+            | F::Acquire
+            | F::Release
+            | F::Generate => Observed::Pending,
+        }
+    }
+
+    /// What `set-read` saw, in the order of the reply; pending of every other operation.
+    pub fn elements(&self) -> Observed<&'h [Code]> {
+        match self.f() {
+            F::SetRead => self.history.arena.stored(self.a().0, self.b().0),
+            F::Read
+            | F::Write
+            | F::Cas
+            | F::Txn
+            | F::Append
+            | F::SetAdd
+            | F::SetRemove
+            | F::SetContains
+            | F::CounterAdd
+            | F::CounterRead
+            | F::Enqueue
+            | F::Dequeue
+            | F::Peek
+            | F::Acquire
+            | F::Release
+            | F::Generate => Observed::Pending,
+        }
     }
 
     /// The operation with what it observed, owned.

@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
 
-use super::columns::{Arena, Code};
+use super::arena::Arena;
+use super::columns::Code;
 use super::times::Times;
 use super::{Builder, HistoryError, OpIndex, Operation, Outcome};
 use crate::{Event, EventId, FaultEvent, Kind, Mark, Nanos, Process, Session, Value};
@@ -164,6 +165,12 @@ impl History {
     /// The value behind a code of this history. `PENDING` and `ABSENT` are not values.
     pub fn value(&self, code: Code) -> Value {
         self.arena.value(code)
+    }
+
+    /// The integer behind a code, without a copy; `None` of `PENDING`, `ABSENT` and every value
+    /// that is no integer.
+    pub fn int(&self, code: Code) -> Option<i64> {
+        self.arena.int(code)
     }
 
     /// The code of a value, if the value occurs here. Small integers always have one.

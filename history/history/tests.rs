@@ -2,8 +2,8 @@
 
 use super::{Builder, History, HistoryError, OpIndex, Outcome};
 use crate::{
-    ErrorClass, EventId, FaultEdge, FaultEvent, Kind, Mark, Mop, Nanos, NodeId, Observed, Op,
-    Process, RegisterOp, Session, TxnOp, Value,
+    CounterOp, ErrorClass, EventId, F, FaultEdge, FaultEvent, IdOp, Kind, LockOp, Mark, Mop, Nanos,
+    NodeId, Observed, Op, Process, QueueOp, RegisterOp, Session, SetOp, TxnOp, Value,
 };
 
 const P0: Process = Process(0);
@@ -295,4 +295,139 @@ fn a_micro_operation_costs_at_most_sixteen_bytes_beside_its_list() {
     assert!(mops <= 16 * 2 * COUNT, "{:.1} bytes each", mops as f64 / (2 * COUNT) as f64);
     assert_eq!(lists, 4 * 3 * COUNT);
     assert!(column_bytes(&history) <= 40 * COUNT);
+}
+
+/// One answered operation of each kind that is about one object.
+fn one_of_each() -> Vec<Op> {
+    let key = || Value::text("k");
+    let big = i64::MAX - 3;
+    let yes = Observed::Present(true);
+    let elements = Observed::Present(vec![Value::Int(2), Value::text("e"), Value::Int(2)]);
+    vec![
+        read(Observed::Present(-4)),
+        write(9),
+        Op::Register(RegisterOp::Cas { key: key(), from: Value::Int(-1), to: Value::Nil }),
+        Op::Register(RegisterOp::Append { key: key(), value: Value::text("x 1 y") }),
+        Op::Set(SetOp::Add { key: key(), element: Value::text("e"), added: yes }),
+        Op::Set(SetOp::Add { key: key(), element: Value::Int(1), added: Observed::Pending }),
+        Op::Set(SetOp::Remove { key: key(), element: Value::Int(7), removed: Observed::Absent }),
+        Op::Set(SetOp::Contains {
+            key: key(),
+            element: Value::Int(-7),
+            found: Observed::Present(false),
+        }),
+        Op::Set(SetOp::Read { key: key(), elements }),
+        Op::Set(SetOp::Read { key: key(), elements: Observed::Present(Vec::new()) }),
+        Op::Set(SetOp::Read { key: key(), elements: Observed::Absent }),
+        Op::Counter(CounterOp::Add { key: key(), delta: -big, value: Observed::Present(big) }),
+        Op::Counter(CounterOp::Read { key: key(), value: Observed::Present(-1) }),
+        Op::Queue(QueueOp::Enqueue { key: key(), value: Value::Int(5) }),
+        Op::Queue(QueueOp::Dequeue { key: key(), value: Observed::Present(Value::Int(5)) }),
+        Op::Queue(QueueOp::Peek { key: key(), value: Observed::Absent }),
+        Op::Lock(LockOp::Acquire { key: key(), permits: 2, token: Observed::Present(33) }),
+        Op::Lock(LockOp::Release { key: key(), permits: -2, token: Observed::Present(33) }),
+        Op::Lock(LockOp::Release { key: key(), permits: 1, token: Observed::Pending }),
+        Op::Id(IdOp::Generate { key: key(), id: Observed::Present(Value::text("i")) }),
+    ]
+}
+
+#[test]
+fn every_operation_comes_back_as_asked_and_as_answered() {
+    let mut builder = Builder::as_given();
+    let ops = one_of_each();
+    for op in &ops {
+        asked(&mut builder, 1, P0, &op.pending());
+        assert_eq!(builder.open_op(P0), Some(op.pending()));
+        builder.complete(Nanos(2), P0, Outcome::Ok, Some(op), None).expect("an answer");
+    }
+    let history = builder.finish();
+    for (operation, op) in history.operations().zip(&ops) {
+        assert_eq!(&operation.op(), op);
+        assert_eq!((operation.f(), operation.op().family()), (op.f(), op.f().family()));
+        assert_eq!(history.event(operation.call()).op, op.pending(), "{op}");
+        assert_eq!(history.value(operation.key()), *op.key().expect("one object"));
+    }
+    for f in F::ALL {
+        assert!(f == F::Txn || ops.iter().any(|op| op.f() == f), "{} is missing", f.name());
+    }
+}
+
+#[test]
+fn every_operation_refuses_the_answer_to_another_question() {
+    let ops = one_of_each();
+    for op in &ops {
+        for other in ops.iter().filter(|other| other.pending() != op.pending()) {
+            for outcome in [Outcome::Ok, Outcome::Fail] {
+                let mut builder = Builder::as_given();
+                asked(&mut builder, 1, P0, op);
+                let answered = builder.complete(Nanos(2), P0, outcome, Some(other), None);
+                assert!(answered.is_err(), "`{op}` answered by `{other}`");
+            }
+            assert!(!other.answers(op));
+        }
+        assert_eq!(op.clone().on_key(&Value::Int(1)).key(), Some(&Value::Int(1)));
+    }
+}
+
+#[test]
+fn what_a_checker_needs_is_read_without_an_operation_of_its_own() {
+    let mut builder = Builder::as_given();
+    for op in one_of_each() {
+        asked(&mut builder, 1, P0, &op);
+        builder.complete(Nanos(2), P0, Outcome::Ok, Some(&op), None).expect("an answer");
+    }
+    let history = builder.finish();
+    for operation in history.operations() {
+        match operation.op() {
+            Op::Set(SetOp::Add { element, added: told, .. })
+            | Op::Set(SetOp::Remove { element, removed: told, .. })
+            | Op::Set(SetOp::Contains { element, found: told, .. }) => {
+                assert_eq!((history.value(operation.a()), operation.told()), (element, told));
+            }
+            Op::Set(SetOp::Read { elements, .. }) => {
+                let values = |codes: &[_]| codes.iter().map(|code| history.value(*code)).collect();
+                assert_eq!(operation.elements().map(values), elements);
+            }
+            Op::Counter(CounterOp::Add { delta, value, .. }) => {
+                assert_eq!(operation.int_a(), Some(delta));
+                assert_eq!(operation.int_b(), value.present().copied());
+            }
+            Op::Counter(CounterOp::Read { value, .. }) => {
+                assert_eq!(operation.int_a(), value.present().copied());
+            }
+            Op::Lock(LockOp::Acquire { permits, token, .. })
+            | Op::Lock(LockOp::Release { permits, token, .. }) => {
+                assert_eq!(operation.int_a(), Some(permits));
+                assert_eq!(operation.int_b(), token.present().copied());
+            }
+            Op::Register(_) | Op::Queue(_) | Op::Id(_) | Op::Txn(_) => {
+                assert_eq!((operation.told(), operation.elements()), Default::default());
+            }
+        }
+    }
+    assert_eq!(history.int(crate::Code::PENDING), None);
+    assert_eq!(history.int(crate::Code::ABSENT), None);
+}
+
+#[test]
+fn an_operation_of_any_family_costs_at_most_forty_bytes_beside_its_list() {
+    const COUNT: usize = 10_000;
+    for op in one_of_each() {
+        let mut builder = Builder::by_time();
+        for i in 0..COUNT {
+            let process = Process(i as u32 % 10);
+            asked(&mut builder, 10 * i as u64 + 1, process, &op);
+            let time = Nanos(10 * i as u64 + 2);
+            builder.complete(time, process, Outcome::Ok, Some(&op), None).expect("an answer");
+        }
+        let history = builder.finish();
+        assert!(column_bytes(&history) <= 40 * COUNT, "{op}");
+        let (mops, lists) = history.arena.mop_bytes();
+        let elements = match &op {
+            Op::Set(SetOp::Read { elements: Observed::Present(elements), .. }) => elements.len(),
+            _ => 0,
+        };
+        assert_eq!((mops, lists), (0, 4 * elements * COUNT), "{op}");
+        assert!(history.arena.value_count() <= 4, "{op}");
+    }
 }

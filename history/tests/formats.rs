@@ -366,7 +366,7 @@ fn our_json_lines_are_strict() {
     check(
         &line("{\"process\":0,\"kind\":\"invoke\",\"op\":{\"f\":\"push\",\"key\":1}}"),
         expect![[r#"
-            line 2, column 54: unknown variant `push`, expected one of `read`, `write`, `cas`, `txn`
+            line 2, column 54: operation `push` is of no family known here
         "#]],
     );
     check(

@@ -24,7 +24,8 @@ for (const button of document.querySelectorAll('.copy')) {
 const holder = $('tl-data');
 if (!holder) return;
 const root = $('tl'), main = $('tl-main'), map = $('tl-map'), read = $('tl-read');
-const NAMES = ['read', 'write', 'cas', 'txn'], OUTCOMES = ['ok', 'fail', 'info', 'info'];
+const NAMES = ['read', 'write', 'cas', 'txn', 'append', 'set-add', 'set-remove', 'set-contains', 'set-read', 'counter-add',
+  'counter-read', 'enqueue', 'dequeue', 'peek', 'acquire', 'release', 'generate'], OUTCOMES = ['ok', 'fail', 'info', 'info'];
 const BINS = 8192, BOXES = 6000, RAW = 60000, BLOCK = 512, READABLE = 700, TEXT_LANE = 18;
 
 // ---- data ------------------------------------------------------------------------------------
@@ -67,13 +68,13 @@ function decode(bytes, meta) {
   const nodes = [], values = []; let time = 0;
   for (let i = 0; i < n; i++) {
     time += sStart.next();
-    const tag = sTag.byte(), f = tag & 3, p = processes.of(sProc.next());
+    const tag = sTag.byte(), f = tag & 63, p = processes.of(sProc.next());
     d.start[i] = time; d.end[i] = time + sDur.next(); d.tag[i] = tag; d.proc[i] = p;
     d.node[i] = nodes[p] = (nodes[p] || 0) + sNode.signed();
-    if (tag > 3) d.error[i] = sErr.byte();
+    if (tag > 63) d.error[i] = sErr.byte();
     const block = (i / BLOCK) | 0;
     if (d.end[i] > d.late[block]) d.late[block] = d.end[i];
-    if (f === 3) { d.a[i] = sA.next(); d.key[i] = keys.of(-1); continue; }
+    if (f >= 3) { d.key[i] = keys.of(f === 3 ? -1 : sKey.next()); d.a[i] = sA.next(); continue; }
     const key = keys.of(sKey.next());
     d.key[i] = key;
     const a = (values[key] || 0) + sA.signed();
@@ -99,7 +100,7 @@ function valueText(number) {
   return number % 2 ? meta.strings[(number - 3) / 2] : String((number - 2) / 2);
 }
 function label(i) {
-  switch (data.tag[i] & 3) {
+  switch (data.tag[i] & 63) {
     case 0: return 'read → ' + valueText(data.a[i]);
     case 1: return 'write ' + valueText(data.a[i]);
     case 2: return 'cas ' + valueText(data.a[i]) + ' → ' + valueText(data.b[i]);
@@ -108,7 +109,7 @@ function label(i) {
 }
 const keyText = (i) => { const key = data.keys[data.key[i]]; return key < 0 ? '' : valueText(key); };
 const nodeText = (i) => data.node[i] ? meta.nodes[data.node[i] - 1] || 'n' + data.node[i] : '';
-const outcome = (i) => data.tag[i] >> 2;
+const outcome = (i) => data.tag[i] >> 6;
 // Never a value cut short without saying so: `31` must not read as `3`.
 const fitted = (text, chars) => text.length <= chars ? text : chars < 4 ? '' : text.slice(0, chars - 1) + '…';
 const clock = (t, digits) => meta.axis === 'rank' ? '#' + Math.round(t) : (t / 1e6).toFixed(digits) + ' s';
@@ -154,7 +155,7 @@ let matches = () => true;
 function buildFilter() {
   const tests = [];
   const { kind, key, value, process } = filter, wanted = filter.outcome;
-  if (kind) { const f = NAMES.indexOf(kind); tests.push((i) => (data.tag[i] & 3) === f); }
+  if (kind) { const f = NAMES.indexOf(kind); tests.push((i) => (data.tag[i] & 63) === f); }
   if (wanted) tests.push((i) => OUTCOMES[outcome(i)] === wanted);
   if (process) { const text = process.replace(/^p/, ''); tests.push((i) => String(data.processes[data.proc[i]]) === text); }
   if (key) {
@@ -164,7 +165,7 @@ function buildFilter() {
   if (value) {
     const same = (number) => { const text = valueText(number); return text === value || text === '"' + value + '"'; };
     const known = new Map(), test = (number) => { let yes = known.get(number); if (yes === undefined) known.set(number, yes = same(number)); return yes; };
-    tests.push((i) => (data.tag[i] & 3) === 3 ? valueText(data.a[i]).includes(value) : test(data.a[i]) || ((data.tag[i] & 3) === 2 && test(data.b[i])));
+    tests.push((i) => (data.tag[i] & 63) >= 3 ? valueText(data.a[i]).includes(value) : test(data.a[i]) || ((data.tag[i] & 63) === 2 && test(data.b[i])));
   }
   matches = tests.length === 0 ? () => true : (i) => tests.every((test) => test(i));
   matches.all = tests.length === 0;

@@ -31,9 +31,6 @@ pub(super) struct Series {
     pub(super) per_f: Vec<PerF>,
 }
 
-const NAMES: [(F, &str); 4] =
-    [(F::Read, "read"), (F::Write, "write"), (F::Cas, "cas"), (F::Txn, "txn")];
-
 /// Where the time axes begin. Our own runs start at zero; a foreign record may count from an epoch,
 /// and would otherwise be a thin line at the far right.
 pub(super) fn origin(history: &History) -> u64 {
@@ -50,7 +47,7 @@ impl Series {
         let bin_ns = end.div_ceil(wanted as u64).max(1);
         let bins = (end / bin_ns) as usize + 1;
         let mut counts = vec![Bin::default(); bins];
-        let mut kept: Vec<Vec<Option<Latencies>>> = vec![vec![None; bins]; NAMES.len()];
+        let mut kept: Vec<Vec<Option<Latencies>>> = vec![vec![None; bins]; F::ALL.len()];
         for operation in history.operations() {
             let done = operation.completed_at().0;
             let bin = (done.saturating_sub(origin) / bin_ns) as usize;
@@ -65,7 +62,8 @@ impl Series {
                 }
             }
         }
-        let per_f = NAMES.iter().zip(kept).filter_map(|((_, name), bins)| {
+        let per_f = F::ALL.iter().zip(kept).filter_map(|(f, bins)| {
+            let name = f.name();
             let mut whole = Latencies::default();
             bins.iter().flatten().for_each(|bin| whole.merge(bin));
             let bins = bins.iter().map(|bin| bin.as_ref().map(quantiles)).collect();

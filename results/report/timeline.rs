@@ -380,7 +380,7 @@ impl Columns {
         let outcome = op.outcome();
         varint(&mut self.duration, clock.end(op).saturating_sub(start));
         varint(&mut self.process, u64::from(op.process().0));
-        self.tag.push(op.f() as u8 | (outcome as u8) << 2);
+        self.tag.push(op.f() as u8 | (outcome as u8) << 6);
         // A process mostly asks one node: the difference is mostly zero.
         let node = op.node().map_or(0, |node| node.0.saturating_add(1));
         let last = self.last_node.insert(op.process().0, node).unwrap_or(0);
@@ -389,7 +389,13 @@ impl Columns {
             let error = self.error_number(op);
             self.error.push(error);
         }
-        if op.f() == F::Txn {
+        let register = matches!(op.f(), F::Read | F::Write | F::Cas);
+        if !register && op.f() != F::Txn {
+            let key = texts.value(op.key());
+            varint(&mut self.key, key);
+        }
+        // Told in words; a register's are made from its values.
+        if !register {
             let number = texts.text(visible(&shortened(&op.op().to_string(), 120)));
             varint(&mut self.a, number);
             return;

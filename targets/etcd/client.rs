@@ -97,6 +97,9 @@ fn encode(text: impl ToString) -> String {
 impl Client for EtcdClient {
     async fn invoke(&mut self, op: &Op) -> Result<Op, ClientError> {
         match register::register(op)? {
+            RegisterOp::Append { .. } => {
+                Err(register::unsupported("this target appends to no value"))
+            }
             RegisterOp::Read { key, .. } => {
                 let body = json!({
                     "key": encode(register::key(key)?),

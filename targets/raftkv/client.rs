@@ -53,6 +53,9 @@ impl RaftkvClient {
 impl Client for RaftkvClient {
     async fn invoke(&mut self, op: &Op) -> Result<Op, ClientError> {
         match register::register(op)? {
+            RegisterOp::Append { .. } => {
+                Err(register::unsupported("this target appends to no value"))
+            }
             RegisterOp::Read { key, .. } => {
                 let body = json!({"key": register::key(key)?});
                 let (reply, raw) = self.post("/kv/get", body).await?;

@@ -73,6 +73,7 @@ fn stale() -> Machine {
                 before.insert(key, old.unwrap_or(Observed::Absent));
                 Ok(answer)
             }
+            RegisterOp::Append { .. } => Ok(answer),
         }
     })
 }
@@ -111,7 +112,8 @@ fn unique_values_are_written_once() {
             Op::Register(
                 RegisterOp::Write { key, value } | RegisterOp::Cas { key, to: value, .. },
             ) => assert!(written.insert((key, value)), "written twice"),
-            Op::Register(RegisterOp::Read { .. }) | Op::Txn(_) => {}
+            Op::Register(RegisterOp::Read { .. }) => {}
+            other => panic!("{other} in a workload of registers"),
         }
     }
 }

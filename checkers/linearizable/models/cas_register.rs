@@ -116,7 +116,20 @@ impl FromHistory for CasRegister {
             F::Read => Ok(interpret_read(operation, dialect, CasRegisterOp::Read)),
             F::Write => Ok(interpret_write(operation, CasRegisterOp::Write)),
             F::Cas => Ok(interpret_cas(operation, dialect)),
-            F::Txn => Err(operation.op().to_string()),
+            F::Txn
+            | F::Append
+            | F::SetAdd
+            | F::SetRemove
+            | F::SetContains
+            | F::SetRead
+            | F::CounterAdd
+            | F::CounterRead
+            | F::Enqueue
+            | F::Dequeue
+            | F::Peek
+            | F::Acquire
+            | F::Release
+            | F::Generate => Err(operation.op().to_string()),
         }
     }
 

@@ -79,7 +79,21 @@ impl FromHistory for Register {
         match operation.f() {
             F::Read => Ok(interpret_read(operation, dialect, RegisterOp::Read)),
             F::Write => Ok(interpret_write(operation, RegisterOp::Write)),
-            F::Cas | F::Txn => Err(operation.op().to_string()),
+            F::Cas
+            | F::Txn
+            | F::Append
+            | F::SetAdd
+            | F::SetRemove
+            | F::SetContains
+            | F::SetRead
+            | F::CounterAdd
+            | F::CounterRead
+            | F::Enqueue
+            | F::Dequeue
+            | F::Peek
+            | F::Acquire
+            | F::Release
+            | F::Generate => Err(operation.op().to_string()),
         }
     }
 

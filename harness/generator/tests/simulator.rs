@@ -71,7 +71,13 @@ fn step(state: &Value, op: &Op) -> Option<Value> {
         },
         Op::Register(RegisterOp::Write { value, .. }) => Some(value.clone()),
         Op::Register(RegisterOp::Cas { from, to, .. }) => (from == state).then(|| to.clone()),
-        Op::Txn(_) => None,
+        Op::Register(RegisterOp::Append { .. })
+        | Op::Txn(_)
+        | Op::Set(_)
+        | Op::Counter(_)
+        | Op::Queue(_)
+        | Op::Lock(_)
+        | Op::Id(_) => None,
     }
 }
 

@@ -4,7 +4,9 @@
 //! order of their rank. `docs/history-format.md` is the specification.
 
 mod fast;
+mod op;
 mod reader;
+mod value;
 mod writer;
 
 pub(super) use reader::{is_ours, read};

@@ -5,7 +5,10 @@ use std::io::Write;
 
 use super::{SCHEMA, SCHEMA_VERSION};
 use crate::codec::{CodecError, Track, hex, track};
-use crate::{Event, FaultEvent, History, Kind, Mark, Mop, Observed, Op, RegisterOp, Value};
+use crate::{
+    CounterOp, Event, FaultEvent, History, IdOp, Kind, LockOp, Mark, Mop, Observed, Op, QueueOp,
+    RegisterOp, SetOp, Value,
+};
 
 pub(in crate::codec) fn write(history: &History, out: &mut impl Write) -> Result<(), CodecError> {
     writeln!(out, "{{\"schema\":\"{SCHEMA}\",\"schema_version\":{SCHEMA_VERSION}}}")?;
@@ -44,44 +47,106 @@ fn put_event(line: &mut String, event: &Event) {
         put!(line, ",\"node\":{}", node.0);
     }
     put!(line, ",\"kind\":\"{}\",\"op\":{{\"f\":\"{}\"", event.kind.name(), event.op.name());
-    match &event.op {
-        Op::Register(op) => {
-            line.push_str(",\"key\":");
-            put_value(line, op.key());
-            match op {
-                RegisterOp::Read { value, .. } => {
-                    if let Some(value) = seen(event.kind, value) {
-                        line.push_str(",\"value\":");
-                        put_seen(line, value);
-                    }
-                }
-                RegisterOp::Write { value, .. } => {
-                    line.push_str(",\"value\":");
-                    put_value(line, value);
-                }
-                RegisterOp::Cas { from, to, .. } => {
-                    line.push_str(",\"from\":");
-                    put_value(line, from);
-                    line.push_str(",\"to\":");
-                    put_value(line, to);
-                }
-            }
-        }
-        Op::Txn(txn) => {
-            line.push_str(",\"mops\":[");
-            for (i, mop) in txn.mops.iter().enumerate() {
-                line.push_str(if i == 0 { "" } else { "," });
-                put_mop(line, event.kind, mop);
-            }
-            line.push(']');
-        }
+    if let Some(key) = event.op.key() {
+        line.push_str(",\"key\":");
+        put_value(line, key);
     }
+    put_arguments(line, event.kind, &event.op);
     line.push('}');
     if let Some(error) = &event.error {
         line.push_str(",\"error\":");
         put_text(line, &error.0);
     }
     line.push_str("}\n");
+}
+
+fn put_arguments(line: &mut String, kind: Kind, op: &Op) {
+    match op {
+        Op::Register(RegisterOp::Read { value, .. })
+        | Op::Queue(QueueOp::Dequeue { value, .. } | QueueOp::Peek { value, .. }) => {
+            put_field_seen(line, "value", seen(kind, value));
+        }
+        Op::Register(RegisterOp::Write { value, .. } | RegisterOp::Append { value, .. })
+        | Op::Queue(QueueOp::Enqueue { value, .. }) => put_field(line, "value", value),
+        Op::Register(RegisterOp::Cas { from, to, .. }) => {
+            put_field(line, "from", from);
+            put_field(line, "to", to);
+        }
+        Op::Set(SetOp::Add { element, added: told, .. }) => {
+            put_field(line, "element", element);
+            put_plain(line, "added", seen(kind, told));
+        }
+        Op::Set(SetOp::Remove { element, removed: told, .. }) => {
+            put_field(line, "element", element);
+            put_plain(line, "removed", seen(kind, told));
+        }
+        Op::Set(SetOp::Contains { element, found: told, .. }) => {
+            put_field(line, "element", element);
+            put_plain(line, "found", seen(kind, told));
+        }
+        Op::Set(SetOp::Read { elements, .. }) => {
+            if let Some(elements) = seen(kind, elements) {
+                line.push_str(",\"elements\":");
+                put_list(line, elements, put_value);
+            }
+        }
+        Op::Counter(CounterOp::Add { delta, value, .. }) => {
+            put!(line, ",\"delta\":{delta}");
+            put_plain(line, "value", seen(kind, value));
+        }
+        Op::Counter(CounterOp::Read { value, .. }) => {
+            put_plain(line, "value", seen(kind, value));
+        }
+        Op::Lock(LockOp::Acquire { permits, token, .. }) => {
+            put_permits(line, *permits);
+            put_plain(line, "token", seen(kind, token));
+        }
+        Op::Lock(LockOp::Release { permits, token, .. }) => {
+            put_permits(line, *permits);
+            // Part of the question: written whatever came of it.
+            put_plain(line, "token", seen(Kind::Ok, token));
+        }
+        Op::Id(IdOp::Generate { id, .. }) => put_field_seen(line, "id", seen(kind, id)),
+        Op::Txn(txn) => {
+            line.push_str(",\"mops\":[");
+            for (i, mop) in txn.mops.iter().enumerate() {
+                line.push_str(if i == 0 { "" } else { "," });
+                put_mop(line, kind, mop);
+            }
+            line.push(']');
+        }
+    }
+}
+
+fn put_field(line: &mut String, name: &str, value: &Value) {
+    put!(line, ",\"{name}\":");
+    put_value(line, value);
+}
+
+fn put_field_seen(line: &mut String, name: &str, value: Option<Option<&Value>>) {
+    if let Some(value) = value {
+        put!(line, ",\"{name}\":");
+        put_seen(line, value);
+    }
+}
+
+/// A number, or yes or no.
+fn put_plain(line: &mut String, name: &str, value: Option<Option<&impl std::fmt::Display>>) {
+    match value {
+        None => {}
+        Some(None) => {
+            put!(line, ",\"{name}\":null");
+        }
+        Some(Some(value)) => {
+            put!(line, ",\"{name}\":{value}");
+        }
+    }
+}
+
+fn put_permits(line: &mut String, permits: i64) {
+    if permits != 1 {
+        put!(line, ",\"permits\":{permits}");
+    }
 }
 
 /// What is there to write of an observation: nothing of a pending one.

@@ -4,7 +4,7 @@
 use super::fields::{Dictionary, Fields, observation};
 use super::header::cut;
 use super::wire::{put_text, put_varint, put_zigzag};
-use super::{HEADER_LEN, LogHeader, RECORD_LIMIT, SEGMENT_EVENTS, tag};
+use super::{HEADER_LEN, LogHeader, RECORD_LIMIT, SEGMENT_EVENTS, WIDE_F, tag};
 use crate::codec::CodecError;
 use crate::{
     ErrorClass, FaultEdge, FaultEvent, Mark, Nanos, NodeId, Op, Outcome, Process, Session,
@@ -110,13 +110,17 @@ impl FrameEncoder {
         let start = self.frame.len();
         let session = session.filter(|session| session.0 != process.0);
         let flags = u8::from(session.is_some()) | u8::from(node.is_some()) << 1;
-        self.frame.push(tag::INVOKE | (op.f() as u8) << 2 | flags);
+        let f = op.f() as u8;
+        self.frame.push(tag::INVOKE | f.min(WIDE_F) << 2 | flags);
         put_varint(&mut self.frame, process.0.into());
         if let Some(session) = session {
             put_varint(&mut self.frame, session.0.into());
         }
         if let Some(node) = node {
             put_varint(&mut self.frame, node.0.into());
+        }
+        if f >= WIDE_F {
+            self.frame.push(f);
         }
         self.fields().put_question(op);
         put_zigzag(&mut self.frame, t_dispatch.0.wrapping_sub(self.base) as i64);

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 
 use super::wire::{self, kind, put_head, put_int, put_text, put_varint};
-use super::{INTERN_COUNT, INTERN_LENGTH, tag};
-use crate::{Mop, Observed, Op, RegisterOp, TxnOp, Value};
+use super::{INTERN_COUNT, INTERN_LENGTH, form, tag};
+use crate::{CounterOp, IdOp, LockOp, Mop, Observed, Op, QueueOp, RegisterOp, SetOp, TxnOp, Value};
 
 /// The dictionary of the segment being written.
 #[derive(Default, Debug)]
@@ -30,22 +30,35 @@ impl Dictionary {
 impl Fields<'_> {
     /// Dictionary records stand before the record that uses them.
     pub(super) fn intern_op(&mut self, op: &Op, answered: bool) {
+        if let Some(key) = op.key() {
+            self.intern_value(key);
+        }
         match op {
-            Op::Register(RegisterOp::Read { key, value }) => {
-                self.intern_value(key);
+            Op::Register(RegisterOp::Read { value, .. })
+            | Op::Queue(QueueOp::Dequeue { value, .. } | QueueOp::Peek { value, .. })
+            | Op::Id(IdOp::Generate { id: value, .. }) => {
                 if answered && let Observed::Present(value) = value {
                     self.intern_value(value);
                 }
             }
-            Op::Register(RegisterOp::Write { key, value }) => {
-                self.intern_value(key);
-                self.intern_value(value);
-            }
-            Op::Register(RegisterOp::Cas { key, from, to }) => {
-                self.intern_value(key);
+            Op::Register(RegisterOp::Write { value, .. } | RegisterOp::Append { value, .. })
+            | Op::Queue(QueueOp::Enqueue { value, .. }) => self.intern_value(value),
+            Op::Register(RegisterOp::Cas { from, to, .. }) => {
                 self.intern_value(from);
                 self.intern_value(to);
             }
+            Op::Set(
+                SetOp::Add { element, .. }
+                | SetOp::Remove { element, .. }
+                | SetOp::Contains { element, .. },
+            ) => self.intern_value(element),
+            Op::Set(SetOp::Read { elements, .. }) => {
+                if answered && let Observed::Present(elements) = elements {
+                    elements.iter().for_each(|element| self.intern_value(element));
+                }
+            }
+            // Numbers only.
+            Op::Counter(_) | Op::Lock(_) => {}
             Op::Txn(txn) => txn.mops.iter().for_each(|mop| self.intern_mop(mop, answered)),
         }
     }
@@ -133,16 +146,31 @@ impl Fields<'_> {
 
     #[inline]
     pub(super) fn put_question(&mut self, op: &Op) {
+        if let Some(key) = op.key() {
+            self.put_value(key);
+        }
         match op {
-            Op::Register(RegisterOp::Read { key, .. }) => self.put_value(key),
-            Op::Register(RegisterOp::Write { key, value }) => {
-                self.put_value(key);
-                self.put_value(value);
-            }
-            Op::Register(RegisterOp::Cas { key, from, to }) => {
-                self.put_value(key);
+            Op::Register(RegisterOp::Read { .. })
+            | Op::Set(SetOp::Read { .. })
+            | Op::Counter(CounterOp::Read { .. })
+            | Op::Queue(QueueOp::Dequeue { .. } | QueueOp::Peek { .. })
+            | Op::Id(IdOp::Generate { .. }) => {}
+            Op::Register(RegisterOp::Write { value, .. } | RegisterOp::Append { value, .. })
+            | Op::Queue(QueueOp::Enqueue { value, .. }) => self.put_value(value),
+            Op::Register(RegisterOp::Cas { from, to, .. }) => {
                 self.put_value(from);
                 self.put_value(to);
+            }
+            Op::Set(
+                SetOp::Add { element, .. }
+                | SetOp::Remove { element, .. }
+                | SetOp::Contains { element, .. },
+            ) => self.put_value(element),
+            Op::Counter(CounterOp::Add { delta, .. }) => put_int(self.frame, *delta),
+            Op::Lock(LockOp::Acquire { permits, .. }) => put_int(self.frame, *permits),
+            Op::Lock(LockOp::Release { permits, token, .. }) => {
+                put_int(self.frame, *permits);
+                self.put_number(*token);
             }
             Op::Txn(TxnOp { mops }) => {
                 put_varint(self.frame, mops.len() as u64);
@@ -165,19 +193,54 @@ impl Fields<'_> {
         }
     }
 
+    /// What [`observation`] announces.
     #[inline]
     pub(super) fn put_observation(&mut self, op: &Op) {
+        if observation(op) == form::NONE {
+            return;
+        }
         match op {
-            Op::Register(RegisterOp::Read { value, .. }) => self.put_observed(value),
-            Op::Register(RegisterOp::Write { .. } | RegisterOp::Cas { .. }) => {}
+            Op::Register(RegisterOp::Read { value, .. })
+            | Op::Queue(QueueOp::Dequeue { value, .. } | QueueOp::Peek { value, .. })
+            | Op::Id(IdOp::Generate { id: value, .. }) => self.put_observed(value),
+            Op::Set(
+                SetOp::Add { added: told, .. }
+                | SetOp::Remove { removed: told, .. }
+                | SetOp::Contains { found: told, .. },
+            ) => self.put_number(told.map(i64::from)),
+            Op::Set(SetOp::Read { elements, .. }) => self.put_list(elements),
+            Op::Counter(CounterOp::Add { value, .. } | CounterOp::Read { value, .. })
+            | Op::Lock(LockOp::Acquire { token: value, .. }) => self.put_number(*value),
+            Op::Register(
+                RegisterOp::Write { .. } | RegisterOp::Cas { .. } | RegisterOp::Append { .. },
+            )
+            | Op::Queue(QueueOp::Enqueue { .. })
+            | Op::Lock(LockOp::Release { .. }) => {}
             Op::Txn(TxnOp { mops }) => {
                 let reads = mops.iter().filter(|mop| !mop.writes()).count();
-                if reads > 0 {
-                    put_varint(self.frame, reads as u64);
-                }
+                put_varint(self.frame, reads as u64);
                 for mop in mops {
                     self.put_result(mop);
                 }
+            }
+        }
+    }
+
+    fn put_number(&mut self, number: Observed<i64>) {
+        match number {
+            Observed::Pending => put_head(self.frame, kind::SPECIAL, wire::PENDING),
+            Observed::Absent => put_head(self.frame, kind::SPECIAL, wire::ABSENT),
+            Observed::Present(int) => put_int(self.frame, int),
+        }
+    }
+
+    fn put_list(&mut self, elements: &Observed<Vec<Value>>) {
+        match elements {
+            Observed::Pending => self.put_observed(&Observed::Pending),
+            Observed::Absent => self.put_observed(&Observed::Absent),
+            Observed::Present(elements) => {
+                put_head(self.frame, kind::LIST, elements.len() as u64);
+                elements.iter().for_each(|element| self.put_value(element));
             }
         }
     }
@@ -186,14 +249,7 @@ impl Fields<'_> {
         match mop {
             Mop::Write { .. } | Mop::Append { .. } => {}
             Mop::Read { value, .. } => self.put_observed(value),
-            Mop::ReadList { elements, .. } => match elements {
-                Observed::Pending => self.put_observed(&Observed::Pending),
-                Observed::Absent => self.put_observed(&Observed::Absent),
-                Observed::Present(elements) => {
-                    put_head(self.frame, kind::LIST, elements.len() as u64);
-                    elements.iter().for_each(|element| self.put_value(element));
-                }
-            },
+            Mop::ReadList { elements, .. } => self.put_list(elements),
             Mop::ReadPredicate { matches, .. } => match matches {
                 Observed::Pending => self.put_observed(&Observed::Pending),
                 Observed::Absent => self.put_observed(&Observed::Absent),
@@ -209,11 +265,30 @@ impl Fields<'_> {
     }
 }
 
-/// The observation bits of a completion.
+/// The observation bits of a completion. An unanswered register read says so with a result, as
+/// the first release wrote it; elsewhere nothing observed is nothing written.
 pub(super) fn observation(op: &Op) -> u8 {
+    let told = |answered: bool| if answered { form::RESULT } else { form::NONE };
     match op {
-        Op::Register(RegisterOp::Read { .. }) => 1,
-        Op::Register(RegisterOp::Write { .. } | RegisterOp::Cas { .. }) => 0,
-        Op::Txn(txn) => 2 * u8::from(txn.mops.iter().any(|mop| !mop.writes())),
+        Op::Register(RegisterOp::Read { .. }) => form::RESULT,
+        Op::Register(
+            RegisterOp::Write { .. } | RegisterOp::Cas { .. } | RegisterOp::Append { .. },
+        )
+        | Op::Queue(QueueOp::Enqueue { .. })
+        | Op::Lock(LockOp::Release { .. }) => form::NONE,
+        Op::Queue(QueueOp::Dequeue { value, .. } | QueueOp::Peek { value, .. })
+        | Op::Id(IdOp::Generate { id: value, .. }) => told(value.is_answered()),
+        Op::Set(
+            SetOp::Add { added, .. }
+            | SetOp::Remove { removed: added, .. }
+            | SetOp::Contains { found: added, .. },
+        ) => told(added.is_answered()),
+        Op::Set(SetOp::Read { elements, .. }) => told(elements.is_answered()),
+        Op::Counter(CounterOp::Add { value, .. } | CounterOp::Read { value, .. })
+        | Op::Lock(LockOp::Acquire { token: value, .. }) => told(value.is_answered()),
+        Op::Txn(txn) => match txn.mops.iter().any(|mop| !mop.writes()) {
+            true => form::RESULTS,
+            false => form::NONE,
+        },
     }
 }

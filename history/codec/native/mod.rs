@@ -8,6 +8,7 @@
 mod encoder;
 mod fields;
 mod header;
+mod parts;
 mod reader;
 mod wire;
 
@@ -39,10 +40,10 @@ mod tag {
     pub(super) const SEGMENT: u8 = 0x02;
     /// Events are ranked as given, not by time. Stands before every event.
     pub(super) const GIVEN_ORDER: u8 = 0x03;
-    /// Bit 0: session follows. Bit 1: node follows. Bits 2-4: [`crate::F`].
+    /// Bit 0: session follows. Bit 1: node follows. Bits 2-4: the number of a [`crate::F`], or
+    /// [`super::WIDE_F`].
     pub(super) const INVOKE: u8 = 0x20;
-    /// Bits 0-1: outcome. Bit 2: error class follows. Bits 3-4: 0 nothing seen, 1 one value,
-    /// 2 a counted list of results.
+    /// Bits 0-1: outcome. Bit 2: error class follows. Bits 3-4: a [`super::form`].
     pub(super) const COMPLETE: u8 = 0x40;
     pub(super) const ADVISORY: u8 = 0x80;
     pub(super) const META: u8 = 0x80;
@@ -52,4 +53,17 @@ mod tag {
     pub(super) const MARK: u8 = 0x84;
     pub(super) const LATE: u8 = 0x85;
     pub(super) const END: u8 = 0x86;
+}
+
+/// In the tag of an invocation: the number of the operation is the byte before its arguments.
+const WIDE_F: u8 = 7;
+
+/// What a completion observed.
+mod form {
+    /// Nothing is written.
+    pub(super) const NONE: u8 = 0;
+    /// One result.
+    pub(super) const RESULT: u8 = 1;
+    /// A counted list of results.
+    pub(super) const RESULTS: u8 = 2;
 }

@@ -1,12 +1,12 @@
 //! The reader's half: everything before the first damaged frame, and where that frame is.
 
 use super::header::LogHeader;
-use super::wire::{Cursor, Seen};
-use super::{INTERN_COUNT, INTERN_LENGTH, RECORD_LIMIT, tag};
+use super::wire::Cursor;
+use super::{INTERN_COUNT, INTERN_LENGTH, RECORD_LIMIT, WIDE_F, parts, tag};
 use crate::codec::CodecError;
 use crate::{
-    Builder, ErrorClass, FaultEdge, FaultEvent, History, HistoryError, Mark, Mop, Nanos, NodeId,
-    Observed, Op, Outcome, Process, RegisterOp, Session, TxnOp, Value,
+    Builder, ErrorClass, FaultEdge, FaultEvent, History, HistoryError, Mark, Nanos, NodeId, Op,
+    Outcome, Process, Session,
 };
 
 /// A reply that arrived after its operation had been recorded as `info`.
@@ -231,7 +231,11 @@ impl Reader {
             0 => None,
             _ => Some(self.node(cursor)?),
         };
-        let op = self.question(tag >> 2 & 7, cursor)?;
+        let f = match tag >> 2 & 7 {
+            WIDE_F => cursor.byte()?,
+            f => f,
+        };
+        let op = self.question(f, cursor)?;
         let time = self.time(cursor)?;
         let added = self.builder.invoke(time, process, session, node, &op);
         added.map(drop).map_err(|source| impossible(start, source))
@@ -283,89 +287,15 @@ impl Reader {
     }
 
     fn error_class(&self, cursor: &mut Cursor<'_>) -> Result<ErrorClass, CodecError> {
-        Ok(ErrorClass::new(self.string(cursor)?.into_string()))
-    }
-
-    fn string(&self, cursor: &mut Cursor<'_>) -> Result<Box<str>, CodecError> {
-        match cursor.value(&self.dictionary)? {
-            Value::Text(text) => Ok(text),
-            Value::Nil | Value::Int(_) | Value::Unparsed(_) => {
-                Err(cursor.error("a text was expected here"))
-            }
-        }
+        Ok(ErrorClass::new(parts::string(&self.dictionary, cursor)?.into_string()))
     }
 
     fn question(&self, f: u8, cursor: &mut Cursor<'_>) -> Result<Op, CodecError> {
-        let dictionary = &self.dictionary;
-        Ok(match f {
-            0 => {
-                let key = cursor.value(dictionary)?;
-                Op::Register(RegisterOp::Read { key, value: Observed::Pending })
-            }
-            1 => {
-                let key = cursor.value(dictionary)?;
-                let value = cursor.value(dictionary)?;
-                Op::Register(RegisterOp::Write { key, value })
-            }
-            2 => {
-                let key = cursor.value(dictionary)?;
-                let from = cursor.value(dictionary)?;
-                let to = cursor.value(dictionary)?;
-                Op::Register(RegisterOp::Cas { key, from, to })
-            }
-            3 => {
-                let count = cursor.varint()?;
-                let mut mops = Vec::new();
-                for _ in 0..count {
-                    mops.push(self.mop(cursor)?);
-                }
-                Op::Txn(TxnOp { mops })
-            }
-            other => {
-                let message = format!("operation {other} is unknown; a newer release wrote this");
-                return Err(cursor.error(message));
-            }
-        })
-    }
-
-    fn mop(&self, cursor: &mut Cursor<'_>) -> Result<Mop, CodecError> {
-        let kind = cursor.byte()?;
-        if kind == 4 {
-            let predicate = self.string(cursor)?;
-            return Ok(Mop::ReadPredicate { predicate, matches: Observed::Pending });
-        }
-        let key = cursor.value(&self.dictionary)?;
-        Ok(match kind {
-            0 => Mop::Read { key, value: Observed::Pending },
-            1 => Mop::Write { key, value: cursor.value(&self.dictionary)? },
-            2 => Mop::Append { key, element: cursor.value(&self.dictionary)? },
-            3 => Mop::ReadList { key, elements: Observed::Pending },
-            other => return Err(cursor.error(format!("micro-operation {other} is unknown"))),
-        })
+        parts::question(f, &self.dictionary, cursor)
     }
 
     fn observation(&self, form: u8, op: Op, cursor: &mut Cursor<'_>) -> Result<Op, CodecError> {
-        match (form, op) {
-            (1, Op::Register(RegisterOp::Read { key, .. })) => {
-                let value = observed(cursor.seen(&self.dictionary)?, cursor)?;
-                Ok(Op::Register(RegisterOp::Read { key, value }))
-            }
-            (2, Op::Txn(mut txn)) => {
-                let count = cursor.varint()?;
-                let reads = txn.mops.iter().filter(|mop| !mop.writes()).count() as u64;
-                if count != reads {
-                    let message = format!("{count} results for the {reads} reads of `{txn}`");
-                    return Err(cursor.error(message));
-                }
-                for mop in txn.mops.iter_mut().filter(|mop| !mop.writes()) {
-                    fill(mop, cursor.seen(&self.dictionary)?, cursor)?;
-                }
-                Ok(Op::Txn(txn))
-            }
-            (form, op) => {
-                Err(cursor.error(format!("an answer of form {form} does not fit `{op}`")))
-            }
-        }
+        parts::observation(form, op, &self.dictionary, cursor)
     }
 
     fn advisory(&mut self, tag: u8, body: &mut Cursor<'_>) -> Result<(), CodecError> {
@@ -423,33 +353,6 @@ fn outcome(code: u8, cursor: &Cursor<'_>) -> Result<Outcome, CodecError> {
         2 => Ok(Outcome::Info),
         other => Err(cursor.error(format!("outcome {other} is unknown"))),
     }
-}
-
-fn observed(seen: Seen, cursor: &Cursor<'_>) -> Result<Observed<Value>, CodecError> {
-    match seen {
-        Seen::Value(value) => Ok(value),
-        Seen::List(_) | Seen::Pairs(_) => Err(cursor.error("a register read saw a list")),
-    }
-}
-
-fn fill(mop: &mut Mop, seen: Seen, cursor: &Cursor<'_>) -> Result<(), CodecError> {
-    match (mop, seen) {
-        (Mop::Read { value, .. }, Seen::Value(seen)) => *value = seen,
-        (Mop::ReadList { elements, .. }, Seen::List(seen)) => *elements = Observed::Present(seen),
-        (Mop::ReadPredicate { matches, .. }, Seen::Pairs(seen)) => {
-            *matches = Observed::Present(seen);
-        }
-        (Mop::ReadList { .. }, Seen::Value(Observed::Pending))
-        | (Mop::ReadPredicate { .. }, Seen::Value(Observed::Pending)) => {}
-        (Mop::ReadList { elements, .. }, Seen::Value(Observed::Absent)) => {
-            *elements = Observed::Absent;
-        }
-        (Mop::ReadPredicate { matches, .. }, Seen::Value(Observed::Absent)) => {
-            *matches = Observed::Absent;
-        }
-        (mop, _) => return Err(cursor.error(format!("a result of the wrong kind for `{mop}`"))),
-    }
-    Ok(())
 }
 
 /// `None` where a newer release knows more edges: the fault track is shown, never judged.

@@ -91,6 +91,7 @@ impl Dice {
                 Op::Register(RegisterOp::Read { key, value: self.seen(flavor) })
             }
             Op::Register(op) => Op::Register(op),
+            Op::Set(_) | Op::Counter(_) | Op::Queue(_) | Op::Lock(_) | Op::Id(_) => op,
             Op::Txn(mut txn) => {
                 for mop in &mut txn.mops {
                     self.fill(flavor, mop);

@@ -1,0 +1,92 @@
+//! Transactions as rows: one row per micro-operation.
+
+use super::arena::Arena;
+use super::columns::{Code, MopRow, Row};
+use crate::{F, Mop, TxnOp, Value};
+
+impl Arena {
+    /// The row of a transaction as a question.
+    pub(super) fn txn_row(&mut self, txn: &TxnOp) -> Row {
+        let a = self.mops.len() as u32;
+        for mop in &txn.mops {
+            let row = self.mop_row(mop, false);
+            self.mops.push(row);
+        }
+        Row { f: F::Txn, key: Code(0), a, b: txn.mops.len() as u32 }
+    }
+
+    /// Fills in the micro-operations of a transaction where they are; `None` if it is another one.
+    pub(super) fn answer_txn(&mut self, asked: Row, txn: &TxnOp) -> Option<Row> {
+        if asked.f != F::Txn || txn.mops.len() != asked.b as usize {
+            return None;
+        }
+        for (at, mop) in (asked.a as usize..).zip(&txn.mops) {
+            let row = self.mop_row(mop, true);
+            if !self.mops[at].same_question(row) {
+                return None;
+            }
+            self.mops[at] = row;
+        }
+        Some(asked)
+    }
+
+    pub(super) fn txn(&self, row: Row) -> TxnOp {
+        let rows = &self.mops[row.a as usize..(row.a + row.b) as usize];
+        TxnOp { mops: rows.iter().map(|row| self.mop(row)).collect() }
+    }
+
+    fn mop_row(&mut self, mop: &Mop, answered: bool) -> MopRow {
+        const ASKED: (u32, u32) = (Code::PENDING.0, 0);
+        match mop {
+            Mop::Read { key, value } => {
+                let key = self.code(key);
+                let seen = if answered { self.observed_code(value) } else { Code::PENDING };
+                MopRow { key, a: seen.0, b: 0, kind: mop.code() }
+            }
+            Mop::Write { key, value } => {
+                MopRow { key: self.code(key), a: self.code(value).0, b: 0, kind: mop.code() }
+            }
+            Mop::Append { key, element } => {
+                MopRow { key: self.code(key), a: self.code(element).0, b: 0, kind: mop.code() }
+            }
+            Mop::ReadList { key, elements } => {
+                let key = self.code(key);
+                let (a, b) = if answered { self.list(elements, Arena::push_value) } else { ASKED };
+                MopRow { key, a, b, kind: mop.code() }
+            }
+            Mop::ReadPredicate { predicate, matches } => {
+                let key = self.code(&Value::Text(predicate.clone()));
+                let push = |arena: &mut Arena, (key, value): &(Value, Value)| {
+                    arena.push_value(key);
+                    arena.push_value(value);
+                };
+                let (a, b) = if answered { self.list(matches, push) } else { ASKED };
+                MopRow { key, a, b, kind: mop.code() }
+            }
+        }
+    }
+
+    fn mop(&self, row: &MopRow) -> Mop {
+        let key = self.value(row.key);
+        match row.kind {
+            0 => Mop::Read { key, value: self.observed(Code(row.a)) },
+            1 => Mop::Write { key, value: self.value(Code(row.a)) },
+            2 => Mop::Append { key, element: self.value(Code(row.a)) },
+            3 => {
+                let elements = self
+                    .stored(row.a, row.b)
+                    .map(|codes| codes.iter().map(|c| self.value(*c)).collect());
+                Mop::ReadList { key, elements }
+            }
+            _ => {
+                let Value::Text(predicate) = key else {
+                    unreachable!("predicates are stored as text")
+                };
+                let pair = |pair: &[Code]| (self.value(pair[0]), self.value(pair[1]));
+                let matches =
+                    self.stored(row.a, row.b).map(|codes| codes.chunks(2).map(pair).collect());
+                Mop::ReadPredicate { predicate, matches }
+            }
+        }
+    }
+}
