@@ -10,7 +10,7 @@ use super::merge::merge;
 use super::meter::Ledger;
 use super::partition::{Component, components};
 use super::{CasRegister, Dialect, FromHistory, Register};
-use crate::{Budget, CheckError, Checker, Report};
+use crate::{Budget, CheckError, Checker, Report, Verdict};
 
 /// The data types a history can be judged as.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -50,6 +50,9 @@ pub struct Options {
     pub verify: bool,
     /// Which algorithms may decide.
     pub engines: Engines,
+    /// Whether a few operations that contradict each other whatever the rest does are looked for
+    /// where the search takes long; off, to measure the search.
+    pub quick: bool,
     /// Whether the report holds the orders that prove `Valid`: 4 bytes per operation.
     pub orders: bool,
 }
@@ -57,7 +60,8 @@ pub struct Options {
 /// Everything verified, every bad key reported.
 impl Default for Options {
     fn default() -> Options {
-        Options { which: Which::All, verify: true, engines: Engines::Auto, orders: false }
+        let (which, engines) = (Which::All, Engines::Auto);
+        Options { which, verify: true, engines, quick: true, orders: false }
     }
 }
 
@@ -134,6 +138,49 @@ pub fn judge<M: FromHistory>(
     };
     let judged = in_parallel(&components, budget.threads, one)?;
     merge(&components, judged, options)
+}
+
+/// A verdict without evidence.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bare {
+    /// The worst of all partitions.
+    pub verdict: Verdict,
+    /// Configurations visited.
+    pub configurations: u64,
+    /// Most bytes one partition held, its entries included.
+    pub peak_bytes: u64,
+    /// Who decided the last partition.
+    pub engine: &'static str,
+}
+
+/// What [`judge`] finds, on this thread and without evidence: nothing is replayed, and no
+/// counterexample minimised. For measurements, and for callers that ask again where it matters.
+///
+/// # Errors
+/// As [`judge`].
+pub fn decide<M: FromHistory>(
+    model: &M,
+    history: &History,
+    dialect: Dialect,
+    budget: &Budget,
+    options: Options,
+) -> Result<Bare, CheckError> {
+    let ledger = Ledger::new(budget);
+    let case = Case { model, history, dialect, ledger: &ledger, options };
+    let (verdict, engine) = (Verdict::Valid, "none");
+    let mut bare = Bare { verdict, configurations: 0, peak_bytes: 0, engine };
+    let components = components(model, history);
+    if components.is_empty() {
+        bare.verdict = Verdict::Unknown;
+    }
+    for component in &components {
+        let (verdict, took) = case.verdict(component)?;
+        bare.verdict = bare.verdict.max(verdict);
+        bare.configurations += took.configurations;
+        bare.peak_bytes = bare.peak_bytes.max(took.peak_bytes);
+        bare.engine = took.engine;
+    }
+    Ok(bare)
 }
 
 /// Largest first, so that the last one to finish is small; results in key order.

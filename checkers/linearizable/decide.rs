@@ -6,16 +6,22 @@ use super::fast::{Allowance, Decided, Fast, Partition, Proof};
 use super::found::{Found, Progress, Took};
 use super::meter::Ledger;
 use super::partition::Component;
+use super::portfolio::Decision;
+use super::quick::Refutation;
 use super::rules::Rules;
 use super::shrink::Counterexample;
 use super::{
     Dialect, Engines, FromHistory, NEVER, Options, Problem, certificate, explain, portfolio, prep,
     quick, shrink,
 };
-use crate::{Anomaly, CheckError, Spent};
+use crate::{Anomaly, Budget, CheckError, Spent, Verdict};
 
-/// Configurations a search may visit where a refutation without search is at hand.
-const PATIENCE: u64 = 1 << 17;
+/// Configurations a search may visit before a refutation without search is tried.
+const PATIENCE: u64 = 1 << 13;
+/// Configurations it may take to decide what that claims.
+const QUICK_LIMIT: u64 = 1 << 16;
+/// Its name in reports.
+const QUICK: &str = "quick";
 
 /// What became of one partition.
 pub(super) enum Judged {
@@ -151,12 +157,16 @@ impl<M: FromHistory> Case<'_, M> {
         let seen = self.seen(component, completed, problem.entries.len() as u64 - completed);
         let key = &component.key;
         let rules = Rules::default();
-        // The search names the earliest return that no order passes, so it is asked first; but
-        // where something is out of thin air it need not be asked for ever.
-        let unexplained = quick::unexplained(model, &problem);
-        let limit = if unexplained.is_some() { PATIENCE } else { u64::MAX };
-        let decision = portfolio::decide(model, &problem, ledger, limit, rules);
+        let (decision, refutation) = self.conclude(&problem);
         let took = decision.took;
+        if let Some(Refutation { kept, rank }) = refutation {
+            let cost = took.configurations;
+            let found = shrink::shrink(model, &problem, ledger, (kept, rank), cost, rules);
+            if let Some(found) = found {
+                let took = Took { engine: QUICK, ..took };
+                return Ok((self.refuted(key, &problem, took, found)?, seen));
+            }
+        }
         let judged = match decision.found {
             Found::Linearization(order) => {
                 let verified = options.verify || cfg!(debug_assertions);
@@ -170,20 +180,8 @@ impl<M: FromHistory> Case<'_, M> {
                 Judged::Valid { took, verified, order }
             }
             Found::Spent(spent, progress) => {
-                let alone = unexplained.map(|at| (vec![at], problem.entries[at as usize].ret));
-                let found = alone.and_then(|alone| {
-                    shrink::shrink(model, &problem, ledger, alone, took.configurations, rules)
-                });
-                match found {
-                    Some(found) => {
-                        let took = Took { engine: "unexplained", ..took };
-                        self.refuted(key, &problem, took, found)?
-                    }
-                    None => {
-                        let reason = unfinished(history, &problem, component, spent, &progress);
-                        Judged::Unknown { took, spent, reason }
-                    }
-                }
+                let reason = unfinished(history, &problem, component, spent, &progress);
+                Judged::Unknown { took, spent, reason }
             }
             Found::Impure(state, op) => {
                 return Err(internal(format!(
@@ -203,6 +201,67 @@ impl<M: FromHistory> Case<'_, M> {
             }
         };
         Ok((judged, seen))
+    }
+
+    /// The verdict on one partition, without evidence.
+    pub(super) fn verdict(&self, component: &Component) -> Result<(Verdict, Took), CheckError> {
+        let Case { model, history, dialect, .. } = *self;
+        if self.options.engines == Engines::Auto {
+            let partition = Partition { history, operations: &component.operations, dialect };
+            let fast = self.model.fast(&partition, Allowance::new(self.ledger));
+            if !matches!(fast, Fast::HandOver(_)) {
+                let (judged, _) = self.judge(component)?;
+                return Ok(match judged {
+                    Judged::Valid { took, .. } => (Verdict::Valid, took),
+                    Judged::Invalid { took, .. } => (Verdict::Invalid, took),
+                    Judged::Unknown { took, .. } => (Verdict::Unknown, took),
+                    Judged::Skipped => unreachable!("one component is not skipped"),
+                });
+            }
+        }
+        let problem = prep::prepare(model, "linearizable", history, component, dialect)?;
+        let (Decision { found, took, .. }, refutation) = self.conclude(&problem);
+        Ok(match found {
+            _ if refutation.is_some() => (Verdict::Invalid, Took { engine: QUICK, ..took }),
+            Found::Linearization(_) => (Verdict::Valid, took),
+            Found::Dead(_) => (Verdict::Invalid, took),
+            Found::Spent(..) => (Verdict::Unknown, took),
+            Found::Impure(state, op) => {
+                return Err(internal(format!(
+                    "the model calls `{op}` pure but it changes {state}"
+                )));
+            }
+        })
+    }
+
+    /// The search names the earliest return that no order passes, so it is asked first; but it
+    /// need not be asked for ever where few operations contradict each other.
+    fn conclude(&self, problem: &Problem<M::Op>) -> (Decision<M::State>, Option<Refutation>) {
+        let Case { model, ledger, options, .. } = *self;
+        let rules = Rules::default();
+        if !options.quick {
+            return (portfolio::decide(model, problem, ledger, u64::MAX, rules), None);
+        }
+        let patience = PATIENCE + 2 * problem.entries.len() as u64;
+        let decision = portfolio::decide(model, problem, ledger, patience, rules);
+        if !matches!(decision.found, Found::Spent(Spent::Configurations, _)) {
+            return (decision, None);
+        }
+        // What it claims is decided by a search over the few operations it names.
+        let refutation = quick::refute(model, problem, rules).filter(|refutation| {
+            let part = shrink::cut(model, problem, &refutation.kept, refutation.rank);
+            let unbounded = Budget::unlimited();
+            let few = Ledger::new(&unbounded);
+            let decision = portfolio::decide(model, &part, &few, QUICK_LIMIT, rules);
+            matches!(decision.found, Found::Dead(_))
+        });
+        if refutation.is_some() {
+            return (decision, refutation);
+        }
+        let first = decision.took.configurations;
+        let mut decision = portfolio::decide(model, problem, ledger, u64::MAX, rules);
+        decision.took.configurations += first;
+        (decision, None)
     }
 }
 
@@ -225,12 +284,13 @@ fn unfinished<O>(
     spent: Spent,
     progress: &Progress,
 ) -> String {
-    let Progress { layer, layers, frontier, crashed } = progress;
+    let Progress { layer, layers, frontier, bytes, crashed } = progress;
     let mut reason = format!(
         "key {}: {} budget spent with {layer} of {layers} completions passed and {frontier} \
-         configurations at the next one",
+         configurations at the next one, {} KiB held",
         component.key,
         spent.name(),
+        bytes / 1024,
     );
     let mut multiply: Vec<(u32, String)> = crashed
         .iter()

@@ -35,6 +35,8 @@ pub(super) struct Progress {
     pub(super) layers: u32,
     /// Configurations remembered at the deepest layer.
     pub(super) frontier: u64,
+    /// Most bytes held.
+    pub(super) bytes: u64,
     /// Per crashed class: representative entry and how many were used there at most.
     pub(super) crashed: Vec<(u32, u32)>,
 }

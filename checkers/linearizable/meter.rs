@@ -6,6 +6,8 @@ use crate::{Budget, Spent};
 
 /// A search reports at least this often, in configurations.
 pub(super) const POLL_EVERY: u64 = 1024;
+/// And this often, in comparisons: long antichains must not make it deaf.
+const POLL_WORK: u64 = 1 << 18;
 /// And whenever it has taken this many bytes since.
 const POLL_BYTES: u64 = 1 << 16;
 
@@ -29,7 +31,12 @@ pub(super) struct Meter<'l, 'b> {
     pub(super) peak_bytes: u64,
     reported_configurations: u64,
     reported_bytes: u64,
+    work: u64,
     limit: u64,
+    /// The count of configurations at which it reports.
+    due: u64,
+    /// How many bytes it may take without asking.
+    slack: u64,
 }
 
 impl<'b> Ledger<'b> {
@@ -40,6 +47,11 @@ impl<'b> Ledger<'b> {
     /// Whether the caller's time is up.
     pub(super) fn is_cancelled(&self) -> bool {
         self.budget.is_cancelled()
+    }
+
+    /// The cap.
+    pub(super) fn most_bytes(&self) -> u64 {
+        self.budget.bytes
     }
 
     /// Whether another `bytes` may be held.
@@ -55,15 +67,22 @@ impl<'b> Ledger<'b> {
 
     /// An account for a search that may visit `limit` configurations itself.
     pub(super) fn meter(&self, limit: u64) -> Meter<'_, 'b> {
-        Meter {
+        // A hundredth of the cap, so that eight threads stay within the promised twentieth.
+        let slack = POLL_BYTES.min(self.budget.bytes / 256);
+        let mut meter = Meter {
             ledger: self,
             configurations: 0,
             bytes: 0,
             peak_bytes: 0,
             reported_configurations: 0,
             reported_bytes: 0,
+            work: 0,
             limit,
-        }
+            due: 0,
+            slack,
+        };
+        meter.due = meter.next_due();
+        meter
     }
 }
 
@@ -74,21 +93,44 @@ impl Meter<'_, '_> {
     /// The limit that was hit, by this search or by all of them together.
     pub(super) fn visit(&mut self) -> Result<(), Spent> {
         self.configurations += 1;
-        let due = self.configurations - self.reported_configurations >= POLL_EVERY
-            || self.bytes >= self.reported_bytes + POLL_BYTES
-            || self.configurations >= self.limit
-            || self.ledger.budget.bytes < POLL_BYTES
-            || self.ledger.budget.configurations < POLL_EVERY;
-        if due { self.report() } else { Ok(()) }
+        if self.configurations >= self.due || self.work >= POLL_WORK {
+            self.report()?;
+        }
+        Ok(())
     }
 
-    pub(super) fn take(&mut self, bytes: u64) {
+    /// So many comparisons were made.
+    pub(super) fn work(&mut self, comparisons: u64) {
+        self.work += comparisons;
+    }
+
+    /// Takes `bytes` if that many may be held.
+    ///
+    /// # Errors
+    /// [`Spent::Memory`]; nothing was taken.
+    pub(super) fn reserve(&mut self, bytes: u64) -> Result<(), Spent> {
+        if (self.bytes + bytes).saturating_sub(self.reported_bytes) > self.slack {
+            let new = (self.bytes + bytes).wrapping_sub(self.reported_bytes);
+            let held = self.ledger.bytes.fetch_add(new, Ordering::Relaxed).wrapping_add(new);
+            self.reported_bytes = self.bytes + bytes;
+            if held > self.ledger.budget.bytes {
+                self.ledger.bytes.fetch_sub(bytes, Ordering::Relaxed);
+                self.reported_bytes = self.bytes;
+                return Err(Spent::Memory);
+            }
+        }
         self.bytes += bytes;
         self.peak_bytes = self.peak_bytes.max(self.bytes);
+        Ok(())
     }
 
     pub(super) fn give_back(&mut self, bytes: u64) {
         self.bytes -= bytes;
+    }
+
+    fn next_due(&self) -> u64 {
+        let every = POLL_EVERY.min(self.ledger.budget.configurations / 64 + 1);
+        (self.configurations + every).min(self.limit)
     }
 
     fn report(&mut self) -> Result<(), Spent> {
@@ -100,6 +142,8 @@ impl Meter<'_, '_> {
         let change = self.bytes.wrapping_sub(self.reported_bytes);
         let bytes = ledger.bytes.fetch_add(change, Ordering::Relaxed).wrapping_add(change);
         self.reported_bytes = self.bytes;
+        self.work = 0;
+        self.due = self.next_due();
         if ledger.budget.is_cancelled() {
             Err(Spent::Time)
         } else if bytes > ledger.budget.bytes {

@@ -11,25 +11,23 @@ mod dialect;
 mod explain;
 mod fast;
 mod found;
-mod mask;
 mod merge;
 mod meter;
 mod model;
 mod models;
 mod partition;
 mod plain;
-mod plan;
-mod portfolio;
 mod prep;
 mod quick;
 mod rules;
-mod search;
 mod shrink;
-mod table;
 #[cfg(test)]
 mod tests;
+mod window;
 
-pub use checker::{Engines, Linearizable, ModelChoice, Options, Which, judge};
+use window::portfolio;
+
+pub use checker::{Bare, Engines, Linearizable, ModelChoice, Options, Which, decide, judge};
 pub use dialect::{Dialect, FailedCas, NilRead};
 pub use fast::{Allowance, Decided, Fast, Partition, Proof};
 pub use model::{FromHistory, Interpreted, Model, Steps, Words};

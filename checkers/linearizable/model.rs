@@ -104,6 +104,13 @@ pub trait FromHistory: Model {
         dialect: Dialect,
     ) -> Result<Interpreted<Self::Op>, String>;
 
+    /// What [`FromHistory::interpret`] looks at, as numbers, where that is little and the same for
+    /// many operations: those of one history that are alike are interpreted once. The default,
+    /// `None`, asks about each, and is always right.
+    fn likeness(&self, _operation: &Operation<'_>, _dialect: Dialect) -> Option<[u32; 3]> {
+        None
+    }
+
     /// Decides `partition` by an algorithm that knows this data type, or hands it over to the
     /// search. The default hands over.
     fn fast(&self, _partition: &Partition<'_>, _allowance: Allowance<'_>) -> Fast {

@@ -1,6 +1,9 @@
 //! From operations of a history to the entries of one partition: what constrains an order, and
 //! nothing else.
 
+use std::collections::hash_map::Entry as Slot;
+use std::hash::Hash;
+
 use rustc_hash::FxHashMap;
 use tribunal_history::{History, OpIndex};
 
@@ -46,25 +49,26 @@ impl<O> Problem<O> {
     }
 }
 
-impl<O: Clone + Eq + std::hash::Hash> Problem<O> {
+impl<O: Clone + Eq + Hash> Problem<O> {
     /// From operations in any order: (origin, operation, call, ret).
     pub fn new<M: Model<Op = O>>(
         model: &M,
         operations: impl IntoIterator<Item = (OpIndex, O, u32, u32)>,
     ) -> Problem<O> {
-        let mut classes = FxHashMap::default();
-        let mut ops = Vec::new();
-        let mut entries: Vec<Entry> = operations
-            .into_iter()
-            .map(|(origin, op, call, ret)| {
-                let class = *classes.entry(op.clone()).or_insert_with(|| {
-                    ops.push(op);
-                    ops.len() as u32 - 1
-                });
-                Entry { origin, class, call, ret }
-            })
-            .collect();
-        entries.sort_unstable_by_key(|entry| entry.call);
+        let mut classes = Classes::default();
+        let operations = operations.into_iter();
+        let entries = operations.map(|(origin, op, call, ret)| {
+            let class = classes.number(op);
+            Entry { origin, class, call, ret }
+        });
+        let entries = entries.collect();
+        Problem::of_entries(model, entries, classes.ops)
+    }
+
+    fn of_entries<M: Model<Op = O>>(model: &M, mut entries: Vec<Entry>, ops: Vec<O>) -> Problem<O> {
+        if !entries.is_sorted_by_key(|entry| entry.call) {
+            entries.sort_unstable_by_key(|entry| entry.call);
+        }
         let mut problem = Problem { entries, ops };
         problem.normalise(model);
         problem
@@ -100,7 +104,40 @@ impl<O: Clone + Eq + std::hash::Hash> Problem<O> {
     }
 }
 
-/// The entries of one component of `history`.
+/// Operations by number.
+struct Classes<O> {
+    ops: Vec<O>,
+    numbers: FxHashMap<O, u32>,
+}
+
+impl<O> Default for Classes<O> {
+    fn default() -> Classes<O> {
+        Classes { ops: Vec::new(), numbers: FxHashMap::default() }
+    }
+}
+
+impl<O: Clone + Eq + Hash> Classes<O> {
+    fn number(&mut self, op: O) -> u32 {
+        let next = self.ops.len() as u32;
+        match self.numbers.entry(op) {
+            Slot::Occupied(known) => *known.get(),
+            Slot::Vacant(new) => {
+                self.ops.push(new.key().clone());
+                *new.insert(next)
+            }
+        }
+    }
+}
+
+/// What an operation asserts, with its class.
+#[derive(Clone, Copy)]
+enum Asserts {
+    Completed(u32),
+    Crashed(u32),
+    Nothing,
+}
+
+/// The entries of one component of `history`. Operations that are alike are interpreted once.
 pub(super) fn prepare<M: FromHistory>(
     model: &M,
     name: &str,
@@ -108,24 +145,39 @@ pub(super) fn prepare<M: FromHistory>(
     component: &Component,
     dialect: Dialect,
 ) -> Result<Problem<M::Op>, CheckError> {
-    let mut operations = Vec::with_capacity(component.operations.len());
+    let mut entries = Vec::with_capacity(component.operations.len());
+    let mut classes = Classes::default();
+    let mut known: FxHashMap<[u32; 3], Asserts> = FxHashMap::default();
     for index in &component.operations {
         let operation = history.operation(*index);
-        let interpreted =
-            model.interpret(&operation, dialect).map_err(|what| CheckError::Unsupported {
-                checker: name.to_owned(),
-                what,
-                event: operation.call().to_string(),
-            })?;
-        let call = operation.call().0;
-        match interpreted {
-            Interpreted::Completed(op) => {
-                let ret = operation.ret().map_or(NEVER, |ret| ret.0);
-                operations.push((*index, op, call, ret));
+        let likeness = model.likeness(&operation, dialect);
+        let asserts = match likeness.and_then(|likeness| known.get(&likeness)) {
+            Some(asserts) => *asserts,
+            None => {
+                let interpreted = model.interpret(&operation, dialect).map_err(|what| {
+                    CheckError::Unsupported {
+                        checker: name.to_owned(),
+                        what,
+                        event: operation.call().to_string(),
+                    }
+                })?;
+                let asserts = match interpreted {
+                    Interpreted::Completed(op) => Asserts::Completed(classes.number(op)),
+                    Interpreted::Crashed(op) => Asserts::Crashed(classes.number(op)),
+                    Interpreted::Nothing => Asserts::Nothing,
+                };
+                if let Some(likeness) = likeness {
+                    known.insert(likeness, asserts);
+                }
+                asserts
             }
-            Interpreted::Crashed(op) => operations.push((*index, op, call, NEVER)),
-            Interpreted::Nothing => {}
-        }
+        };
+        let (class, ret) = match asserts {
+            Asserts::Completed(class) => (class, operation.ret().map_or(NEVER, |ret| ret.0)),
+            Asserts::Crashed(class) => (class, NEVER),
+            Asserts::Nothing => continue,
+        };
+        entries.push(Entry { origin: *index, class, call: operation.call().0, ret });
     }
-    Ok(Problem::new(model, operations))
+    Ok(Problem::of_entries(model, entries, classes.ops))
 }

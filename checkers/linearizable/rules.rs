@@ -13,8 +13,24 @@ pub(super) enum Bug {
     CountersSaturate,
     /// The memo keeps the larger counters.
     DominanceReversed,
+    /// Counters are compared as one number: the last class decides.
+    LanesAsOneNumber,
     /// A refused configuration is remembered without its bits.
     MaskForgotten,
+    /// A crashed operation is tried only where the operation that returns is legal right after it.
+    CrashedHelpsAtOnce,
+    /// Relevance asks only what changes the state, and forgets who looks at it.
+    RelevanceForgetsObservers,
+    /// Relevance forgets the operation that returns next.
+    RelevanceEndsEarly,
+    /// The counter of a crashed class is dropped while the class is still of use.
+    LanesDropped,
+    /// Quick rule 1 forgets that an operation may look at one that is still pending.
+    ProducedBeforeCall,
+    /// Quick rule 2 forgets that the initial state is there once for nothing.
+    InitialForgotten,
+    /// Quick rule 3 takes an operation that begins inside a zone for one that lies inside it.
+    ZoneNotClosed,
 }
 
 /// What the search may be made to do wrong; nothing, outside tests.
@@ -28,6 +44,14 @@ impl Rules {
     #[cfg(test)]
     pub(super) fn broken_by(self, bug: Bug) -> bool {
         self.planted == Some(bug)
+    }
+
+    /// Whether a mistake was planted at all.
+    pub(super) fn is_broken(self) -> bool {
+        #[cfg(test)]
+        return self.planted.is_some();
+        #[cfg(not(test))]
+        false
     }
 
     #[cfg(not(test))]

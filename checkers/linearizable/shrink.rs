@@ -2,15 +2,19 @@
 //!
 //! Removal is by closed sets: with an operation go all that may have seen its effect, otherwise
 //! the absence itself would be the contradiction. `certificate` states the rule and checks it.
+//! The work is bounded, so that evidence of a long history costs no more than its verdict.
 
 use super::found::{Dead, Found};
 use super::meter::Ledger;
-use super::portfolio::decide;
 use super::rules::Rules;
-use super::{Model, NEVER, Problem};
+use super::window::portfolio::search;
+use super::window::table::{Grid, States, Table};
+use super::{Entry, Model, NEVER, Problem};
 
 /// Most searches one counterexample may cost.
 const PROBES: usize = 3_000;
+/// Most operations and configurations looked at, beyond those of the first probe.
+const WORK: u64 = 1 << 24;
 
 /// A counterexample, by positions in the whole partition.
 pub(super) struct Counterexample<S> {
@@ -29,11 +33,17 @@ pub(super) struct Counterexample<S> {
 struct Shrinker<'a, M: Model> {
     model: &'a M,
     problem: &'a Problem<M::Op>,
+    states: States<'a, M>,
+    table: Table,
     ledger: &'a Ledger<'a>,
     limit: u64,
     rules: Rules,
     probes: usize,
-    best: Counterexample<M::State>,
+    work: u64,
+    kept: Vec<u32>,
+    dead: Dead,
+    minimal: bool,
+    configurations: u64,
     undecided: bool,
 }
 
@@ -47,67 +57,144 @@ pub(super) fn shrink<M: Model>(
     cost: u64,
     rules: Rules,
 ) -> Option<Counterexample<M::State>> {
-    let dead = Dead { entry: 0, rank, prefix: Vec::new(), states: Vec::new() };
-    let best = Counterexample {
-        kept: kept.clone(),
-        dead,
-        states: Vec::new(),
+    let states = States::new(model, &problem.ops);
+    let mut shrinker = Shrinker {
+        model,
+        problem,
+        table: Table::new(&states, ledger.most_bytes() / 16),
+        states,
+        ledger,
+        limit: cost.saturating_mul(4).saturating_add(10_000),
+        rules,
+        probes: 0,
+        work: 0,
+        kept: Vec::new(),
+        dead: Dead { entry: 0, rank, prefix: Vec::new(), states: Vec::new() },
         minimal: false,
         configurations: 0,
+        undecided: false,
     };
-    let limit = cost.saturating_mul(4).saturating_add(10_000);
-    let mut shrinker =
-        Shrinker { model, problem, ledger, limit, rules, probes: 0, best, undecided: false };
-    if !shrinker.probe(kept) {
+    // A window at the end may do, and then the whole need not be decided again.
+    shrinker.kept.clone_from(&kept);
+    if !shrinker.by_window() && !shrinker.probe(&kept) {
         return None;
     }
-    shrinker.by_window();
+    shrinker.work = 0;
     shrinker.by_chunks();
-    Some(shrinker.best)
+    let Shrinker { kept, dead, minimal, configurations, states, .. } = shrinker;
+    let states = dead.states.iter().map(|state| states.get(*state).clone()).collect();
+    Some(Counterexample { kept, dead, states, minimal, configurations })
 }
 
 /// Positions of the operations invoked before the event of rank `rank`.
 pub(super) fn before<O>(problem: &Problem<O>, rank: u32) -> Vec<u32> {
-    positions(problem).filter(|at| call(problem, *at) < rank).collect()
+    let early = problem.entries.partition_point(|entry| entry.call < rank);
+    (0..early as u32).collect()
 }
 
-fn positions<O>(problem: &Problem<O>) -> impl Iterator<Item = u32> {
-    0..problem.entries.len() as u32
+/// The history of `kept` up to the event of rank `end`.
+pub(super) fn cut<M: Model>(
+    model: &M,
+    problem: &Problem<M::Op>,
+    kept: &[u32],
+    end: u32,
+) -> Problem<M::Op> {
+    problem.prefix(model, |at| kept.binary_search(&(at as u32)).is_ok(), end)
 }
 
-fn call<O>(problem: &Problem<O>, at: u32) -> u32 {
-    problem.entries[at as usize].call
+/// Removes from `kept`, by call, whatever may have seen an operation that was invoked before the
+/// event of rank `end` and is not in it. Returns how many operations were looked at.
+pub(super) fn close<M: Model>(
+    model: &M,
+    problem: &Problem<M::Op>,
+    is_pure: impl Fn(u32) -> bool,
+    kept: &mut Vec<u32>,
+    end: u32,
+) -> u64 {
+    let entry = |at: u32| &problem.entries[at as usize];
+    let ret = |at: u32| if entry(at).ret > end { NEVER } else { entry(at).ret };
+    let mut work = 0;
+    loop {
+        let before = kept.len();
+        // By call, and of each the earliest return from there on.
+        let mut barriers: Vec<(u32, u32)> = kept
+            .iter()
+            .filter(|at| ret(**at) != NEVER && model.is_blind(problem.op(entry(**at))))
+            .map(|at| (entry(*at).call, ret(*at)))
+            .collect();
+        let mut earliest = NEVER;
+        for (_, ret) in barriers.iter_mut().rev() {
+            earliest = earliest.min(*ret);
+            *ret = earliest;
+        }
+        // The latest return up to each: who is before is nobody's witness.
+        let mut latest = 0;
+        let reach: Vec<u32> = kept
+            .iter()
+            .map(|at| {
+                latest = latest.max(ret(*at));
+                latest
+            })
+            .collect();
+        let mut saw = vec![false; kept.len()];
+        let mut next = kept.iter().copied().peekable();
+        for (at, dropped) in (0..).zip(&problem.entries).take_while(|(_, e)| e.call < end) {
+            if next.next_if_eq(&at).is_some() || is_pure(dropped.class) {
+                continue;
+            }
+            let behind = barriers.partition_point(|(call, _)| *call <= dropped.ret);
+            let hidden_from = barriers.get(behind).map_or(NEVER, |(_, ret)| *ret);
+            work += 1;
+            for place in reach.partition_point(|reach| *reach < dropped.call)..kept.len() {
+                let observer = kept[place];
+                if entry(observer).call > hidden_from {
+                    break;
+                }
+                work += 1;
+                if !saw[place] && ret(observer) >= dropped.call {
+                    let seen = problem.op(dropped);
+                    saw[place] = model.observes(problem.op(entry(observer)), seen);
+                }
+            }
+        }
+        let mut saw = saw.into_iter();
+        kept.retain(|_| !saw.next().expect("one for each"));
+        if kept.len() == before {
+            return work;
+        }
+    }
 }
 
 impl<M: Model> Shrinker<'_, M> {
     /// Tries the operations that returned last, few and then more: most contradictions are local.
-    fn by_window(&mut self) {
-        let mut by_return = self.best.kept.clone();
-        by_return.sort_by_key(|at| std::cmp::Reverse(self.problem.entries[*at as usize].ret));
+    fn by_window(&mut self) -> bool {
+        let mut by_return = self.kept.clone();
+        by_return.sort_by_key(|at| std::cmp::Reverse(self.ret(*at)));
         let crashed = by_return.iter().take_while(|at| self.ret(**at) == NEVER).count();
         let mut size = 8;
         while crashed + size < by_return.len() {
             let mut window = by_return[..crashed + size].to_vec();
             window.sort_unstable();
             if self.probe_closed(window) {
-                return;
+                return true;
             }
             size *= 2;
         }
+        false
     }
 
     /// Delta debugging: crashed operations first, then halves, quarters, single operations.
     fn by_chunks(&mut self) {
-        let mut size = self.best.kept.len().div_ceil(2).max(1);
+        let mut size = self.kept.len().div_ceil(2).max(1);
         loop {
             let removed = self.remove_chunks(size);
-            if self.probes >= PROBES || self.ledger.is_cancelled() {
+            if self.is_spent() {
                 return;
             }
             if size > 1 {
                 size = size.div_ceil(2);
             } else if !removed {
-                self.best.minimal = !self.undecided;
+                self.minimal = !self.undecided;
                 return;
             }
         }
@@ -116,95 +203,78 @@ impl<M: Model> Shrinker<'_, M> {
     fn remove_chunks(&mut self, size: usize) -> bool {
         self.undecided = false;
         let mut removed = false;
-        let mut candidates = self.best.kept.clone();
+        let mut candidates = self.kept.clone();
         candidates.sort_by_key(|at| (self.ret(*at) != NEVER, *at));
         for chunk in candidates.chunks(size) {
-            let left: Vec<u32> =
-                self.best.kept.iter().copied().filter(|at| !chunk.contains(at)).collect();
-            if left.len() < self.best.kept.len() {
+            let mut chunk = chunk.to_vec();
+            chunk.sort_unstable();
+            let stays = |at: &u32| chunk.binary_search(at).is_err();
+            let left: Vec<u32> = self.kept.iter().copied().filter(stays).collect();
+            if left.len() < self.kept.len() {
                 removed |= self.probe_closed(left);
             }
         }
         removed
     }
 
+    fn is_spent(&self) -> bool {
+        self.probes >= PROBES || self.work >= WORK || self.ledger.is_cancelled()
+    }
+
     fn ret(&self, at: u32) -> u32 {
         let ret = self.problem.entries[at as usize].ret;
-        if ret > self.best.dead.rank { NEVER } else { ret }
+        if ret > self.dead.rank { NEVER } else { ret }
     }
 
-    fn probe_closed(&mut self, kept: Vec<u32>) -> bool {
-        let kept = self.close(kept);
-        !kept.is_empty() && self.probe(kept)
-    }
-
-    /// Removes from `kept` whatever may have seen an operation that is not in it.
-    fn close(&self, mut kept: Vec<u32>) -> Vec<u32> {
-        loop {
-            let before = kept.len();
-            let barriers: Vec<(u32, u32)> = kept
-                .iter()
-                .filter(|at| self.ret(**at) != NEVER && self.model.is_blind(self.op(**at)))
-                .map(|at| (call(self.problem, *at), self.ret(*at)))
-                .collect();
-            let end = self.best.dead.rank;
-            let mut keep = kept.iter().copied().peekable();
-            let mut dropped = Vec::new();
-            for at in positions(self.problem).take_while(|at| call(self.problem, *at) < end) {
-                if keep.next_if_eq(&at).is_none() && !self.model.is_pure(self.op(at)) {
-                    dropped.push(at);
-                }
-            }
-            for at in dropped {
-                let (from, to) = (call(self.problem, at), self.problem.entries[at as usize].ret);
-                let hidden = barriers.iter().filter(|(call, _)| *call > to).map(|(_, ret)| *ret);
-                let hidden_from = hidden.min().unwrap_or(NEVER);
-                kept.retain(|other| {
-                    self.ret(*other) < from
-                        || call(self.problem, *other) > hidden_from
-                        || !self.model.observes(self.op(*other), self.op(at))
-                });
-            }
-            if kept.len() == before {
-                return kept;
-            }
-        }
-    }
-
-    fn op(&self, at: u32) -> &M::Op {
-        self.problem.op(&self.problem.entries[at as usize])
-    }
-
-    /// Whether `kept` is a counterexample too; if so it is the best so far.
-    fn probe(&mut self, kept: Vec<u32>) -> bool {
-        if self.probes >= PROBES || self.ledger.is_cancelled() {
+    fn probe_closed(&mut self, mut kept: Vec<u32>) -> bool {
+        if self.is_spent() {
             self.undecided = true;
             return false;
         }
+        let pure = |class| self.table.is_pure(class);
+        self.work += close(self.model, self.problem, pure, &mut kept, self.dead.rank);
+        !kept.is_empty() && self.probe(&kept)
+    }
+
+    /// Whether `kept` is a counterexample too; if so it is the best so far.
+    fn probe(&mut self, kept: &[u32]) -> bool {
         self.probes += 1;
-        let is_kept = |at: usize| kept.binary_search(&(at as u32)).is_ok();
-        let part = self.problem.prefix(self.model, is_kept, self.best.dead.rank);
-        let decision = decide(self.model, &part, self.ledger, self.limit, self.rules);
-        self.best.configurations += decision.took.configurations;
-        let mut dead = match decision.found {
-            Found::Dead(dead) => dead,
-            Found::Linearization(_) => return false,
+        let (positions, entries) = self.part(kept);
+        let grid = Grid { table: &mut self.table, source: &mut self.states };
+        let (found, took) = search(grid, &entries, self.ledger, self.limit, self.rules, None);
+        self.configurations += took.configurations;
+        self.work += took.configurations + entries.len() as u64;
+        match found {
+            Found::Dead(mut dead) => {
+                let position = |at: u32| positions[at as usize];
+                dead.entry = position(dead.entry);
+                dead.prefix.iter_mut().for_each(|at| *at = position(*at));
+                let call = |at: &u32| self.problem.entries[*at as usize].call;
+                self.kept = positions.iter().copied().filter(|at| call(at) < dead.rank).collect();
+                self.dead = dead;
+                true
+            }
+            Found::Linearization(_) => false,
             Found::Spent(..) | Found::Impure(..) => {
                 self.undecided = true;
-                return false;
+                false
             }
+        }
+    }
+
+    /// The history of `kept` up to the return in question, and where its entries come from.
+    fn part(&self, kept: &[u32]) -> (Vec<u32>, Vec<Entry>) {
+        let part = kept.iter().map(|at| {
+            let entry = self.problem.entries[*at as usize];
+            (*at, Entry { ret: self.ret(*at), ..entry })
+        });
+        let part: Vec<(u32, Entry)> =
+            part.filter(|(_, entry)| entry.call < self.dead.rank).collect();
+        let last = part.iter().map(|(_, entry)| entry.ret).filter(|ret| *ret != NEVER).max();
+        let matters = |entry: &Entry| {
+            let changes = || !self.table.is_pure(entry.class);
+            entry.ret != NEVER || Some(entry.call) < last && changes()
         };
-        let position = |at: u32| {
-            let call = part.entries[at as usize].call;
-            let found = self.problem.entries.binary_search_by_key(&call, |entry| entry.call);
-            found.expect("an entry of the part is one of the whole") as u32
-        };
-        dead.entry = position(dead.entry);
-        dead.prefix.iter_mut().for_each(|at| *at = position(*at));
-        let within = |at: &u32| call(&part, *at) < dead.rank;
-        self.best.kept = positions(&part).filter(within).map(position).collect();
-        self.best.dead = dead;
-        self.best.states = decision.states;
-        true
+        part.into_iter().filter(|(_, entry)| matters(entry)).unzip()
     }
 }

@@ -2,7 +2,9 @@
 
 use tribunal_history::{Code, F, Op, Operation, Outcome, Value};
 
-use super::register::{interpret_read, interpret_write, read_refusal, read_words, write_words};
+use super::register::{
+    interpret_read, interpret_write, read_refusal, read_words, register_likeness, write_words,
+};
 use crate::linearizable::{Dialect, FromHistory, Interpreted, Model, Steps, Words};
 
 /// A register that holds `initial` until it is first changed; `Value::Nil` is an absent register.
@@ -131,6 +133,10 @@ impl FromHistory for CasRegister {
             | F::Release
             | F::Generate => Err(operation.op().to_string()),
         }
+    }
+
+    fn likeness(&self, operation: &Operation<'_>, dialect: Dialect) -> Option<[u32; 3]> {
+        register_likeness(operation, dialect)
     }
 
     fn keys(&self, operation: &Operation<'_>, keys: &mut Vec<Code>) {

@@ -97,9 +97,23 @@ impl FromHistory for Register {
         }
     }
 
+    fn likeness(&self, operation: &Operation<'_>, dialect: Dialect) -> Option<[u32; 3]> {
+        register_likeness(operation, dialect)
+    }
+
     fn keys(&self, operation: &Operation<'_>, keys: &mut Vec<Code>) {
         keys.push(operation.key());
     }
+}
+
+/// Which operation, what came of it, and its values; of a failed compare-and-set whether it
+/// observed something.
+pub(super) fn register_likeness(operation: &Operation<'_>, dialect: Dialect) -> Option<[u32; 3]> {
+    let (f, outcome) = (operation.f(), operation.outcome());
+    let observed = || dialect.failed_cas.is_observation(operation.error().as_ref());
+    let observed = outcome == Outcome::Fail && f == F::Cas && observed();
+    let kind = f as u32 | (outcome as u32) << 8 | u32::from(observed) << 16;
+    (f != F::Txn).then(|| [kind, operation.a().0, operation.b().0])
 }
 
 /// An unanswered read asserts nothing, whatever its outcome: it is optional and changes nothing.

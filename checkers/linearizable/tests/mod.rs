@@ -23,3 +23,9 @@ pub(super) fn cas_register(initial: i64) -> Linearizable {
 pub(super) fn check(history: &History) -> Report {
     cas_register(0).check(history, &Budget::unlimited()).expect("a register history")
 }
+
+/// How many random histories a test looks at: `TRIBUNAL_HISTORIES`, or what fits a quick run.
+pub(super) fn histories(default: u64) -> u64 {
+    let told = std::env::var("TRIBUNAL_HISTORIES").ok();
+    told.map_or(default, |told| told.parse().expect("TRIBUNAL_HISTORIES is a count"))
+}

@@ -9,10 +9,10 @@ use tribunal_history::{History, Value};
 use crate::linearizable::found::Found;
 use crate::linearizable::meter::Ledger;
 use crate::linearizable::partition::components;
+use crate::linearizable::portfolio::Order;
 use crate::linearizable::portfolio::decide_by;
 use crate::linearizable::prep::prepare;
 use crate::linearizable::rules::Rules;
-use crate::linearizable::search::Order;
 use crate::linearizable::{CasRegister, Dialect, Linearizable, ModelChoice};
 use crate::{Budget, Checker, ReasonClass, Verdict};
 

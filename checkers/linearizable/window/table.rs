@@ -1,0 +1,275 @@
+//! States by number, and where each operation leads from each, found out once.
+//!
+//! Three parts: [`States`] knows the data type, [`Table`] only numbers, and a search sees both as
+//! a [`Grid`]. So searches are compiled once for all data types, and a table outlives a search.
+
+use rustc_hash::FxHashMap;
+
+use super::super::{Model, Steps};
+
+/// Above this many cells transitions are computed each time instead of remembered.
+const CELLS: usize = 1 << 22;
+
+const UNSEEN: u32 = u32::MAX;
+const ILLEGAL: u32 = u32::MAX - 1;
+/// A cell with this bit names a list of several next states.
+const SEVERAL: u32 = 1 << 31;
+
+/// A list that only the next reader reads.
+const SCRATCH: u32 = 0;
+
+/// Number of the initial state.
+pub(crate) const INITIAL: u32 = 0;
+
+/// Numbers of the next states.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Next {
+    Illegal,
+    One(u32),
+    /// Read them with [`Grid::several`].
+    Several(u32),
+}
+
+/// Where an operation leads, computed.
+pub(crate) trait Source {
+    /// Numbers of the states that `class` leads to from `state`: all of them new or known.
+    fn compute(&mut self, state: u32, class: u32, next: &mut Vec<u32>);
+
+    /// How many states have a number.
+    fn len(&self) -> usize;
+
+    /// Whether `class` claims to change nothing.
+    fn is_pure(&self, class: u32) -> bool;
+
+    /// How many classes there are.
+    fn classes(&self) -> usize;
+
+    /// Bytes of the states.
+    fn bytes(&self) -> u64;
+}
+
+/// The states of a data type, numbered as they are met.
+pub(crate) struct States<'m, M: Model> {
+    model: &'m M,
+    ops: &'m [M::Op],
+    states: Vec<M::State>,
+    numbers: FxHashMap<M::State, u32>,
+}
+
+impl<'m, M: Model> States<'m, M> {
+    pub(crate) fn new(model: &'m M, ops: &'m [M::Op]) -> States<'m, M> {
+        let mut states = States { model, ops, states: Vec::new(), numbers: FxHashMap::default() };
+        states.number(model.initial());
+        states
+    }
+
+    pub(crate) fn get(&self, number: u32) -> &M::State {
+        &self.states[number as usize]
+    }
+
+    fn number(&mut self, state: M::State) -> u32 {
+        // Nearly every data type has few states at hand, and comparing a few is faster.
+        if self.states.len() <= 8 {
+            if let Some(known) = self.states.iter().position(|known| *known == state) {
+                return known as u32;
+            }
+        } else if let Some(number) = self.numbers.get(&state) {
+            return *number;
+        }
+        let number = self.states.len() as u32;
+        assert!(number < SEVERAL - 2, "2^31 states");
+        self.states.push(state);
+        match self.states.len() {
+            ..=8 => {}
+            9 => {
+                let all = self.states.iter().cloned().zip(0..);
+                self.numbers.extend(all);
+            }
+            _ => {
+                self.numbers.insert(self.states[number as usize].clone(), number);
+            }
+        }
+        number
+    }
+}
+
+impl<M: Model> Source for States<'_, M> {
+    fn compute(&mut self, state: u32, class: u32, next: &mut Vec<u32>) {
+        match self.model.step(&self.states[state as usize], &self.ops[class as usize]) {
+            Steps::None => {}
+            Steps::One(one) => next.push(self.number(one)),
+            Steps::Many(all) => {
+                for one in all {
+                    let number = self.number(one);
+                    if !next.contains(&number) {
+                        next.push(number);
+                    }
+                }
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    fn is_pure(&self, class: u32) -> bool {
+        self.model.is_pure(&self.ops[class as usize])
+    }
+
+    fn classes(&self) -> usize {
+        self.ops.len()
+    }
+
+    fn bytes(&self) -> u64 {
+        (self.states.len() * (2 * size_of::<M::State>() + 16)) as u64
+    }
+}
+
+/// What is known of the transitions.
+#[derive(Default)]
+pub(crate) struct Table {
+    classes: usize,
+    pure: Vec<bool>,
+    cells: Vec<u32>,
+    /// Rows that `cells` has room for.
+    rows: usize,
+    most_cells: usize,
+    lists: Vec<Box<[u32]>>,
+    /// Whether it or the states take more memory than when this was last unset.
+    pub(crate) grew: bool,
+    /// A declared-pure operation that changed a state: a defect of the model.
+    pub(crate) impure: Option<(u32, u32)>,
+}
+
+impl Table {
+    /// Of at most `most_bytes`, beyond which transitions are computed each time.
+    pub(crate) fn new(source: &dyn Source, most_bytes: u64) -> Table {
+        let classes = source.classes();
+        let pure = (0..classes as u32).map(|class| source.is_pure(class)).collect();
+        let most_cells = CELLS.min(usize::try_from(most_bytes / 4).unwrap_or(CELLS));
+        let lists = vec![Box::default()];
+        Table { classes, pure, most_cells, lists, grew: true, ..Table::default() }
+    }
+
+    /// Classes were added: rows are laid out anew, what is known is forgotten.
+    pub(crate) fn grow(&mut self, source: &dyn Source) {
+        let known = self.classes as u32;
+        self.classes = source.classes();
+        self.pure.extend((known..self.classes as u32).map(|class| source.is_pure(class)));
+        self.cells.clear();
+        self.rows = 0;
+    }
+
+    pub(crate) fn is_pure(&self, class: u32) -> bool {
+        self.pure[class as usize]
+    }
+}
+
+/// A table with what fills it.
+pub(crate) struct Grid<'g> {
+    pub(crate) table: &'g mut Table,
+    pub(crate) source: &'g mut dyn Source,
+}
+
+impl Grid<'_> {
+    pub(crate) fn is_pure(&self, class: u32) -> bool {
+        self.table.is_pure(class)
+    }
+
+    pub(crate) fn several(&self, list: u32) -> &[u32] {
+        &self.table.lists[list as usize]
+    }
+
+    #[inline]
+    pub(crate) fn step(&mut self, state: u32, class: u32) -> Next {
+        if (state as usize) < self.table.rows {
+            let cell = self.table.cells[state as usize * self.table.classes + class as usize];
+            if cell != UNSEEN {
+                return decode(cell);
+            }
+        }
+        self.look_up(state, class)
+    }
+
+    /// The state after `branch` of the ways `class` has from `state`.
+    #[inline]
+    pub(crate) fn branch(&mut self, state: u32, class: u32, branch: u32) -> Option<u32> {
+        match self.step(state, class) {
+            Next::Illegal => None,
+            Next::One(next) => (branch == 0).then_some(next),
+            Next::Several(list) => self.several(list).get(branch as usize).copied(),
+        }
+    }
+
+    #[cold]
+    fn look_up(&mut self, state: u32, class: u32) -> Next {
+        let mut next = Vec::new();
+        self.source.compute(state, class, &mut next);
+        let states = self.source.len();
+        let table = &mut *self.table;
+        table.grew = true;
+        if (state as usize) >= table.rows && states * table.classes <= table.most_cells {
+            // Doubling, so that a new state costs a row once.
+            let most = table.most_cells / table.classes.max(1);
+            let rows = (2 * table.rows).clamp(states, most);
+            table.cells.resize(rows * table.classes, UNSEEN);
+            table.rows = rows;
+        }
+        let kept = (state as usize) < table.rows;
+        let next = match next[..] {
+            [] => Next::Illegal,
+            [one] => Next::One(one),
+            // What is not kept is read at once.
+            _ if !kept => {
+                table.lists[SCRATCH as usize] = next.into();
+                Next::Several(SCRATCH)
+            }
+            _ => {
+                table.lists.push(next.into());
+                Next::Several(table.lists.len() as u32 - 1)
+            }
+        };
+        if table.pure[class as usize] && next != Next::Illegal && next != Next::One(state) {
+            table.impure.get_or_insert((state, class));
+        }
+        if kept {
+            table.cells[state as usize * table.classes + class as usize] = match next {
+                Next::Illegal => ILLEGAL,
+                Next::One(state) => state,
+                Next::Several(list) => SEVERAL | list,
+            };
+        }
+        next
+    }
+
+    /// Whether all states that `classes` lead to are known now, and at most `most`, with one
+    /// next state each.
+    pub(crate) fn complete(&mut self, classes: &[u32], most: usize) -> bool {
+        let mut state = 0;
+        while state < self.source.len() {
+            if state >= most {
+                return false;
+            }
+            for class in classes {
+                if matches!(self.step(state as u32, *class), Next::Several(_)) {
+                    return false;
+                }
+            }
+            state += 1;
+        }
+        state <= most
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        4 * self.table.cells.capacity() as u64 + self.source.bytes()
+    }
+}
+
+fn decode(cell: u32) -> Next {
+    match cell {
+        ILLEGAL => Next::Illegal,
+        cell if cell & SEVERAL != 0 => Next::Several(cell & !SEVERAL),
+        state => Next::One(state),
+    }
+}
