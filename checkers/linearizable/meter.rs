@@ -19,6 +19,14 @@ pub(super) struct Ledger<'b> {
     bytes: AtomicU64,
 }
 
+/// What a search holds while it rests.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Resting {
+    configurations: u64,
+    bytes: u64,
+    peak_bytes: u64,
+}
+
 /// One search's account.
 #[derive(Debug)]
 pub(super) struct Meter<'l, 'b> {
@@ -65,6 +73,28 @@ impl<'b> Ledger<'b> {
         }
     }
 
+    /// What a resting search held is free.
+    pub(super) fn release(&self, resting: &mut Resting) {
+        self.bytes.fetch_sub(std::mem::take(&mut resting.bytes), Ordering::Relaxed);
+    }
+
+    /// The account of a search that rested.
+    pub(super) fn resume(&self, resting: Resting) -> Meter<'_, 'b> {
+        let Resting { configurations, bytes, peak_bytes } = resting;
+        let reported = (configurations, bytes);
+        let (reported_configurations, reported_bytes) = reported;
+        let mut meter = Meter {
+            configurations,
+            bytes,
+            peak_bytes,
+            reported_configurations,
+            reported_bytes,
+            ..self.meter(u64::MAX)
+        };
+        meter.due = meter.next_due();
+        meter
+    }
+
     /// An account for a search that may visit `limit` configurations itself.
     pub(super) fn meter(&self, limit: u64) -> Meter<'_, 'b> {
         // A hundredth of the cap, so that eight threads stay within the promised twentieth.
@@ -97,6 +127,17 @@ impl Meter<'_, '_> {
             self.report()?;
         }
         Ok(())
+    }
+
+    /// The search rests; what it holds stays on its account.
+    pub(super) fn rest(mut self) -> Resting {
+        let Meter { configurations, bytes, peak_bytes, .. } = self;
+        self.configurations = 0;
+        self.ledger.bytes.fetch_add(
+            bytes.wrapping_sub(std::mem::take(&mut self.reported_bytes)),
+            Ordering::Relaxed,
+        );
+        Resting { configurations, bytes, peak_bytes }
     }
 
     /// So many comparisons were made.

@@ -33,3 +33,4 @@ pub use fast::{Allowance, Decided, Fast, Partition, Proof};
 pub use model::{FromHistory, Interpreted, Model, Steps, Words};
 pub use models::{CasRegister, CasRegisterOp, Register, RegisterOp};
 pub use prep::{Entry, NEVER, Problem};
+pub use window::stream::{Failure, Standing, Stream};

@@ -4,7 +4,7 @@
 use std::collections::hash_map::Entry as Slot;
 use std::hash::Hash;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use tribunal_history::{History, OpIndex};
 
 use super::partition::Component;
@@ -112,7 +112,8 @@ struct Classes<O> {
 
 impl<O> Default for Classes<O> {
     fn default() -> Classes<O> {
-        Classes { ops: Vec::new(), numbers: FxHashMap::default() }
+        let numbers = FxHashMap::with_capacity_and_hasher(24, FxBuildHasher);
+        Classes { ops: Vec::with_capacity(24), numbers }
     }
 }
 
@@ -147,7 +148,9 @@ pub(super) fn prepare<M: FromHistory>(
 ) -> Result<Problem<M::Op>, CheckError> {
     let mut entries = Vec::with_capacity(component.operations.len());
     let mut classes = Classes::default();
-    let mut known: FxHashMap<[u32; 3], Asserts> = FxHashMap::default();
+    let few = entries.capacity().min(48);
+    let mut known: FxHashMap<[u32; 3], Asserts> =
+        FxHashMap::with_capacity_and_hasher(few, FxBuildHasher);
     for index in &component.operations {
         let operation = history.operation(*index);
         let likeness = model.likeness(&operation, dialect);

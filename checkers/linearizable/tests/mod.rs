@@ -7,6 +7,7 @@ mod generate;
 mod golden;
 mod metamorphic;
 mod regressions;
+mod streaming;
 mod third_party;
 mod units;
 

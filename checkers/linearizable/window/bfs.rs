@@ -234,6 +234,12 @@ impl<W: Word> Breadth<W> {
         self.here.live().chain(self.front.iter())
     }
 
+    /// States got other numbers, between two layers.
+    pub(crate) fn renumber(&mut self, number: impl Fn(u32) -> u32) {
+        self.front.iter_mut().for_each(|config| config.state = number(config.state));
+        self.moves = Moves::new();
+    }
+
     /// A configuration of this layer that came furthest, by its trail.
     pub(crate) fn furthest(&self) -> u32 {
         let tags = self.frontier().map(|config| config.tag);

@@ -181,7 +181,7 @@ impl<W: Word> Depth<W> {
             self.is_saved = false;
         }
         if depth == self.stack.capacity() {
-            let more = (depth / 2).max(8);
+            let more = (depth / 2).max(64);
             cx.meter.reserve((more * size_of::<Frame>()) as u64)?;
             self.stack.reserve_exact(more);
         }

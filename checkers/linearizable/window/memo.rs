@@ -130,7 +130,7 @@ impl<W: Word, const LAYERED: bool> Memo<W, LAYERED> {
         }
         if self.arena.len() == self.arena.capacity() {
             let full = self.arena.len();
-            let more = if full < LARGE { (full / 2).max(8) } else { full / 16 };
+            let more = if full < LARGE { (full / 2).max(32) } else { full / 16 };
             meter.reserve((more * size_of::<Config<W>>()) as u64)?;
             self.arena.reserve_exact(more);
         }
@@ -255,7 +255,7 @@ impl<W: Word, const LAYERED: bool> Memo<W, LAYERED> {
 }
 
 fn index_size(live: usize) -> usize {
-    if live < LARGE { (2 * live).max(16) } else { live + live / 2 }
+    if live < LARGE { (2 * live).max(64) } else { live + live / 2 }
 }
 
 fn same_key<W: Word, const LAYERED: bool>(

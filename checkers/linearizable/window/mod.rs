@@ -7,6 +7,7 @@ pub(crate) mod moves;
 pub(crate) mod plan;
 pub(crate) mod portfolio;
 pub(crate) mod relevance;
+pub(crate) mod stream;
 pub(crate) mod table;
 pub(crate) mod trail;
 pub(crate) mod word;

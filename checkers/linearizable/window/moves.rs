@@ -28,7 +28,7 @@ pub(crate) struct Moves<W> {
 
 impl<W: Word> Moves<W> {
     pub(crate) fn new() -> Moves<W> {
-        Moves { pure: Vec::new(), uses: Vec::new() }
+        Moves { pure: Vec::with_capacity(8), uses: Vec::new() }
     }
 
     /// Linearizes in `word` the pending pure operations that are legal in `state`.

@@ -97,6 +97,12 @@ impl<'p> Plan<'p> {
         plan
     }
 
+    /// Of a history that is not known beforehand.
+    pub(crate) fn open() -> Plan<'static> {
+        let (returns, place, crashed) = (Vec::new(), Vec::new(), Vec::new());
+        Plan { entries: &[], returns, place, crashed, slots: 0 }
+    }
+
     pub(crate) fn layers(&self) -> u32 {
         self.returns.len() as u32
     }

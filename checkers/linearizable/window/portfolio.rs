@@ -40,7 +40,6 @@ pub(crate) struct Context<'p, 'g, 'l, W> {
     pub(crate) relevance: Option<Relevance<W>>,
     pub(crate) rules: Rules,
     pub(crate) meter: Meter<'l, 'l>,
-    pub(crate) table_bytes: u64,
 }
 
 /// Decides one partition within `limit` configurations of its own.
@@ -63,7 +62,7 @@ pub(crate) fn decide_by<M: Model>(
     rules: Rules,
     only: Option<Order>,
 ) -> Decision<M::State> {
-    let mut states = States::new(model, &problem.ops);
+    let mut states = States::new(model, &problem.ops[..]);
     let mut table = Table::new(&states, ledger.most_bytes() / 16);
     let grid = Grid { table: &mut table, source: &mut states };
     let (found, took) = search(grid, &problem.entries, ledger, limit, rules, only);
@@ -127,8 +126,7 @@ fn alternate<W: Word>(
 ) -> (Found, Took) {
     let layout = Layout::<W>::new(shape);
     let meter = ledger.meter(limit);
-    let (relevance, table_bytes) = (None, 0);
-    let mut cx = Context { plan, layout: &layout, grid, relevance, rules, meter, table_bytes };
+    let mut cx = Context { plan, layout: &layout, grid, relevance: None, rules, meter };
     let mut search = Portfolio { depth: Depth::new(&cx), breadth: None, only };
     let (found, engine) = match cx.meter.reserve(plan.bytes()) {
         Ok(()) => search.run(&mut cx),
@@ -248,8 +246,8 @@ impl<W: Word> Context<'_, '_, '_, W> {
     pub(crate) fn visit(&mut self) -> Result<(), Spent> {
         if std::mem::take(&mut self.grid.table.grew) {
             let bytes = self.grid.bytes();
-            let more = bytes.saturating_sub(self.table_bytes);
-            self.table_bytes += more;
+            let more = bytes.saturating_sub(self.grid.table.accounted);
+            self.grid.table.accounted += more;
             self.meter.reserve(more)?;
         }
         self.meter.visit()

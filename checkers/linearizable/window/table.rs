@@ -49,15 +49,15 @@ pub(crate) trait Source {
 }
 
 /// The states of a data type, numbered as they are met.
-pub(crate) struct States<'m, M: Model> {
+pub(crate) struct States<'m, M: Model, O = &'m [<M as Model>::Op]> {
     model: &'m M,
-    ops: &'m [M::Op],
+    pub(crate) ops: O,
     states: Vec<M::State>,
     numbers: FxHashMap<M::State, u32>,
 }
 
-impl<'m, M: Model> States<'m, M> {
-    pub(crate) fn new(model: &'m M, ops: &'m [M::Op]) -> States<'m, M> {
+impl<'m, M: Model, O> States<'m, M, O> {
+    pub(crate) fn new(model: &'m M, ops: O) -> States<'m, M, O> {
         let mut states = States { model, ops, states: Vec::new(), numbers: FxHashMap::default() };
         states.number(model.initial());
         states
@@ -67,7 +67,7 @@ impl<'m, M: Model> States<'m, M> {
         &self.states[number as usize]
     }
 
-    fn number(&mut self, state: M::State) -> u32 {
+    pub(crate) fn number(&mut self, state: M::State) -> u32 {
         // Nearly every data type has few states at hand, and comparing a few is faster.
         if self.states.len() <= 8 {
             if let Some(known) = self.states.iter().position(|known| *known == state) {
@@ -93,9 +93,9 @@ impl<'m, M: Model> States<'m, M> {
     }
 }
 
-impl<M: Model> Source for States<'_, M> {
+impl<M: Model, O: AsRef<[M::Op]>> Source for States<'_, M, O> {
     fn compute(&mut self, state: u32, class: u32, next: &mut Vec<u32>) {
-        match self.model.step(&self.states[state as usize], &self.ops[class as usize]) {
+        match self.model.step(&self.states[state as usize], &self.ops.as_ref()[class as usize]) {
             Steps::None => {}
             Steps::One(one) => next.push(self.number(one)),
             Steps::Many(all) => {
@@ -114,11 +114,11 @@ impl<M: Model> Source for States<'_, M> {
     }
 
     fn is_pure(&self, class: u32) -> bool {
-        self.model.is_pure(&self.ops[class as usize])
+        self.model.is_pure(&self.ops.as_ref()[class as usize])
     }
 
     fn classes(&self) -> usize {
-        self.ops.len()
+        self.ops.as_ref().len()
     }
 
     fn bytes(&self) -> u64 {
@@ -136,8 +136,11 @@ pub(crate) struct Table {
     rows: usize,
     most_cells: usize,
     lists: Vec<Box<[u32]>>,
+    scratch: Vec<u32>,
     /// Whether it or the states take more memory than when this was last unset.
     pub(crate) grew: bool,
+    /// Bytes of both that are on somebody's account.
+    pub(crate) accounted: u64,
     /// A declared-pure operation that changed a state: a defect of the model.
     pub(crate) impure: Option<(u32, u32)>,
 }
@@ -152,13 +155,16 @@ impl Table {
         Table { classes, pure, most_cells, lists, grew: true, ..Table::default() }
     }
 
-    /// Classes were added: rows are laid out anew, what is known is forgotten.
+    /// Classes were added.
     pub(crate) fn grow(&mut self, source: &dyn Source) {
-        let known = self.classes as u32;
-        self.classes = source.classes();
-        self.pure.extend((known..self.classes as u32).map(|class| source.is_pure(class)));
-        self.cells.clear();
-        self.rows = 0;
+        let known = self.pure.len() as u32;
+        self.pure.extend((known..source.classes() as u32).map(|class| source.is_pure(class)));
+        if self.pure.len() > self.classes {
+            // Rows are laid out anew, and what is known is forgotten.
+            self.classes = 2 * self.pure.len();
+            self.cells.clear();
+            self.rows = 0;
+        }
     }
 
     pub(crate) fn is_pure(&self, class: u32) -> bool {
@@ -204,7 +210,8 @@ impl Grid<'_> {
 
     #[cold]
     fn look_up(&mut self, state: u32, class: u32) -> Next {
-        let mut next = Vec::new();
+        let mut next = std::mem::take(&mut self.table.scratch);
+        next.clear();
         self.source.compute(state, class, &mut next);
         let states = self.source.len();
         let table = &mut *self.table;
@@ -212,24 +219,26 @@ impl Grid<'_> {
         if (state as usize) >= table.rows && states * table.classes <= table.most_cells {
             // Doubling, so that a new state costs a row once.
             let most = table.most_cells / table.classes.max(1);
-            let rows = (2 * table.rows).clamp(states, most);
+            let rows = (2 * table.rows).max(4).clamp(states, most.max(states));
             table.cells.resize(rows * table.classes, UNSEEN);
             table.rows = rows;
         }
         let kept = (state as usize) < table.rows;
-        let next = match next[..] {
+        let all = next;
+        let next = match all[..] {
             [] => Next::Illegal,
             [one] => Next::One(one),
             // What is not kept is read at once.
             _ if !kept => {
-                table.lists[SCRATCH as usize] = next.into();
+                table.lists[SCRATCH as usize] = all.as_slice().into();
                 Next::Several(SCRATCH)
             }
             _ => {
-                table.lists.push(next.into());
+                table.lists.push(all.as_slice().into());
                 Next::Several(table.lists.len() as u32 - 1)
             }
         };
+        table.scratch = all;
         if table.pure[class as usize] && next != Next::Illegal && next != Next::One(state) {
             table.impure.get_or_insert((state, class));
         }

@@ -109,6 +109,11 @@ impl Lane {
         self.first % 64
     }
 
+    /// The most it can count.
+    pub(crate) fn most(self) -> u32 {
+        u32::try_from(self.ones()).unwrap_or(u32::MAX)
+    }
+
     fn ones(self) -> u64 {
         (1 << self.width) - 1
     }
