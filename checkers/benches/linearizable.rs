@@ -23,7 +23,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 fn main() {
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|want| name.contains(want));
+    let is_named = |name: &str| wanted.iter().any(|want| name.contains(want));
+    let is_wanted = |name: &str| is_named(name) || wanted.is_empty() && !name.contains("stretch");
     println!(
         "{:<20} {:>7} {:>10} {:>10} {:>10}  verdict  {:>9} {:>8} {:>6}  engine",
         "history", "ops", "search ms", "quick ms", "check ms", "configs", "KiB", "B/op"
@@ -191,6 +192,11 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "crashbad",
         sizes: &[100, 150, 200, 250, 300, 400],
+        history: |ops| synthetic(ops, 5, 15, Late::NeverWritten, Domain::Five),
+    },
+    Family {
+        name: "stretch-crashbad",
+        sizes: &[500, 600, 700, 1_000],
         history: |ops| synthetic(ops, 5, 15, Late::NeverWritten, Domain::Five),
     },
     Family {

@@ -6,10 +6,12 @@ mod differential;
 mod generate;
 mod golden;
 mod metamorphic;
+mod quick;
 mod regressions;
 mod streaming;
 mod third_party;
 mod units;
+mod window;
 
 use tribunal_history::{History, Value};
 

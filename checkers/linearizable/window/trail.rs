@@ -148,6 +148,9 @@ pub(crate) fn replay<W: Word>(
     choices: &[Choice],
     rules: Rules,
 ) -> Vec<u32> {
+    if rules.is_broken() {
+        return Vec::new();
+    }
     let mut moves = Moves::<W>::new();
     let mut cursor = plan.cursor();
     let mut state = INITIAL;
@@ -182,11 +185,7 @@ pub(crate) fn replay<W: Word>(
             order.push(open.entry);
             open.class
         };
-        let next = grid.branch(state, class, *branch);
-        if next.is_none() && rules.is_broken() {
-            break;
-        }
-        state = next.expect("what was chosen was legal");
+        state = grid.branch(state, class, *branch).expect("what was chosen was legal");
     }
     order
 }
