@@ -25,6 +25,8 @@ pub(super) enum Bug {
     RelevanceEndsEarly,
     /// The counter of a crashed class is dropped while the class is still of use.
     LanesDropped,
+    /// A crashed class stands in for another though it is not legal everywhere that one is.
+    CoversSomewhere,
     /// Quick rule 1 forgets that an operation may look at one that is still pending.
     ProducedBeforeCall,
     /// Quick rule 2 forgets that the initial state is there once for nothing.

@@ -3,7 +3,7 @@
 use tribunal_history::Code;
 
 use super::brute;
-use super::generate::{Act, Random, history, small};
+use super::generate::{Act, Random, crashing, history, small, two_ways};
 use super::{check, histories};
 use crate::linearizable::found::Found;
 use crate::linearizable::meter::Ledger;
@@ -83,6 +83,23 @@ fn each_engine_agrees_with_the_definition() {
     }
 }
 
+/// Most operations crashed: every way of counting them matters.
+#[test]
+fn crashed_operations_are_counted_right() {
+    let mut random = Random(3);
+    let (mut valid, all) = (0, histories(HISTORIES) / 5);
+    for number in 0..all {
+        let acts = if number < 2 { two_ways(number == 1) } else { crashing(&mut random) };
+        let expected = brute::is_linearizable(&acts);
+        valid += u64::from(expected);
+        for order in [None, Some(Order::Depth), Some(Order::Breadth)] {
+            assert_eq!(by_search(&acts, order, Rules::default()), expected, "{order:?}: {acts:?}");
+        }
+    }
+    println!("{valid} of {all} are valid");
+    assert!(valid > all / 4 && valid < all * 7 / 8);
+}
+
 /// The negative proof: every mistake one could make in a pruning rule shows within the
 /// histories that the test above looks at.
 #[test]
@@ -99,12 +116,17 @@ fn planted_mistakes_are_caught() {
         Bug::RelevanceForgetsObservers,
         Bug::RelevanceEndsEarly,
         Bug::LanesDropped,
+        Bug::CoversSomewhere,
     ];
     for bug in bugs {
         let mut random = Random(1);
         let rules = Rules { planted: Some(bug) };
         let caught = (0..HISTORIES).find_map(|number| {
-            let acts = small(&mut random);
+            let acts = match number {
+                0 | 1 => two_ways(number == 1),
+                _ if number % 2 == 0 => small(&mut random),
+                _ => crashing(&mut random),
+            };
             let expected = brute::is_linearizable(&acts);
             let orders = [Some(Order::Depth), Some(Order::Breadth)];
             let wrong = |order: &Option<Order>| by_search(&acts, *order, rules) != expected;

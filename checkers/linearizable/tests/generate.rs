@@ -173,6 +173,38 @@ pub(crate) fn small(random: &mut Random) -> Vec<Act> {
     acts
 }
 
+/// A random small history of which most writes and cas crashed.
+pub(crate) fn crashing(random: &mut Random) -> Vec<Act> {
+    let (ops, clients) = (3 + random.below(8) as usize, 1 + random.below(3));
+    let values = 2 + random.below(2);
+    let shape = Shape { ops, clients, keys: 1, values, crash_percent: 50 + random.below(40) };
+    let mut acts = valid(random, shape);
+    if random.percent(60) {
+        corrupt(random, &mut acts, shape.values - 1);
+    }
+    acts
+}
+
+/// 1 is there twice, and two crashed operations can have brought it: the cas only from 0, so it
+/// must be the first, and the write from anywhere.
+pub(crate) fn two_ways(cas_first: bool) -> Vec<Act> {
+    let mut asked = [
+        (Question::Write(1), Answer::Crashed),
+        (Question::Cas(0, 1), Answer::Crashed),
+        (Question::Read, Answer::Found(1)),
+        (Question::Write(2), Answer::Done),
+        (Question::Read, Answer::Found(1)),
+    ];
+    if cas_first {
+        asked.swap(0, 1);
+    }
+    let acts = (0..).zip(asked).map(|(at, (question, answer))| {
+        let to = if answer == Answer::Crashed { u32::MAX } else { 2 * at + 1 };
+        Act { process: at, key: 0, question, answer, from: 2 * at, to }
+    });
+    acts.collect()
+}
+
 /// The same as a history. Unfinished operations end `info`, or stay open, by turns.
 pub(crate) fn history(acts: &[Act]) -> History {
     let mut events: Vec<(u32, &Act, bool)> = Vec::new();

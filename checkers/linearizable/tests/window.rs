@@ -16,7 +16,7 @@ fn bytes_each<W: Word>(slots: usize, lanes: usize, configurations: u32) -> f64 {
     let ledger = Ledger::new(&budget);
     let mut meter = ledger.meter(u64::MAX);
     let mut memo = Memo::<W, true>::new();
-    let compare = Compare { layout: &layout, rules: Rules::default() };
+    let compare = Compare { layout: &layout, covers: None, rules: Rules::default() };
     let mut random = Random(51);
     for number in 0..configurations {
         let mut word = layout.empty();
@@ -50,7 +50,7 @@ fn the_memo_keeps_the_minimal_counters() {
     let layout = Layout::<[u64; 2]>::new(Shape::new(60, [3, 1, 9, 4].into_iter()));
     let budget = Budget::unlimited();
     let ledger = Ledger::new(&budget);
-    let compare = Compare { layout: &layout, rules: Rules::default() };
+    let compare = Compare { layout: &layout, covers: None, rules: Rules::default() };
     let mut random = Random(52);
     for _ in 0..300 {
         let mut meter = ledger.meter(u64::MAX);

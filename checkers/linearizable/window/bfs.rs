@@ -125,9 +125,10 @@ impl<W: Word> Breadth<W> {
         self.here.clear(&mut cx.meter);
         self.next = 0;
         self.entered = true;
-        let compare = Compare { layout: cx.layout, rules: cx.rules };
         for config in self.front.drain(..) {
             cx.visit()?;
+            let covers = cx.covers.as_ref();
+            let compare = Compare { layout: cx.layout, covers, rules: cx.rules };
             self.here.insert(config, compare, &mut cx.meter)?;
         }
         Ok(())
@@ -191,7 +192,7 @@ impl<W: Word> Breadth<W> {
             state = relevance.at(layer).1.same_as[state as usize];
         }
         self.moves.close(&mut cx.grid, window, cx.layout, cx.rules, state, &mut word);
-        let compare = Compare { layout: cx.layout, rules: cx.rules };
+        let compare = Compare { layout: cx.layout, covers: cx.covers.as_ref(), rules: cx.rules };
         let config = Config { tag: ROOT, state, word };
         if let Remembered::At(at) = self.here.insert(config, compare, &mut cx.meter)? {
             if (at as usize) < self.next {

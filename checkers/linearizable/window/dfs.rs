@@ -166,10 +166,12 @@ impl<W: Word> Depth<W> {
         }
         cx.visit()?;
         let layer = self.cursor.layer;
-        let compare = Compare { layout: cx.layout, rules: cx.rules };
+        let compare = Compare { layout: cx.layout, covers: cx.covers.as_ref(), rules: cx.rules };
         let config = Config { tag: layer, state, word };
         let remembered = match self.memo.insert(config.clone(), compare, &mut cx.meter) {
             Err(Spent::Memory) if self.forget(cx)? => {
+                let covers = cx.covers.as_ref();
+                let compare = Compare { layout: cx.layout, covers, rules: cx.rules };
                 self.memo.insert(config, compare, &mut cx.meter)?
             }
             other => other?,
@@ -210,7 +212,7 @@ impl<W: Word> Depth<W> {
             self.stack.iter().enumerate().map(|(depth, frame)| (frame.at, depth)).collect();
         places.sort_unstable();
         let stacked = |at: u32| places.binary_search_by_key(&at, |(place, _)| *place);
-        let compare = Compare { layout: cx.layout, rules: cx.rules };
+        let compare = Compare { layout: cx.layout, covers: cx.covers.as_ref(), rules: cx.rules };
         let stack = &mut self.stack;
         self.memo.retain(
             compare,

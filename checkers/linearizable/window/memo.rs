@@ -2,12 +2,13 @@
 //!
 //! With the same layer, bits and state, whoever used no more of any crashed class can do whatever
 //! the other can: every continuation of the larger counters is one of the smaller, crashed
-//! operations being optional. So only minimal counters are kept, an antichain per key. Open
-//! addressing over an arena: 16 to 32 bytes a configuration with its place in the index, for any
-//! length of history.
+//! operations being optional; `covers` says who else can. So only minimal counters are kept, an
+//! antichain per key. Open addressing over an arena: 16 to 32 bytes a configuration with its place
+//! in the index, for any length of history.
 
 use super::super::meter::Meter;
 use super::super::rules::{Bug, Rules};
+use super::covers::Covers;
 use super::word::{Layout, Word};
 use crate::Spent;
 
@@ -32,6 +33,7 @@ pub(crate) enum Remembered {
 /// How configurations are compared.
 pub(crate) struct Compare<'a, W> {
     pub(crate) layout: &'a Layout<W>,
+    pub(crate) covers: Option<&'a Covers<W>>,
     pub(crate) rules: Rules,
 }
 
@@ -171,7 +173,7 @@ impl<W: Word, const LAYERED: bool> Memo<W, LAYERED> {
             true => seed,
             false => config.word.hash(&compare.layout.mask, seed),
         };
-        ((hash >> 32) * self.index.len() as u64 >> 32) as usize
+        (((hash >> 32) * self.index.len() as u64) >> 32) as usize
     }
 
     /// Forgets everything; keeps about as much room as was used.
@@ -286,5 +288,8 @@ fn dominates<W: Word>(one: &Config<W>, other: &Config<W>, compare: Compare<'_, W
     if compare.rules.broken_by(Bug::LanesAsOneNumber) {
         return one.word.as_ref().iter().rev().le(other.word.as_ref().iter().rev());
     }
-    one.word.at_most(&other.word, guards)
+    match compare.covers {
+        Some(covers) => covers.dominates(compare.layout, &one.word, &other.word),
+        None => one.word.at_most(&other.word, guards),
+    }
 }

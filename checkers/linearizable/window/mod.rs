@@ -1,6 +1,7 @@
 //! The search over a window of time: Wing & Gong's, with the memo of Lowe, in its two orders.
 
 pub(crate) mod bfs;
+pub(crate) mod covers;
 pub(crate) mod dfs;
 pub(crate) mod memo;
 pub(crate) mod moves;

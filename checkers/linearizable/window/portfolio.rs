@@ -8,6 +8,7 @@ use super::super::meter::{Ledger, Meter};
 use super::super::rules::{Bug, Rules};
 use super::super::{Entry, Model, Problem};
 use super::bfs::{Breadth, Layer};
+use super::covers::Covers;
 use super::dfs::Depth;
 use super::memo::Config;
 use super::plan::{Cursor, Plan, Window};
@@ -38,6 +39,7 @@ pub(crate) struct Context<'p, 'g, 'l, W> {
     pub(crate) layout: &'p Layout<W>,
     pub(crate) grid: Grid<'g>,
     pub(crate) relevance: Option<Relevance<W>>,
+    pub(crate) covers: Option<Covers<W>>,
     pub(crate) rules: Rules,
     pub(crate) meter: Meter<'l, 'l>,
 }
@@ -126,7 +128,8 @@ fn alternate<W: Word>(
 ) -> (Found, Took) {
     let layout = Layout::<W>::new(shape);
     let meter = ledger.meter(limit);
-    let mut cx = Context { plan, layout: &layout, grid, relevance: None, rules, meter };
+    let (relevance, covers) = (None, None);
+    let mut cx = Context { plan, layout: &layout, grid, relevance, covers, rules, meter };
     let mut search = Portfolio { depth: Depth::new(&cx), breadth: None, only };
     let (found, engine) = match cx.meter.reserve(plan.bytes()) {
         Ok(()) => search.run(&mut cx),
@@ -176,6 +179,10 @@ impl<W: Word> Portfolio<W> {
     ) -> Result<Option<Found>, Spent> {
         let (breadth, cursor) = self.breadth.get_or_insert_with(|| {
             cx.relevance = Relevance::new(&mut cx.grid, cx.plan, cx.layout, cx.rules);
+            if cx.relevance.is_some() {
+                let crashed = &cx.plan.crashed;
+                cx.covers = Covers::new(&mut cx.grid, crashed, cx.layout, cx.rules);
+            }
             (Breadth::new(cx.layout, true), cx.plan.cursor())
         });
         while cx.meter.configurations < until {

@@ -359,7 +359,8 @@ impl<W: Word> Front for Wide<W> {
     ) -> (Result<Layer, Spent>, Resting) {
         let (rules, meter) = (Rules::default(), ledger.resume(resting));
         let layout = &self.layout;
-        let mut cx = Context { plan, layout, grid, relevance: None, rules, meter };
+        let (relevance, covers) = (None, None);
+        let mut cx = Context { plan, layout, grid, relevance, covers, rules, meter };
         let layer = self.breadth.layer(&mut cx, window, 0, u64::MAX);
         (layer, cx.meter.rest())
     }

@@ -93,7 +93,7 @@ impl Word for Box<[u64]> {
 }
 
 /// Where a counter stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Lane {
     first: u32,
     /// Without the guard.
@@ -107,6 +107,11 @@ impl Lane {
 
     fn at(self) -> u32 {
         self.first % 64
+    }
+
+    /// The bit on top of it.
+    pub(crate) fn guard(self) -> u32 {
+        self.first + self.width
     }
 
     /// The most it can count.
@@ -158,7 +163,7 @@ impl<W: Word> Layout<W> {
     pub(crate) fn new(shape: Shape) -> Layout<W> {
         let (mut mask, mut guards) = (W::zero(shape.words), W::zero(shape.words));
         (0..shape.slots as u32).for_each(|slot| mask.set(slot));
-        shape.lanes.iter().for_each(|lane| guards.set(lane.first + lane.width));
+        shape.lanes.iter().for_each(|lane| guards.set(lane.guard()));
         Layout { shape, mask, guards }
     }
 
