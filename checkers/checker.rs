@@ -1,6 +1,6 @@
 //! The role every checker plays.
 
-use tribunal_history::{History, OpIndex};
+use tribunal_history::{ErrorClass, History, Kind, Op, OpIndex, Process};
 
 use crate::{Anomaly, Budget, Spent, Verdict};
 
@@ -15,6 +15,45 @@ pub trait Checker: Send + Sync {
     /// A history this checker cannot read (an operation outside its family, say). That is an
     /// error, never a verdict.
     fn check(&self, history: &History, budget: &Budget) -> Result<Report, CheckError>;
+
+    /// Whether [`Checker::watch`] looks at events.
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    /// Reads events as they come, until one breaks the promise or they end. What it finds is
+    /// final; that it finds nothing means nothing. The default reads none.
+    fn watch(&self, _events: &mut dyn Iterator<Item = Happened>, _budget: &Budget) -> Watched {
+        Watched::Nothing { why: None }
+    }
+}
+
+/// One event of a history that is being made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Happened {
+    /// Who.
+    pub process: Process,
+    /// Asked, happened, did not happen, unknown.
+    pub kind: Kind,
+    /// What; a completion is its invocation filled in.
+    pub op: Op,
+    /// Why it did not end `ok`.
+    pub error: Option<ErrorClass>,
+}
+
+/// What a checker saw while a history was being made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Watched {
+    /// The promise is broken, whatever comes.
+    Violation {
+        /// One sentence; the evidence is for the check of the whole history.
+        summary: String,
+    },
+    /// Nothing, which says nothing.
+    Nothing {
+        /// Why it stopped looking before the events ended.
+        why: Option<String>,
+    },
 }
 
 /// What a checker says.

@@ -17,6 +17,9 @@ mod verdict;
 
 pub use anomaly::{Anomaly, AnomalyKind, Evidence, StateBefore, Step};
 pub use budget::{Budget, Spent};
-pub use checker::{CheckError, Checker, Cost, Coverage, Fact, Linearization, ReasonClass, Report};
+pub use checker::{
+    CheckError, Checker, Cost, Coverage, Fact, Happened, Linearization, ReasonClass, Report,
+    Watched,
+};
 pub use consistency::Consistency;
 pub use verdict::Verdict;

@@ -9,8 +9,8 @@ use super::decide::{Case, Judged, Seen, internal};
 use super::merge::merge;
 use super::meter::Ledger;
 use super::partition::{Component, components};
-use super::{CasRegister, Dialect, FromHistory, Register};
-use crate::{Budget, CheckError, Checker, Report, Verdict};
+use super::{CasRegister, Dialect, FromHistory, Register, watch};
+use crate::{Budget, CheckError, Checker, Happened, Report, Verdict, Watched};
 
 /// The data types a history can be judged as.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -100,6 +100,20 @@ impl Checker for Linearizable {
             }
             ModelChoice::CasRegister => {
                 judge(&CasRegister { initial }, history, dialect, budget, options)
+            }
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn watch(&self, events: &mut dyn Iterator<Item = Happened>, budget: &Budget) -> Watched {
+        let initial = self.initial.clone();
+        match self.model {
+            ModelChoice::Register => watch(&Register { initial }, self.dialect, budget, events),
+            ModelChoice::CasRegister => {
+                watch(&CasRegister { initial }, self.dialect, budget, events)
             }
         }
     }
