@@ -156,6 +156,11 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) expect_anomaly: bool,
 
+    /// Judge while the load runs: `off`, `report` (say a violation at once), `stop` (and end the
+    /// load). The whole history is judged afterwards in every case.
+    #[arg(long, value_name = "MODE")]
+    pub(crate) live: Option<String>,
+
     /// How host keys are checked: `strict`, `tofu` (trust on first use), `insecure`.
     #[arg(long, value_name = "MODE")]
     pub(crate) host_keys: Option<String>,

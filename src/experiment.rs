@@ -33,7 +33,33 @@ pub(crate) struct Experiment {
     pub(crate) beyond_quorum: bool,
     pub(crate) check_time: Duration,
     pub(crate) check_memory: u64,
+    #[serde(default)]
+    pub(crate) live: Live,
     pub(crate) expect_anomaly: bool,
+}
+
+/// What a check does that looks on while the load runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Live {
+    /// There is none.
+    #[default]
+    Off,
+    /// Says a violation at once.
+    Report,
+    /// And ends the load.
+    Stop,
+}
+
+impl Live {
+    fn parse(text: &str) -> Result<Live, String> {
+        match text {
+            "off" => Ok(Live::Off),
+            "report" => Ok(Live::Report),
+            "stop" => Ok(Live::Stop),
+            _other => Err(format!("live {text:?} is none of off, report, stop")),
+        }
+    }
 }
 
 impl Experiment {
@@ -85,6 +111,12 @@ impl Experiment {
             beyond_quorum: suite.check.beyond_quorum,
             check_time: time(file, "", &None, &suite.check.time, "120s")?,
             check_memory: memory.unwrap_or(4 << 30),
+            live: match &args.live {
+                Some(flag) => {
+                    Live::parse(flag).map_err(|problem| Trouble::usage(format!("--{problem}")))?
+                }
+                None => within(file, &suite.check.live, Live::parse)?.unwrap_or_default(),
+            },
             expect_anomaly: args.expect_anomaly || suite.expect.anomaly,
         })
     }

@@ -82,6 +82,7 @@ pub(crate) struct CheckTable {
     pub(crate) memory: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) beyond_quorum: bool,
+    pub(crate) live: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

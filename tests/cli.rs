@@ -183,6 +183,7 @@ fn what_a_suite_says_wrongly_is_named_with_its_place() {
         ("[load]\nconcurrency = \"x\"\n", "s.toml:5:15"),
         ("[load]\nconcurrency = \"3689348814741910324n\"\n", "s.toml:5:15"),
         ("[load]\ntime = \"0s\"\n", "s.toml:5:8"),
+        ("[check]\nlive = \"on\"\n", "s.toml:5:8"),
         ("bugs = [\"nope\"]\n", "s.toml:4:9"),
         ("options = { nope = 1 }\n", "s.toml:4:20"),
         ("[workload]\nname = \"nope\"\n", "s.toml:5:8"),

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tribunal_harness::generator::{Gen, validate};
 use tribunal_harness::node::NodeInfo;
 use tribunal_harness::runner::{
-    Connecting, Ended, LoadConfig, LoadOutcome, LoadParts, Progress, StopReason, StopSignal,
+    Connecting, Ended, LoadConfig, LoadOutcome, LoadParts, Progress, StopReason, StopSignal, Tap,
     run_load,
 };
 use tribunal_harness::seed::Seed;
@@ -20,6 +20,7 @@ use tribunal_results::{RunInfo, SelfNoise, Warning};
 use super::Request;
 use super::interrupt::{self, Brakes};
 use super::setup::Stage;
+use super::watch::{self, Onlooker};
 use crate::progress::Voice;
 
 /// What the phases said, beside what is in the history.
@@ -82,9 +83,16 @@ fn main_phase(
         stage.schedule.clone(),
         brakes.faults.subscribe(),
     ));
+    let (live, bytes) = (request.experiment.live, request.experiment.check_memory);
+    let checkers = &stage.workload.checkers;
+    let looking = watch::look_on(live, checkers, bytes, brakes, &request.voice);
+    let (tap, onlooker) = looking.unzip();
     let time = request.experiment.time;
-    let outcome = runner.run(stage, generator, "gen", time, brakes.load.clone());
+    let outcome = runner.run(stage, Load { generator, stream: "gen", tap }, time, &brakes.load);
     brakes.faults.send_replace(true);
+    if let Some(why) = onlooker.and_then(Onlooker::end) {
+        note(stage, &format!("live check: {why}"));
+    }
     let faults = stage.control.block_on(faults).unwrap_or_else(|panic| {
         told.failures.push(format!("the fault schedule panicked: {panic}"));
         Summary { unhealed: 1, ..Summary::default() }
@@ -126,7 +134,12 @@ fn ended(outcome: &LoadOutcome, told: &mut Told, info: &mut RunInfo) -> bool {
     let failure = match &outcome.ended {
         Ended::TimeLimit | Ended::Done | Ended::Stopped(StopReason::Interrupt) => return true,
         Ended::Stopped(reason) => {
-            warn("stopped", format!("{reason:?}"));
+            let text = match reason {
+                StopReason::Early(why) => format!("the load was ended early: {why}"),
+                StopReason::FaultsDone => "the load ended with the fault schedule".to_owned(),
+                StopReason::Interrupt => "interrupted".to_owned(),
+            };
+            warn("stopped", text);
             return true;
         }
         Ended::Stuck { path } => format!("the generator is stuck at {path}"),
@@ -178,9 +191,9 @@ fn quiet(request: &Request, stage: &Stage) {
 fn final_reads(request: &Request, stage: &Stage, runner: &mut Runner, told: &mut Told) {
     mark(stage, "final-reads");
     request.voice.now("final reads");
-    let generator = stage.workload.take_final();
+    let load = Load { generator: stage.workload.take_final(), stream: "final", tap: None };
     let limit = stage.deadlines.final_reads;
-    match runner.run(stage, generator, "final", limit, StopSignal::new()) {
+    match runner.run(stage, load, limit, &StopSignal::new()) {
         Ok(outcome) => {
             told.final_reads = matches!(outcome.ended, Ended::Done);
             if told.final_reads {
@@ -191,6 +204,14 @@ fn final_reads(request: &Request, stage: &Stage, runner: &mut Runner, told: &mut
         }
         Err(error) => told.failures.push(error),
     }
+}
+
+/// What one load needs beside the stage.
+struct Load {
+    generator: Gen,
+    /// Name of its random stream.
+    stream: &'static str,
+    tap: Option<Tap>,
 }
 
 /// Runs loads one after the other; processes are never used twice.
@@ -220,11 +241,11 @@ impl Runner {
     fn run(
         &mut self,
         stage: &Stage,
-        generator: Gen,
-        stream: &str,
+        load: Load,
         limit: Duration,
-        stop: StopSignal,
+        stop: &StopSignal,
     ) -> Result<LoadOutcome, String> {
+        let Load { generator, stream, tap } = load;
         let mut generator = if cfg!(debug_assertions) { validate(generator) } else { generator };
         generator.bind(&self.seed.root().child(stream));
         let config = LoadConfig { time_limit: Some(limit), ..self.config.clone() };
@@ -232,9 +253,9 @@ impl Runner {
             generator,
             connect: connector(stage),
             recorder: stage.recorder.clone(),
-            stop,
+            stop: stop.clone(),
             progress: Arc::clone(&self.progress),
-            tap: None,
+            tap,
         };
         let network = stage.cluster.network();
         let load = std::thread::Builder::new().name("load".into()).spawn(move || {

@@ -5,6 +5,7 @@ mod finish;
 mod interrupt;
 mod load;
 mod setup;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
@@ -153,6 +154,7 @@ fn repro(args: &RunArgs, experiment: &Experiment, seed: u64) -> String {
     for option in &args.workload_options {
         flag("workload-option", Some(option.clone()));
     }
+    flag("live", args.live.clone());
     flag("host-keys", args.host_keys.clone());
     flag("seed", Some(seed.to_string()));
     words.extend(args.expect_anomaly.then(|| "--expect-anomaly".to_string()));

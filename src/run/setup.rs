@@ -49,7 +49,7 @@ type Final = Box<dyn FnOnce() -> Gen + Send>;
 pub(crate) struct Loads {
     main: Mutex<Option<Gen>>,
     last: Mutex<Option<Final>>,
-    pub(crate) checkers: Vec<Box<dyn Checker>>,
+    pub(crate) checkers: Arc<Vec<Box<dyn Checker>>>,
 }
 
 /// Everything a run acts through.
@@ -146,7 +146,7 @@ pub(super) fn set_up(
         workload: Loads {
             main: Mutex::new(Some(workload.generator)),
             last: Mutex::new(Some(workload.final_generator)),
-            checkers: workload.checkers,
+            checkers: Arc::new(workload.checkers),
         },
         schedule,
         recorder,

@@ -112,6 +112,24 @@ fn a_planted_bug_is_found_and_can_be_expected() {
 }
 
 #[test]
+fn a_load_ends_as_soon_as_its_promise_is_broken() {
+    if !support::servers() {
+        return;
+    }
+    let dir = scratch();
+    let (suite, run) = (suite(dir.path()), dir.path().join("run"));
+    let find = ["run", text(&suite), "--nodes", "processes:3", "--seed", "1", "--time", "60s"];
+    let early = ["--nemesis", "none", "--bug", "stale-read", "--live", "stop", "--out", text(&run)];
+    let ended = Running::start(dir.path(), &[&find[..], &early].concat()).end();
+    assert_eq!(ended.code(), 1, "{}", ended.words());
+    assert!(ended.stderr.contains("linearizable is broken already: key"), "{}", ended.stderr);
+    let verdicts = json(&run.join("verdicts.json"));
+    assert_eq!(verdicts["warnings"][0]["code"], "stopped", "{}", verdicts["warnings"]);
+    let seconds = verdicts["run"]["duration_ns"].as_u64().expect("a duration") / 1_000_000_000;
+    assert!(seconds < 40, "the load of 60 s ended only after {seconds} s");
+}
+
+#[test]
 fn plain_processes_are_killed_and_paused_but_not_cut_apart() {
     if !support::servers() {
         return;
