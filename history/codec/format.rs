@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::native::{self, FrameEncoder, LogHeader, Torn};
 use super::{CodecError, Track, edn, jsonl, porcupine, track};
-use crate::{EventId, History, Value};
+use crate::{EventId, Family, History, Value};
 
 /// The key of the one register of a format that names no key.
 pub const SOLE_KEY: Value = Value::Nil;
@@ -48,6 +48,9 @@ pub struct ReadOptions {
     /// Whether values of registers in Jepsen's formats are `[key value]` tuples. `None`: decided
     /// by the first register operation.
     pub independent: Option<bool>,
+    /// Which family `:read` and `:add` of Jepsen's formats belong to, in events that do not say it
+    /// themselves. `None`: whatever the rest of the file shows; an error where it shows nothing.
+    pub family: Option<Family>,
 }
 
 /// A history as it was read.
@@ -90,18 +93,11 @@ pub fn detect(bytes: &[u8]) -> Option<Format> {
         [b'#', ..] => Some(Format::Edn),
         [b'{', rest @ ..] => match skip_blank(rest) {
             [b'"', ..] => Some(Format::Jsonl),
-            [b':', ..] if !is_key_value_log(text) => Some(Format::Edn),
+            [b':', ..] => Some(Format::Edn),
             _ => None,
         },
         _ => None,
     }
-}
-
-/// Porcupine's other log has the key beside the value: `:key "0", :value "x 9 0 y"`.
-fn is_key_value_log(text: &[u8]) -> bool {
-    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let line = String::from_utf8_lossy(&line[..line.len().min(4096)]);
-    line.starts_with("{:process") && line.contains(":key \"")
 }
 
 /// White space, commas and `;` comments.
@@ -194,9 +190,6 @@ fn refusal(bytes: &[u8]) -> String {
         if bytes.starts_with(magic) || text.starts_with(magic) {
             return format!("this is {what}");
         }
-    }
-    if is_key_value_log(text) {
-        return "this is Porcupine's key-value log, which is not supported yet".to_owned();
     }
     if [b"r ", b"w ", b"--", b"=="].iter().any(|start| text.starts_with(*start)) {
         return "this looks like AWDIT text, which is not supported yet".to_owned();

@@ -4,7 +4,8 @@
 //! `:time` is for display. Where `:index` contradicts the order of the lines, `:index` wins.
 
 use super::forms::Forms;
-use super::jepsen_op::{Ops, Stop};
+use super::jepsen_family::Words;
+use super::jepsen_op::{Ops, Said, Stop};
 use super::nemesis::Nemesis;
 use super::tape::{Data, Node, Tape, error_at, position};
 use super::{CodecError, ReadOptions};
@@ -19,9 +20,13 @@ pub(super) fn read<'a>(
 ) -> Result<(History, Vec<String>), CodecError> {
     let text = start().text();
     let mut lists = text.contains(":append") || text.contains("\"append\"");
+    let words = match options.family {
+        Some(family) => Words::Of(family),
+        None => Words::of(start(), options.independent)?,
+    };
     let (mut sorted, mut switched) = (false, false);
     loop {
-        let mut reader = Reader::new(text, lists, options);
+        let mut reader = Reader::new(text, Ops::new(text, lists, options.independent, words));
         let done = match sorted {
             true => reader.by_index(start()),
             false => each(start(), |node| reader.event(node)),
@@ -63,6 +68,23 @@ fn is_ordered(forms: Forms<'_>) -> Result<bool, CodecError> {
         Err(Stop::Unordered) => Ok(false),
         Err(Stop::Error(error) | Stop::OtherReads(error)) => Err(error),
     }
+}
+
+/// Calls `f` with the fields of every client's event and the kind of it, if it has one.
+pub(super) fn each_event<'a>(
+    forms: Forms<'a>,
+    mut f: impl FnMut(&Fields<'_, 'a>, Option<Kind>) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let text = forms.text();
+    each(forms, |node| {
+        let fields = fields(text, node)?;
+        match fields.process.map(Node::data) {
+            Some(Data::Int(_) | Data::Nil) | None => {
+                f(&fields, fields.kind.and_then(Node::word).and_then(kind_of))
+            }
+            Some(_) => Ok(()),
+        }
+    })
 }
 
 /// Calls `f` with every event, inside one vector or not.
@@ -108,6 +130,8 @@ struct Reader<'a> {
     timed: u64,
     untimed: u64,
     without_process: u64,
+    /// Whether a key stands beside the value, as in Porcupine's key-value log.
+    named_key: bool,
 }
 
 /// The fields of one event.
@@ -122,21 +146,24 @@ pub(super) struct Fields<'t, 'a> {
     pub(super) error: Option<Node<'t, 'a>>,
     node: Option<i64>,
     session: Option<i64>,
-    has_key: bool,
+    key: Option<Node<'t, 'a>>,
+    pub(super) result: Option<Node<'t, 'a>>,
+    pub(super) family: Option<Node<'t, 'a>>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a str, lists: bool, options: &ReadOptions) -> Reader<'a> {
+    fn new(text: &'a str, ops: Ops<'a>) -> Reader<'a> {
         Reader {
             text,
             builder: Builder::as_given(),
-            ops: Ops::new(text, lists, options.independent),
+            ops,
             nemesis: Nemesis::default(),
             last_index: None,
             sorted: false,
             timed: 0,
             untimed: 0,
             without_process: 0,
+            named_key: false,
         }
     }
 
@@ -153,6 +180,11 @@ impl<'a> Reader<'a> {
         if self.without_process > 0 {
             let count = self.without_process;
             warnings.push(format!("{count} events have no :process; all are taken as process 0"));
+        }
+        if self.named_key {
+            let warning = "in Porcupine's key-value log a key holds the empty text before it is \
+                           written";
+            warnings.push(warning.to_owned());
         }
         warnings
     }
@@ -198,12 +230,9 @@ impl<'a> Reader<'a> {
             self.nemesis.event(&mut self.builder, time, kind, &fields);
             return Ok(());
         };
-        if fields.has_key {
-            let message = "events with :key are Porcupine's key-value log, which is not \
-                           supported yet";
-            return Err(self.error(at, message).into());
-        }
-        let op = self.ops.op(at, kind, fields.f, fields.value)?;
+        self.named_key |= fields.key.is_some();
+        let Fields { f, value, key, result, family, .. } = fields;
+        let op = self.ops.op(&Said { at, kind, f, value, key, result, family })?;
         let done = match (kind, op) {
             (Kind::Invoke, None) => {
                 return Err(self.error(at, "an invocation without a value to ask for").into());
@@ -228,14 +257,14 @@ impl<'a> Reader<'a> {
     }
 
     fn kind(&self, at: usize, node: Option<Node<'_, 'a>>) -> Result<Kind, CodecError> {
-        match node.and_then(Node::word) {
-            Some("invoke") => Ok(Kind::Invoke),
-            Some("ok") => Ok(Kind::Ok),
-            Some("fail") => Ok(Kind::Fail),
-            Some("info") => Ok(Kind::Info),
-            Some(other) => {
+        let Some(node) = node else {
+            return Err(self.error(at, "an event without :type"));
+        };
+        match node.word().map(|word| (word, kind_of(word))) {
+            Some((_, Some(kind))) => Ok(kind),
+            Some((other, None)) => {
                 let message = format!(":type {other} is none of invoke, ok, fail, info");
-                Err(self.error(node.map_or(at, Node::at), message))
+                Err(self.error(node.at(), message))
             }
             None => Err(self.error(at, "an event without :type")),
         }
@@ -269,6 +298,16 @@ impl<'a> Reader<'a> {
     }
 }
 
+fn kind_of(word: &str) -> Option<Kind> {
+    match word {
+        "invoke" => Some(Kind::Invoke),
+        "ok" => Some(Kind::Ok),
+        "fail" => Some(Kind::Fail),
+        "info" => Some(Kind::Info),
+        _ => None,
+    }
+}
+
 fn fields<'t, 'a>(text: &str, node: Node<'t, 'a>) -> Result<Fields<'t, 'a>, CodecError> {
     let node = node.tagged().map_or(node, |(_, content)| content);
     if !node.is_map() {
@@ -287,7 +326,9 @@ fn fields<'t, 'a>(text: &str, node: Node<'t, 'a>) -> Result<Fields<'t, 'a>, Code
             "error" => fields.error = Some(value),
             "node" => fields.node = int(value),
             "session" => fields.session = int(value),
-            "key" => fields.has_key = true,
+            "key" => fields.key = Some(value),
+            "result" => fields.result = Some(value),
+            "family" => fields.family = Some(value),
             _ => {}
         }
     }

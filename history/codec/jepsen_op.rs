@@ -1,8 +1,11 @@
 //! What the `:f` and `:value` of a Jepsen event ask and answer.
 
+use super::jepsen_family::{Word, Words};
 use super::tape::{Data, Node, Shape, error_at};
 use super::{CodecError, SOLE_KEY};
-use crate::{Kind, Mop, Observed, Op, RegisterOp, TxnOp, Value};
+use crate::{
+    CounterOp, F, Family, IdOp, Kind, LockOp, Observed, Op, QueueOp, RegisterOp, SetOp, Value,
+};
 
 /// Why reading stopped: for good, or to start again on another assumption.
 #[derive(Debug)]
@@ -21,128 +24,205 @@ impl From<CodecError> for Stop {
     }
 }
 
-/// Families of Jepsen whose operations are known by name but not judged yet.
-const FAMILIES: [(&str, &[&str]); 6] = [
-    ("lock", &["acquire", "release"]),
-    ("set or counter", &["add", "remove"]),
-    ("bank", &["transfer"]),
-    ("queue", &["enqueue", "dequeue", "drain"]),
-    ("log", &["send", "poll", "subscribe", "assign", "crash"]),
-    ("ids", &["generate"]),
-];
-
 #[derive(Debug)]
 pub(super) struct Ops<'a> {
-    text: &'a str,
+    pub(super) text: &'a str,
     /// Whether `:r` reads lists.
-    lists: bool,
-    /// Whether values of registers are `[key value]`; unknown until the first one.
+    pub(super) lists: bool,
+    /// Whether values are `[key value]`; unknown until the first one.
     independent: Option<bool>,
+    /// What `:read` and `:add` mean where an event does not say it.
+    words: Words,
+}
+
+/// The parts of an event that say what was asked and answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said<'t, 'a> {
+    /// Where the event stands.
+    pub(super) at: usize,
+    pub(super) kind: Kind,
+    pub(super) f: Option<Node<'t, 'a>>,
+    pub(super) value: Option<Node<'t, 'a>>,
+    /// Porcupine's way to name the key.
+    pub(super) key: Option<Node<'t, 'a>>,
+    /// Ours: what is answered beside the value.
+    pub(super) result: Option<Node<'t, 'a>>,
+    /// Ours: which family a shared word belongs to.
+    pub(super) family: Option<Node<'t, 'a>>,
 }
 
 impl<'a> Ops<'a> {
-    pub(super) fn new(text: &'a str, lists: bool, independent: Option<bool>) -> Ops<'a> {
-        Ops { text, lists, independent }
+    pub(super) fn new(
+        text: &'a str,
+        lists: bool,
+        independent: Option<bool>,
+        words: Words,
+    ) -> Ops<'a> {
+        Ops { text, lists, independent, words }
     }
 
-    fn error(&self, node: Node<'_, 'a>, message: impl Into<String>) -> CodecError {
+    pub(super) fn error(&self, node: Node<'_, 'a>, message: impl Into<String>) -> CodecError {
         error_at(self.text.as_bytes(), node.at(), message)
+    }
+
+    /// An error about a value; about the event where it has none.
+    fn error_in(
+        &self,
+        said: &Said<'_, 'a>,
+        value: Option<Node<'_, 'a>>,
+        message: &str,
+    ) -> CodecError {
+        error_at(self.text.as_bytes(), value.map_or(said.at, Node::at), message)
     }
 
     /// The operation an event carries. `None` where it carries nothing that counts: what a failed
     /// or unknown operation says of itself is not an observation.
-    pub(super) fn op(
-        &mut self,
-        at: usize,
-        kind: Kind,
-        f: Option<Node<'_, 'a>>,
-        value: Option<Node<'_, 'a>>,
-    ) -> Result<Option<Op>, Stop> {
-        let name = f.and_then(Node::word);
-        let known = match name {
-            Some("read" | "write" | "cas" | "txn") => true,
-            None => value.is_some_and(Node::is_sequence),
-            Some(_) => false,
+    pub(super) fn op(&mut self, said: &Said<'_, 'a>) -> Result<Option<Op>, Stop> {
+        let word = match said.f.and_then(Node::word) {
+            Some(name) => match Word::of(name) {
+                Some(word) => word,
+                None => return Err(self.unknown(said, name).into()),
+            },
+            None if said.value.is_some_and(Node::is_sequence) => Word::One(F::Txn),
+            None => {
+                let message = "an event without :f and without micro-operations as its :value";
+                let at = said.f.map_or(said.at, Node::at);
+                return Err(error_at(self.text.as_bytes(), at, message).into());
+            }
         };
-        if !known {
-            return Err(self.unsupported(at, f, name).into());
-        }
-        match (kind, name) {
+        let f = self.meaning(word, said)?;
+        match (said.kind, f) {
             (Kind::Fail | Kind::Info, _) => Ok(None),
-            (Kind::Invoke | Kind::Ok, None | Some("txn")) => self.txn(kind, value),
-            (Kind::Invoke | Kind::Ok, Some(name)) => Ok(self.register(at, kind, name, value)?),
+            (Kind::Invoke | Kind::Ok, F::Txn) => self.txn(said.kind, said.value),
+            (Kind::Invoke | Kind::Ok, f) => Ok(self.single(f, word, said)?),
         }
     }
 
-    fn unsupported(&self, at: usize, f: Option<Node<'_, 'a>>, name: Option<&str>) -> CodecError {
-        let at = f.map_or(at, Node::at);
+    fn unknown(&self, said: &Said<'_, 'a>, name: &str) -> CodecError {
+        let at = said.f.map_or(said.at, Node::at);
         let message = match name {
-            None => "an event without :f and without micro-operations as its :value".to_owned(),
-            Some(name) => {
-                let family = FAMILIES.iter().find(|(_, names)| names.contains(&name));
-                match family {
-                    Some((family, _)) => format!(
-                        "operation {name} is of family {family}, which is not supported yet"
-                    ),
-                    None => format!("operation {name} is not supported; read, write, cas, txn are"),
-                }
+            "transfer" => "operation transfer is of family bank, which is not supported".to_owned(),
+            "send" | "poll" | "subscribe" | "assign" | "crash" => {
+                format!("operation {name} is of family log, which is not supported")
             }
+            "drain" => {
+                "operation drain is not supported: record its dequeues one by one".to_owned()
+            }
+            name => format!("operation {name} is not supported"),
         };
         error_at(self.text.as_bytes(), at, message)
     }
 
-    fn register(
-        &mut self,
-        at: usize,
-        kind: Kind,
-        name: &str,
-        value: Option<Node<'_, 'a>>,
-    ) -> Result<Option<Op>, CodecError> {
-        let (key, value) = self.keyed(name, value)?;
-        let nothing = value.is_none_or(|value| matches!(value.data(), Data::Nil));
-        let op = match (name, value) {
-            ("read", value) => {
-                let value = match (kind, value) {
-                    (Kind::Ok, Some(value)) => self.observed(value)?,
-                    (Kind::Ok, None) => Observed::Absent,
-                    (Kind::Invoke | Kind::Fail | Kind::Info, _) => Observed::Pending,
-                };
-                RegisterOp::Read { key, value }
-            }
-            // Some clients report a bare success.
-            ("write" | "cas", _) if nothing && kind == Kind::Ok => return Ok(None),
-            ("write", Some(value)) => RegisterOp::Write { key, value: self.value(value)? },
-            ("cas", Some(node)) if node.pair().is_some() => {
-                let Some((from, to)) = node.pair() else { return Ok(None) };
-                RegisterOp::Cas { key, from: self.value(from)?, to: self.value(to)? }
-            }
-            (_, node) => {
-                let at = node.map_or(at, Node::at);
-                let message = match name {
-                    "cas" => "a cas needs a value [from to]",
-                    _ => "a write needs a :value",
-                };
-                return Err(error_at(self.text.as_bytes(), at, message));
-            }
+    /// Which operation a word means here.
+    fn meaning(&self, word: Word, said: &Said<'_, 'a>) -> Result<F, CodecError> {
+        let own = match said.family {
+            None => None,
+            Some(node) => match node.word().and_then(Family::from_name) {
+                Some(family) => Some(family),
+                None => return Err(self.error(node, "a :family that is none of ours")),
+            },
         };
-        Ok(Some(Op::Register(op)))
+        self.words.meaning(word, own).map_err(|message| {
+            let at = said.f.map_or(said.at, Node::at);
+            error_at(self.text.as_bytes(), at, message)
+        })
     }
 
-    /// Splits `[key value]` where registers are keyed. The first register operation decides, if
-    /// the options do not: a pair is no value of a register, and a cas of pairs is one of keys.
+    /// An operation on one object.
+    fn single(&mut self, f: F, word: Word, said: &Said<'_, 'a>) -> Result<Option<Op>, CodecError> {
+        let (key, value) = match said.key {
+            Some(key) => (self.value(key)?, said.value),
+            None => self.keyed(f, said.kind, said.value)?,
+        };
+        let ok = said.kind == Kind::Ok;
+        let nothing = value.is_none_or(|value| matches!(value.data(), Data::Nil));
+        if ok && nothing && said.result.is_none() && !observes_value(f) {
+            // Some clients report a bare success.
+            return Ok(None);
+        }
+        let seen = value.filter(|_| ok);
+        Ok(Some(match f {
+            F::Txn => unreachable!("transactions are read elsewhere"),
+            F::Read => Op::Register(RegisterOp::Read { key, value: self.seen(ok, value)? }),
+            F::Write => Op::Register(RegisterOp::Write { key, value: self.given(said, value)? }),
+            F::Append => Op::Register(RegisterOp::Append { key, value: self.given(said, value)? }),
+            F::Cas => {
+                let Some((from, to)) = value.and_then(Node::pair) else {
+                    return Err(self.error_in(said, value, "a cas needs a value [from to]"));
+                };
+                let (from, to) = (self.value(from)?, self.value(to)?);
+                Op::Register(RegisterOp::Cas { key, from, to })
+            }
+            F::SetAdd => {
+                let (element, added) = (self.given(said, value)?, self.told(said)?);
+                Op::Set(SetOp::Add { key, element, added })
+            }
+            F::SetRemove => {
+                let (element, removed) = (self.given(said, value)?, self.told(said)?);
+                Op::Set(SetOp::Remove { key, element, removed })
+            }
+            F::SetContains => {
+                let (element, found) = (self.given(said, value)?, self.told(said)?);
+                Op::Set(SetOp::Contains { key, element, found })
+            }
+            F::SetRead => Op::Set(SetOp::Read { key, elements: self.elements(ok, seen)? }),
+            F::CounterAdd => {
+                let delta = self.delta(word, said, value)?;
+                let value = self.number(ok, said.result, Observed::Pending)?;
+                Op::Counter(CounterOp::Add { key, delta, value })
+            }
+            F::CounterRead => {
+                let value = self.number(ok, seen, Observed::Absent)?;
+                Op::Counter(CounterOp::Read { key, value })
+            }
+            F::Enqueue => Op::Queue(QueueOp::Enqueue { key, value: self.given(said, value)? }),
+            F::Dequeue => Op::Queue(QueueOp::Dequeue { key, value: self.seen(ok, value)? }),
+            F::Peek => Op::Queue(QueueOp::Peek { key, value: self.seen(ok, value)? }),
+            F::Acquire => {
+                let (permits, token) = self.lock(value)?;
+                let token = if ok { token } else { Observed::Pending };
+                Op::Lock(LockOp::Acquire { key, permits, token })
+            }
+            F::Release => {
+                let (permits, token) = self.lock(value)?;
+                Op::Lock(LockOp::Release { key, permits, token })
+            }
+            F::Generate => Op::Id(IdOp::Generate { key, id: self.seen(ok, value)? }),
+        }))
+    }
+
+    /// Splits `[key value]` where values are keyed. The first operation decides, if the options do
+    /// not: a pair is no value of an object, a cas of pairs is one of keys, and so is a read of a
+    /// set that holds a set.
     fn keyed<'t>(
         &mut self,
-        name: &str,
+        f: F,
+        kind: Kind,
         value: Option<Node<'t, 'a>>,
     ) -> Result<(Value, Option<Node<'t, 'a>>), CodecError> {
         let Some(node) = value else { return Ok((SOLE_KEY, None)) };
         let tuple = node.tagged().filter(|(tag, _)| tag.ends_with("tuple"));
         let pair = tuple.map_or(node, |(_, content)| content).pair();
         let looks = tuple.is_some()
-            || match name {
-                "cas" => pair.is_some_and(|(_, value)| value.is_sequence()),
-                _ => pair.is_some(),
-            };
+            || pair.is_some_and(|(_, value)| match f {
+                F::Cas => value.is_sequence(),
+                F::SetRead => kind == Kind::Invoke || value.is_sequence() || value.is_set(),
+                F::Read
+                | F::Write
+                | F::Append
+                | F::Txn
+                | F::SetAdd
+                | F::SetRemove
+                | F::SetContains
+                | F::CounterAdd
+                | F::CounterRead
+                | F::Enqueue
+                | F::Dequeue
+                | F::Peek
+                | F::Acquire
+                | F::Release
+                | F::Generate => true,
+            });
         let independent = *self.independent.get_or_insert(looks);
         match (independent || tuple.is_some(), pair) {
             (true, Some((key, value))) => Ok((self.value(key)?, Some(value))),
@@ -154,113 +234,124 @@ impl<'a> Ops<'a> {
         }
     }
 
-    fn txn(&mut self, kind: Kind, value: Option<Node<'_, 'a>>) -> Result<Option<Op>, Stop> {
-        let Some(value) = value.filter(|value| !matches!(value.data(), Data::Nil)) else {
-            return Ok(None);
-        };
-        if !value.is_sequence() {
-            let message = "a transaction must be a vector of micro-operations";
-            return Err(self.error(value, message).into());
-        }
-        let mut mops = Vec::new();
-        for node in value.children() {
-            mops.push(self.mop(kind, node)?);
-        }
-        Ok(Some(Op::Txn(TxnOp { mops })))
-    }
-
-    fn mop(&self, kind: Kind, node: Node<'_, 'a>) -> Result<Mop, Stop> {
-        let mut parts = node.children();
-        let (Some(name), Some(key)) = (parts.next(), parts.next()) else {
-            let message = "a micro-operation must be a vector like [:r key value]";
-            return Err(self.error(node, message).into());
-        };
-        let argument = parts.next().filter(|_| node.is_sequence());
-        let seen = argument.filter(|_| kind == Kind::Ok);
-        let name = name.word().unwrap_or_default();
-        match (name, argument) {
-            ("append", Some(argument)) => {
-                Ok(Mop::Append { key: self.value(key)?, element: self.value(argument)? })
-            }
-            ("w" | "write", Some(argument)) => {
-                Ok(Mop::Write { key: self.value(key)?, value: self.value(argument)? })
-            }
-            ("rl", _) => self.read_list(key, seen),
-            ("r", _) if self.lists => self.read_list(key, seen),
-            ("r" | "rr" | "read", _) => self.read_register(name, key, seen),
-            ("rp", _) => self.read_predicate(key, seen),
-            (name, _) => {
-                let message = format!("micro-operation {name} is not one of r, w, append");
-                Err(self.error(node, message).into())
+    /// An argument that must be there.
+    fn given(&self, said: &Said<'_, 'a>, value: Option<Node<'_, 'a>>) -> Result<Value, CodecError> {
+        match value {
+            Some(value) => self.value(value),
+            None => {
+                let name = said.f.and_then(Node::word).unwrap_or("operation");
+                let article = if name.starts_with(['a', 'e']) { "an" } else { "a" };
+                let message = format!("{article} {name} needs a :value");
+                Err(error_at(self.text.as_bytes(), said.at, message))
             }
         }
     }
 
-    fn read_list(&self, key: Node<'_, 'a>, seen: Option<Node<'_, 'a>>) -> Result<Mop, Stop> {
-        let elements = match seen {
-            None => Observed::Pending,
-            Some(seen) if is_pending(seen) => Observed::Pending,
-            Some(seen) if matches!(seen.data(), Data::Nil) => Observed::Absent,
-            Some(seen) if seen.is_sequence() => {
-                let mut elements = Vec::new();
-                for element in seen.children() {
-                    elements.push(self.value(element)?);
-                }
-                Observed::Present(elements)
-            }
-            Some(seen) => {
-                let message = "a read of a list, in a history of appends, returned no list";
-                return Err(Stop::OtherReads(self.error(seen, message)));
-            }
-        };
-        Ok(Mop::ReadList { key: self.value(key)?, elements })
+    /// What a read saw: nothing of one that was not answered `ok`.
+    fn seen(&self, ok: bool, value: Option<Node<'_, 'a>>) -> Result<Observed<Value>, CodecError> {
+        match value {
+            _ if !ok => Ok(Observed::Pending),
+            None => Ok(Observed::Absent),
+            Some(value) => self.observed(value),
+        }
     }
 
-    fn read_register(
+    /// Yes, no, or not told.
+    fn told(&self, said: &Said<'_, 'a>) -> Result<Observed<bool>, CodecError> {
+        match said.result.filter(|_| said.kind == Kind::Ok) {
+            None => Ok(Observed::Pending),
+            Some(node) => match node.data() {
+                Data::Nil => Ok(Observed::Absent),
+                Data::Bool(yes) => Ok(Observed::Present(*yes)),
+                _ => Err(self.error(node, "a :result of a set must be true or false")),
+            },
+        }
+    }
+
+    fn elements(
         &self,
-        name: &str,
-        key: Node<'_, 'a>,
+        ok: bool,
         seen: Option<Node<'_, 'a>>,
-    ) -> Result<Mop, Stop> {
-        let value = match seen {
-            None => Observed::Pending,
-            Some(seen) if name == "r" && seen.is_sequence() => {
-                let message = "a read of a register returned a list";
-                return Err(Stop::OtherReads(self.error(seen, message)));
-            }
-            Some(seen) => self.observed(seen)?,
+    ) -> Result<Observed<Vec<Value>>, CodecError> {
+        let Some(node) = seen else {
+            return Ok(if ok { Observed::Absent } else { Observed::Pending });
         };
-        Ok(Mop::Read { key: self.value(key)?, value })
+        if is_pending(node) {
+            return Ok(Observed::Pending);
+        }
+        let content = node.tagged().map_or(node, |(_, content)| content);
+        match content.data() {
+            Data::Nil => Ok(Observed::Absent),
+            Data::Open(Shape::Sequence | Shape::Set, _) => {
+                let elements = content.children().map(|element| self.value(element));
+                elements.collect::<Result<_, _>>().map(Observed::Present)
+            }
+            _ => Err(self.error(node, "a read of a set must return a set or a vector")),
+        }
     }
 
-    fn read_predicate(
+    fn delta(
         &self,
-        predicate: Node<'_, 'a>,
-        seen: Option<Node<'_, 'a>>,
-    ) -> Result<Mop, Stop> {
-        let Some(predicate) = predicate.word() else {
-            return Err(self.error(predicate, "a predicate must be a string").into());
+        word: Word,
+        said: &Said<'_, 'a>,
+        value: Option<Node<'_, 'a>>,
+    ) -> Result<i64, CodecError> {
+        let delta = match (value.map(Node::data), word) {
+            (Some(Data::Int(int)), Word::Down) => int.checked_neg(),
+            (Some(Data::Int(int)), _) => Some(*int),
+            (Some(Data::Nil) | None, Word::Up) => Some(1),
+            (Some(Data::Nil) | None, Word::Down) => Some(-1),
+            (_, _) => None,
         };
-        let matches = match seen {
-            None => Observed::Pending,
-            Some(seen) if is_pending(seen) => Observed::Pending,
-            Some(seen) if matches!(seen.data(), Data::Nil) => Observed::Absent,
-            Some(seen) => {
-                let mut matches = Vec::new();
-                for child in seen.children() {
-                    let Some((key, value)) = child.pair() else {
-                        return Err(self.error(child, "a match must be [key value]").into());
-                    };
-                    matches.push((self.value(key)?, self.value(value)?));
+        let message = "a counter is changed by an integer of 64 bits";
+        delta.ok_or_else(|| self.error_in(said, value, message))
+    }
+
+    fn number(
+        &self,
+        ok: bool,
+        node: Option<Node<'_, 'a>>,
+        missing: Observed<i64>,
+    ) -> Result<Observed<i64>, CodecError> {
+        match node {
+            _ if !ok => Ok(Observed::Pending),
+            None => Ok(missing),
+            Some(node) if is_pending(node) => Ok(Observed::Pending),
+            Some(node) => match node.data() {
+                Data::Nil => Ok(Observed::Absent),
+                Data::Int(int) => Ok(Observed::Present(*int)),
+                _ => Err(self.error(node, "a counter holds an integer of 64 bits")),
+            },
+        }
+    }
+
+    /// Permits and token of `nil` or `{:permits 2 :token 7}`.
+    fn lock(&self, value: Option<Node<'_, 'a>>) -> Result<(i64, Observed<i64>), CodecError> {
+        let (mut permits, mut token) = (1, Observed::Pending);
+        let Some(node) = value.filter(|node| !matches!(node.data(), Data::Nil)) else {
+            return Ok((permits, token));
+        };
+        if !node.is_map() {
+            let message = "the value of a lock must be nil or a map like {:permits 2 :token 7}";
+            return Err(self.error(node, message));
+        }
+        let mut children = node.children();
+        while let (Some(name), Some(value)) = (children.next(), children.next()) {
+            match (name.word().unwrap_or_default(), value.data()) {
+                ("permits", Data::Int(int)) => permits = *int,
+                ("token" | "fence", Data::Int(int)) => token = Observed::Present(*int),
+                ("token" | "fence", Data::Nil) => token = Observed::Absent,
+                ("permits" | "token" | "fence", _) => {
+                    return Err(self.error(value, "an integer of 64 bits was expected here"));
                 }
-                Observed::Present(matches)
+                _ => {}
             }
-        };
-        Ok(Mop::ReadPredicate { predicate: predicate.into(), matches })
+        }
+        Ok((permits, token))
     }
 
     /// What an answered read saw. `nil` is nothing; our own tags say what EDN has no word for.
-    fn observed(&self, node: Node<'_, 'a>) -> Result<Observed<Value>, CodecError> {
+    pub(super) fn observed(&self, node: Node<'_, 'a>) -> Result<Observed<Value>, CodecError> {
         if is_pending(node) {
             return Ok(Observed::Pending);
         }
@@ -270,7 +361,7 @@ impl<'a> Ops<'a> {
         }
     }
 
-    fn value(&self, node: Node<'_, 'a>) -> Result<Value, CodecError> {
+    pub(super) fn value(&self, node: Node<'_, 'a>) -> Result<Value, CodecError> {
         match node.data() {
             Data::Nil => Ok(Value::Nil),
             Data::Int(int) => Ok(Value::Int(*int)),
@@ -290,11 +381,11 @@ impl<'a> Ops<'a> {
             }
             Data::Open(shape, _) => {
                 let message = match shape {
-                    Shape::Map => "a map as a value, as in family bank, is not supported yet",
-                    Shape::Set => "a set as a value, as in family set, is not supported yet",
+                    Shape::Map => "a map as a value, as in family bank, is not supported",
+                    Shape::Set => "a set as a value is not supported, except read from a set",
                     Shape::Sequence => {
                         "a vector as a value outside :f :txn is not supported, except for keyed \
-                         registers, whose values are all [key value]"
+                         objects, whose values are all [key value]"
                     }
                 };
                 Err(self.error(node, message))
@@ -303,6 +394,24 @@ impl<'a> Ops<'a> {
     }
 }
 
-fn is_pending(node: Node<'_, '_>) -> bool {
+pub(super) fn is_pending(node: Node<'_, '_>) -> bool {
     node.tagged().is_some_and(|(tag, _)| tag == "tribunal/pending")
+}
+
+/// Whether the `:value` of an answer is what was seen; of the others it repeats the question.
+fn observes_value(f: F) -> bool {
+    match f {
+        F::Read | F::SetRead | F::CounterRead | F::Dequeue | F::Peek | F::Generate => true,
+        F::Write
+        | F::Cas
+        | F::Txn
+        | F::Append
+        | F::SetAdd
+        | F::SetRemove
+        | F::SetContains
+        | F::CounterAdd
+        | F::Enqueue
+        | F::Acquire
+        | F::Release => false,
+    }
 }

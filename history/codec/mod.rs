@@ -1,12 +1,15 @@
 //! Readers and writers of histories, one format per file.
 
 mod edn;
+mod edn_op;
 mod error;
 mod format;
 mod forms;
 mod hex;
 mod jepsen;
+mod jepsen_family;
 mod jepsen_op;
+mod jepsen_txn;
 mod jsonl;
 mod losses;
 pub mod native;

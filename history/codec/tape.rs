@@ -117,6 +117,10 @@ impl<'t, 'a> Node<'t, 'a> {
         matches!(self.data(), Data::Open(Shape::Map, _))
     }
 
+    pub(super) fn is_set(self) -> bool {
+        matches!(self.data(), Data::Open(Shape::Set, _))
+    }
+
     /// The two elements of a sequence of two.
     pub(super) fn pair(self) -> Option<(Node<'t, 'a>, Node<'t, 'a>)> {
         if !self.is_sequence() {

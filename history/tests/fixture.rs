@@ -2,8 +2,8 @@
 
 use tribunal_history::codec::native::{FrameEncoder, LogHeader};
 use tribunal_history::{
-    ErrorClass, FaultEdge, FaultEvent, Mark, Mop, Nanos, NodeId, Observed, Op, Outcome, Process,
-    RegisterOp, Session, TxnOp, Value,
+    CounterOp, ErrorClass, FaultEdge, FaultEvent, IdOp, LockOp, Mark, Mop, Nanos, NodeId, Observed,
+    Op, Outcome, Process, QueueOp, RegisterOp, Session, SetOp, TxnOp, Value,
 };
 
 /// One of everything.
@@ -75,16 +75,52 @@ fn every_kind() -> Vec<u8> {
     log.sample(Nanos(6_000_000_002), "{}").expect("fits");
     let write = Op::Register(RegisterOp::Write { key: Value::Int(2), value: Value::Int(63) });
     log.invoke(Process(3), None, Some(NodeId(4)), &write, Nanos(6_000_000_003)).expect("fits");
-    log.end(Nanos(6_000_000_004), "time").expect("fits");
+    for (op, time) in every_object().iter().zip((6_000_000_004..).step_by(2)) {
+        log.invoke(Process(4), None, None, &op.pending(), Nanos(time)).expect("fits");
+        let (sent, answered) = (Nanos(time), Nanos(time + 1));
+        log.complete(Process(4), Outcome::Ok, Some(op), None, sent, answered).expect("fits");
+    }
+    log.end(Nanos(6_000_000_100), "time").expect("fits");
     put(&mut log, &mut file);
     file
+}
+
+/// What 1.1 added: an answered operation of each kind on one object.
+fn every_object() -> Vec<Op> {
+    let key = || Value::text("o");
+    let (element, yes) = (Value::text("e"), Observed::Present(true));
+    vec![
+        Op::Register(RegisterOp::Append { key: key(), value: Value::text("x 1 y") }),
+        Op::Set(SetOp::Add { key: key(), element: element.clone(), added: yes }),
+        Op::Set(SetOp::Remove { key: key(), element, removed: Observed::Pending }),
+        Op::Set(SetOp::Contains {
+            key: key(),
+            element: Value::Int(-1),
+            found: Observed::Present(false),
+        }),
+        Op::Set(SetOp::Read {
+            key: key(),
+            elements: Observed::Present(vec![Value::Int(1), Value::Nil]),
+        }),
+        Op::Set(SetOp::Read { key: key(), elements: Observed::Absent }),
+        Op::Counter(CounterOp::Add { key: key(), delta: -5, value: Observed::Present(7) }),
+        Op::Counter(CounterOp::Add { key: key(), delta: i64::MIN, value: Observed::Pending }),
+        Op::Counter(CounterOp::Read { key: key(), value: Observed::Present(7) }),
+        Op::Queue(QueueOp::Enqueue { key: key(), value: Value::Int(3) }),
+        Op::Queue(QueueOp::Dequeue { key: key(), value: Observed::Present(Value::Int(3)) }),
+        Op::Queue(QueueOp::Peek { key: key(), value: Observed::Absent }),
+        Op::Lock(LockOp::Acquire { key: key(), permits: 2, token: Observed::Present(33) }),
+        Op::Lock(LockOp::Release { key: key(), permits: 2, token: Observed::Present(33) }),
+        Op::Lock(LockOp::Release { key: key(), permits: 1, token: Observed::Pending }),
+        Op::Id(IdOp::Generate { key: key(), id: Observed::Present(Value::text("i-1")) }),
+    ]
 }
 
 /// Fails when the bytes on disk change: that needs a new minor version at least, and a new file.
 /// `WRITE_FIXTURE=1` creates a missing one.
 #[test]
 fn the_written_bytes_do_not_drift() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/history-1.0.log");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/history-1.1.log");
     if std::env::var_os("WRITE_FIXTURE").is_some() && !std::path::Path::new(path).exists() {
         std::fs::write(path, every_kind()).expect("write the fixture");
     }

@@ -1,33 +1,15 @@
 //! Detection by content, what each reader refuses, and files of earlier releases.
 
-use expect_test::{Expect, expect};
+#[path = "common/told.rs"]
+mod told;
+
+use expect_test::expect;
+use told::check;
 use tribunal_history::codec::{Format, Read, ReadOptions, detect, read, write};
 use tribunal_history::{FaultEdge, Observed, Op, Outcome, RegisterOp, Value};
 
 fn auto(text: &str) -> Read {
     read(text.as_bytes(), None, &ReadOptions::default()).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// The events of a text, its faults, and its warnings; or the error.
-fn check(text: &str, expected: Expect) {
-    let told = match read(text.as_bytes(), None, &ReadOptions::default()) {
-        Err(error) => format!("{error}\n"),
-        Ok(read) => {
-            let events = read.history.events().map(|event| format!("{event}\n"));
-            let faults = read.history.faults().iter().map(|fault| {
-                format!(
-                    "fault {} {} {} {}\n",
-                    fault.fault,
-                    fault.edge.name(),
-                    fault.kind,
-                    fault.detail
-                )
-            });
-            let warnings = read.warnings.iter().map(|warning| format!("warning: {warning}\n"));
-            events.chain(faults).chain(warnings).collect()
-        }
-    };
-    expected.assert_eq(&told);
 }
 
 #[test]
@@ -44,7 +26,7 @@ fn formats_are_told_by_content() {
         ("{\"schema\":\"tribunal.history\"}", Some(Format::Jsonl)),
         ("[{\"type\":\"ok\"}]", Some(Format::Jsonl)),
         ("TRIBHIST", Some(Format::Native)),
-        ("{:process 0, :type :ok, :f :get, :key \"7\", :value \"\"}", None),
+        ("{:process 0, :type :ok, :f :get, :key \"7\", :value \"\"}", Some(Format::Edn)),
         ("r(1,2,3,4)\n", None),
         ("hello", None),
     ] {
@@ -61,7 +43,6 @@ fn what_is_not_read_is_named() {
         (b"JEPSEN\0", "history.edn"),
         (b"w(1,2,3,4)", "Plume"),
         (b"r 1 2\n-----\n", "AWDIT"),
-        (b"{:process 0, :type :ok, :f :get, :key \"7\", :value \"\"}", "key-value log"),
         (b"hello", "native, jsonl, edn, porcupine"),
     ] {
         let error = read(bytes, None, &ReadOptions::default()).expect_err("refused").to_string();
@@ -109,7 +90,7 @@ fn keyed_registers() {
     );
     // A cas of a single register looks like a pair; the option settles what the first one means.
     let text = b"{:process 1, :type :invoke, :f :cas, :value [1 2]}";
-    let independent = ReadOptions { independent: Some(true) };
+    let independent = ReadOptions { independent: Some(true), ..ReadOptions::default() };
     let error = read(text, None, &independent).expect_err("[1 2] is no [key [from to]]");
     assert_eq!(error.to_string(), "line 1, column 48: a cas needs a value [from to]");
 }
@@ -179,15 +160,15 @@ fn the_nemesis_is_no_client() {
 fn what_edn_cannot_mean_is_refused_with_its_place() {
     for (text, expected) in [
         (
-            "{:process 0, :type :invoke, :f :acquire, :value nil}",
+            "{:process 0, :type :invoke, :f :transfer, :value nil}",
             expect![[r#"
-            line 1, column 32: operation acquire is of family lock, which is not supported yet
+            line 1, column 32: operation transfer is of family bank, which is not supported
         "#]],
         ),
         (
             "{:process 0, :type :invoke, :f :frobnicate}",
             expect![[r#"
-                line 1, column 32: operation frobnicate is not supported; read, write, cas, txn are
+                line 1, column 32: operation frobnicate is not supported
             "#]],
         ),
         (
@@ -480,4 +461,50 @@ fn files_of_earlier_releases_are_read() {
     let first = history.operations().next().expect("an operation").op();
     let seen = Op::Register(RegisterOp::Read { key: Value::Int(1), value: Observed::Absent });
     assert_eq!(first, seen);
+}
+
+/// Minor version 1 added operations on one object; `tests/fixtures/history-1.1.log` has each.
+#[test]
+fn every_operation_of_a_log_of_1_1_is_read() {
+    let bytes = include_bytes!("fixtures/history-1.1.log");
+    let read = read(bytes, None, &ReadOptions::default()).expect("readable for ever");
+    assert_eq!((read.torn, read.ended.as_deref()), (None, Some("time")));
+    let events = read.history.events();
+    let told: String =
+        events.filter(|event| event.process.0 == 4).map(|event| format!("{event}\n")).collect();
+    expect![[r##"
+        #9 6.000 s p4 invoke append "o" ++ "x 1 y"
+        #10 6.000 s p4 ok append "o" ++ "x 1 y"
+        #11 6.000 s p4 invoke add "e" to set "o" -> ?
+        #12 6.000 s p4 ok add "e" to set "o" -> true
+        #13 6.000 s p4 invoke remove "e" from set "o" -> ?
+        #14 6.000 s p4 ok remove "e" from set "o" -> ?
+        #15 6.000 s p4 invoke look for -1 in set "o" -> ?
+        #16 6.000 s p4 ok look for -1 in set "o" -> false
+        #17 6.000 s p4 invoke read set "o" -> ?
+        #18 6.000 s p4 ok read set "o" -> [1 nil]
+        #19 6.000 s p4 invoke read set "o" -> ?
+        #20 6.000 s p4 ok read set "o" -> nil
+        #21 6.000 s p4 invoke add -5 to counter "o" -> ?
+        #22 6.000 s p4 ok add -5 to counter "o" -> 7
+        #23 6.000 s p4 invoke add -9223372036854775808 to counter "o" -> ?
+        #24 6.000 s p4 ok add -9223372036854775808 to counter "o" -> ?
+        #25 6.000 s p4 invoke read counter "o" -> ?
+        #26 6.000 s p4 ok read counter "o" -> 7
+        #27 6.000 s p4 invoke enqueue "o" <- 3
+        #28 6.000 s p4 ok enqueue "o" <- 3
+        #29 6.000 s p4 invoke dequeue "o" -> ?
+        #30 6.000 s p4 ok dequeue "o" -> 3
+        #31 6.000 s p4 invoke peek "o" -> ?
+        #32 6.000 s p4 ok peek "o" -> nil
+        #33 6.000 s p4 invoke acquire "o" * 2 -> ?
+        #34 6.000 s p4 ok acquire "o" * 2 -> 33
+        #35 6.000 s p4 invoke release "o" * 2 with 33
+        #36 6.000 s p4 ok release "o" * 2 with 33
+        #37 6.000 s p4 invoke release "o"
+        #38 6.000 s p4 ok release "o"
+        #39 6.000 s p4 invoke generate "o" -> ?
+        #40 6.000 s p4 ok generate "o" -> "i-1"
+    "##]]
+    .assert_eq(&told);
 }

@@ -5,8 +5,8 @@ mod arbitrary;
 
 use arbitrary::{EVERYTHING, Flavor, history, told};
 use proptest::prelude::*;
-use tribunal_history::History;
 use tribunal_history::codec::{Format, ReadOptions, detect, read, write};
+use tribunal_history::{Family, History};
 
 /// Writes, detects by content, reads.
 fn there_and_back(history: &History, format: Format) -> History {
@@ -35,6 +35,20 @@ fn config() -> ProptestConfig {
     }
 }
 
+/// A history of one family each, and mixtures: which family a word belongs to is told as well.
+const FAMILIES: &[&[Family]] = &[
+    &[Family::Register],
+    &[Family::Txn],
+    &[Family::Set],
+    &[Family::Counter],
+    &[Family::Queue],
+    &[Family::Lock],
+    &[Family::Id],
+    &[Family::Set, Family::Counter],
+    &[Family::Register, Family::Txn],
+    &Family::ALL,
+];
+
 proptest! {
     #![proptest_config(config())]
 
@@ -51,16 +65,39 @@ proptest! {
     }
 
     #[test]
-    fn edn(steps in steps(), registers in any::<bool>(), txns in any::<bool>()) {
-        let registers = registers || !txns;
-        let flavor = Flavor { registers, txns, bare: false, explicit_nil: false };
+    fn edn(steps in steps(), families in prop::sample::select(FAMILIES)) {
+        let flavor = Flavor { families, bare: false, explicit_nil: false };
         let history = history(&steps, flavor);
         prop_assert_eq!(told(&there_and_back(&history, Format::Edn)), told(&history));
     }
 
+    /// What another tool wrote does not name families: the option does.
+    #[test]
+    fn edn_of_others(steps in steps(), family in prop::sample::select(&Family::ALL[..])) {
+        let families: &[Family] = match family {
+            Family::Set => &[Family::Set],
+            Family::Counter => &[Family::Counter],
+            Family::Register
+            | Family::Txn
+            | Family::Queue
+            | Family::Lock
+            | Family::Id => return Ok(()),
+        };
+        let history = history(&steps, Flavor { families, bare: false, explicit_nil: false });
+        let mut bytes = Vec::new();
+        write(&history, Format::Edn, &mut bytes).expect("EDN holds it");
+        let text = String::from_utf8(bytes).expect("text");
+        let text = text.replace(", :family :set", "").replace(", :family :counter", "");
+        let options = ReadOptions { family: Some(family), ..ReadOptions::default() };
+        let copy = read(text.as_bytes(), None, &options).expect("readable").history;
+        if history.event_count() > 0 {
+            prop_assert_eq!(told(&copy), told(&history));
+        }
+    }
+
     #[test]
     fn porcupine(steps in steps()) {
-        let flavor = Flavor { registers: true, txns: false, bare: true, explicit_nil: false };
+        let flavor = Flavor { families: &[Family::Register], bare: true, explicit_nil: false };
         let history = history(&steps, flavor);
         prop_assert_eq!(told(&there_and_back(&history, Format::Porcupine)), told(&history));
     }
@@ -74,7 +111,7 @@ proptest! {
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4), 1..6),
     ) {
         let flavor = match format {
-            Format::Porcupine => Flavor { txns: false, bare: true, ..EVERYTHING },
+            Format::Porcupine => Flavor { families: &[Family::Register], bare: true, ..EVERYTHING },
             Format::Native | Format::Jsonl | Format::Edn => EVERYTHING,
         };
         let mut bytes = Vec::new();

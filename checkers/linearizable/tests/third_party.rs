@@ -64,7 +64,7 @@ fn initial(row: &Row) -> Option<Value> {
 
 fn history(row: &Row) -> History {
     let bytes = std::fs::read(&row.path).expect("a readable history");
-    let options = ReadOptions { independent: Some(false) };
+    let options = ReadOptions { independent: Some(false), ..ReadOptions::default() };
     let name = row.path.display();
     read(&bytes, None, &options).unwrap_or_else(|error| panic!("{name}: {error}")).history
 }

@@ -4,7 +4,10 @@
 //! general reader: a line is read here only if both would read the same.
 
 use super::reader::Parsed;
-use crate::{Kind, Mop, Nanos, NodeId, Observed, Op, Process, RegisterOp, Session, TxnOp, Value};
+use crate::{
+    Kind, Mop, Nanos, NodeId, Observed, Op, Process, QueueOp, RegisterOp, Session, SetOp, TxnOp,
+    Value,
+};
 
 /// The event at the start of `bytes` and the length of its line, the newline included.
 pub(super) fn event(bytes: &[u8]) -> Option<(Parsed, usize)> {
@@ -68,26 +71,59 @@ impl<'b> Lane<'b> {
         }
         self.literal(b",\"key\":")?;
         let key = self.value()?;
-        Some(Op::Register(match f {
-            b"read" => {
-                let value = match self.literal(b",\"value\":") {
-                    Some(()) => self.seen()?,
-                    None => Observed::Pending,
-                };
-                RegisterOp::Read { key, value }
-            }
-            b"write" => {
-                self.literal(b",\"value\":")?;
-                RegisterOp::Write { key, value: self.value()? }
-            }
+        Some(match f {
+            b"read" => Op::Register(RegisterOp::Read { key, value: self.answer()? }),
+            b"write" => Op::Register(RegisterOp::Write { key, value: self.argument()? }),
+            b"append" => Op::Register(RegisterOp::Append { key, value: self.argument()? }),
             b"cas" => {
                 self.literal(b",\"from\":")?;
                 let from = self.value()?;
                 self.literal(b",\"to\":")?;
-                RegisterOp::Cas { key, from, to: self.value()? }
+                Op::Register(RegisterOp::Cas { key, from, to: self.value()? })
+            }
+            b"enqueue" => Op::Queue(QueueOp::Enqueue { key, value: self.argument()? }),
+            b"dequeue" => Op::Queue(QueueOp::Dequeue { key, value: self.answer()? }),
+            b"peek" => Op::Queue(QueueOp::Peek { key, value: self.answer()? }),
+            b"set-add" => {
+                self.literal(b",\"element\":")?;
+                let (element, added) = (self.value()?, self.told(b",\"added\":")?);
+                Op::Set(SetOp::Add { key, element, added })
+            }
+            b"set-remove" => {
+                self.literal(b",\"element\":")?;
+                let (element, removed) = (self.value()?, self.told(b",\"removed\":")?);
+                Op::Set(SetOp::Remove { key, element, removed })
+            }
+            b"set-contains" => {
+                self.literal(b",\"element\":")?;
+                let (element, found) = (self.value()?, self.told(b",\"found\":")?);
+                Op::Set(SetOp::Contains { key, element, found })
             }
             _ => return None,
-        }))
+        })
+    }
+
+    fn argument(&mut self) -> Option<Value> {
+        self.literal(b",\"value\":")?;
+        self.value()
+    }
+
+    fn answer(&mut self) -> Option<Observed<Value>> {
+        match self.literal(b",\"value\":") {
+            Some(()) => self.seen(),
+            None => Some(Observed::Pending),
+        }
+    }
+
+    fn told(&mut self, name: &[u8]) -> Option<Observed<bool>> {
+        if self.literal(name).is_none() {
+            return Some(Observed::Pending);
+        }
+        if self.literal(b"null").is_some() {
+            return Some(Observed::Absent);
+        }
+        let yes = self.literal(b"true").is_some();
+        (yes || self.literal(b"false").is_some()).then_some(Observed::Present(yes))
     }
 
     fn mop(&mut self) -> Option<Mop> {
@@ -242,7 +278,22 @@ mod tests {
         assert!(read > 200 && left > 200, "{read} read here, {left} left");
     }
 
-    const OPS: [&str; 22] = [
+    const OPS: &[&str] = &[
+        "\"append\",\"key\":1,\"value\":\"x\"",
+        "\"enqueue\",\"key\":1,\"value\":2",
+        "\"enqueue\",\"key\":1",
+        "\"dequeue\",\"key\":1,\"value\":null",
+        "\"peek\",\"key\":1,\"value\":{\"nil\":null}",
+        "\"set-add\",\"key\":1,\"element\":2",
+        "\"set-add\",\"key\":1,\"element\":null,\"added\":true",
+        "\"set-add\",\"key\":1,\"element\":2,\"added\":truely",
+        "\"set-add\",\"key\":1,\"element\":2,\"added\":1",
+        "\"set-add\",\"key\":1,\"element\":2,\"removed\":true",
+        "\"set-remove\",\"key\":1,\"element\":2,\"removed\":false",
+        "\"set-contains\",\"key\":1,\"element\":2,\"found\":null",
+        "\"set-read\",\"key\":1,\"elements\":[1,2]",
+        "\"counter-add\",\"key\":1,\"delta\":-2,\"value\":3",
+        "\"acquire\",\"key\":1",
         "\"read\",\"key\":1",
         "\"read\",\"key\":1,\"value\":null",
         "\"read\",\"key\":\"k\u{e9}\",\"value\":-7",

@@ -1,15 +1,15 @@
 //! Random histories from a list of numbers, so that proptest can shrink them.
 
 use tribunal_history::{
-    Builder, ErrorClass, Event, FaultEdge, FaultEvent, History, Mark, Mop, Nanos, NodeId, Observed,
-    Op, Outcome, Process, RegisterOp, Session, TxnOp, Value,
+    Builder, CounterOp, ErrorClass, Event, Family, FaultEdge, FaultEvent, History, IdOp, LockOp,
+    Mark, Mop, Nanos, NodeId, Observed, Op, Outcome, Process, QueueOp, RegisterOp, Session, SetOp,
+    TxnOp, Value,
 };
 
 /// What a history may contain.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flavor {
-    pub(crate) registers: bool,
-    pub(crate) txns: bool,
+    pub(crate) families: &'static [Family],
     /// One key, integers, no times, no names: what a Porcupine log can say.
     pub(crate) bare: bool,
     /// Reads of an explicit nil, which only our own formats tell from nothing.
@@ -17,7 +17,7 @@ pub(crate) struct Flavor {
 }
 
 pub(crate) const EVERYTHING: Flavor =
-    Flavor { registers: true, txns: true, bare: false, explicit_nil: true };
+    Flavor { families: &Family::ALL, bare: false, explicit_nil: true };
 
 const TEXTS: [&str; 9] =
     ["", "x", "a b", "\"q\" \\", "line\nbreak\r\t", "\u{1}", "é😀", "nil", "[:r 1 [2]]"];
@@ -59,16 +59,77 @@ impl Dice {
     }
 
     fn op(&mut self, flavor: Flavor) -> Op {
-        if flavor.txns && (!flavor.registers || self.roll(2) == 0) {
+        let family = flavor.families[self.roll(flavor.families.len() as u64) as usize];
+        if family == Family::Txn {
             let mops = (0..self.roll(5)).map(|_| self.mop(flavor)).collect();
             return Op::Txn(TxnOp { mops });
         }
         let key = self.key(flavor);
-        Op::Register(match self.roll(3) {
-            0 => RegisterOp::Read { key, value: Observed::Pending },
-            1 => RegisterOp::Write { key, value: self.value(flavor) },
-            _ => RegisterOp::Cas { key, from: self.value(flavor), to: self.value(flavor) },
-        })
+        match family {
+            Family::Txn => unreachable!("drawn above"),
+            Family::Register => Op::Register(match self.roll(if flavor.bare { 3 } else { 4 }) {
+                0 => RegisterOp::Read { key, value: Observed::Pending },
+                1 => RegisterOp::Write { key, value: self.value(flavor) },
+                2 => RegisterOp::Cas { key, from: self.value(flavor), to: self.value(flavor) },
+                _ => RegisterOp::Append { key, value: self.value(flavor) },
+            }),
+            Family::Set => {
+                let element = self.value(flavor);
+                Op::Set(match self.roll(4) {
+                    0 => SetOp::Add { key, element, added: Observed::Pending },
+                    1 => SetOp::Remove { key, element, removed: Observed::Pending },
+                    2 => SetOp::Contains { key, element, found: Observed::Pending },
+                    _ => SetOp::Read { key, elements: Observed::Pending },
+                })
+            }
+            Family::Counter => {
+                let delta = self.int();
+                Op::Counter(match self.roll(2) {
+                    0 => CounterOp::Add { key, delta, value: Observed::Pending },
+                    _ => CounterOp::Read { key, value: Observed::Pending },
+                })
+            }
+            Family::Queue => Op::Queue(match self.roll(3) {
+                0 => QueueOp::Enqueue { key, value: self.value(flavor) },
+                1 => QueueOp::Dequeue { key, value: Observed::Pending },
+                _ => QueueOp::Peek { key, value: Observed::Pending },
+            }),
+            Family::Lock => {
+                let permits = if self.roll(2) == 0 { 1 } else { self.int() };
+                Op::Lock(match self.roll(2) {
+                    0 => LockOp::Acquire { key, permits, token: Observed::Pending },
+                    _ => LockOp::Release { key, permits, token: self.told().map(|_| permits) },
+                })
+            }
+            Family::Id => Op::Id(IdOp::Generate { key, id: Observed::Pending }),
+        }
+    }
+
+    fn int(&mut self) -> i64 {
+        match self.roll(8) {
+            0 => [i64::MIN, i64::MAX, 0, -1][self.roll(4) as usize],
+            1 => -(self.roll(1 << 40) as i64),
+            _ => self.roll(100) as i64,
+        }
+    }
+
+    fn told(&mut self) -> Observed<bool> {
+        match self.roll(4) {
+            0 => Observed::Pending,
+            1 => Observed::Absent,
+            yes => Observed::Present(yes == 2),
+        }
+    }
+
+    fn list(&mut self, flavor: Flavor) -> Observed<Vec<Value>> {
+        let count = self.roll(4);
+        match self.seen(flavor) {
+            Observed::Pending => Observed::Pending,
+            Observed::Absent => Observed::Absent,
+            Observed::Present(_) => {
+                Observed::Present((0..count).map(|_| self.value(flavor)).collect())
+            }
+        }
     }
 
     fn mop(&mut self, flavor: Flavor) -> Mop {
@@ -86,30 +147,33 @@ impl Dice {
     }
 
     fn answer(&mut self, flavor: Flavor, op: Op) -> Op {
-        match op {
-            Op::Register(RegisterOp::Read { key, .. }) => {
-                Op::Register(RegisterOp::Read { key, value: self.seen(flavor) })
+        let mut op = op;
+        match &mut op {
+            Op::Register(RegisterOp::Read { value, .. })
+            | Op::Queue(QueueOp::Dequeue { value, .. } | QueueOp::Peek { value, .. })
+            | Op::Id(IdOp::Generate { id: value, .. }) => *value = self.seen(flavor),
+            Op::Set(
+                SetOp::Add { added: told, .. }
+                | SetOp::Remove { removed: told, .. }
+                | SetOp::Contains { found: told, .. },
+            ) => *told = self.told(),
+            Op::Set(SetOp::Read { elements, .. }) => *elements = self.list(flavor),
+            Op::Counter(CounterOp::Add { value, .. } | CounterOp::Read { value, .. })
+            | Op::Lock(LockOp::Acquire { token: value, .. }) => {
+                let int = self.int();
+                *value = self.told().map(|_| int);
             }
-            Op::Register(op) => Op::Register(op),
-            Op::Set(_) | Op::Counter(_) | Op::Queue(_) | Op::Lock(_) | Op::Id(_) => op,
-            Op::Txn(mut txn) => {
-                for mop in &mut txn.mops {
-                    self.fill(flavor, mop);
-                }
-                Op::Txn(txn)
-            }
+            Op::Register(_) | Op::Queue(_) | Op::Lock(_) => {}
+            Op::Txn(txn) => txn.mops.iter_mut().for_each(|mop| self.fill(flavor, mop)),
         }
+        op
     }
 
     fn fill(&mut self, flavor: Flavor, mop: &mut Mop) {
         match mop {
             Mop::Read { value, .. } => *value = self.seen(flavor),
             Mop::ReadList { elements, .. } => {
-                let count = self.roll(4);
-                *elements = self.seen(flavor).map(|_| Vec::new());
-                if let Observed::Present(elements) = elements {
-                    elements.extend((0..count).map(|_| self.value(flavor)));
-                }
+                *elements = self.list(flavor);
             }
             Mop::ReadPredicate { matches, .. } => {
                 let count = self.roll(3);

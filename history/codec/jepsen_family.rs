@@ -1,0 +1,196 @@
+//! Which operation a word of Jepsen means. `:read` and `:add` are words of several families; what
+//! the rest of the file says decides between them, and where it does not, nothing is guessed.
+
+use super::CodecError;
+use super::forms::Forms;
+use super::jepsen::{Fields, each_event};
+use super::jepsen_op::Stop;
+use super::tape::{Data, Node, error_at};
+use crate::{F, Family, Kind};
+
+/// What an `:f` says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Word {
+    /// One operation, whatever the family.
+    One(F),
+    /// A read of a register, a set or a counter.
+    Read,
+    /// An addition to a set or a counter.
+    Add,
+    /// `inc`: an addition to a counter, of 1 if nothing else is said.
+    Up,
+    /// `dec`: a subtraction.
+    Down,
+}
+
+impl Word {
+    pub(super) fn of(name: &str) -> Option<Word> {
+        Some(match name {
+            "read" => Word::Read,
+            "get" => Word::One(F::Read),
+            "write" | "put" => Word::One(F::Write),
+            "cas" => Word::One(F::Cas),
+            "append" => Word::One(F::Append),
+            "txn" => Word::One(F::Txn),
+            "add" => Word::Add,
+            "remove" => Word::One(F::SetRemove),
+            "contains" => Word::One(F::SetContains),
+            "inc" => Word::Up,
+            "dec" => Word::Down,
+            "enqueue" | "push" => Word::One(F::Enqueue),
+            "dequeue" | "pop" => Word::One(F::Dequeue),
+            "peek" => Word::One(F::Peek),
+            "acquire" => Word::One(F::Acquire),
+            "release" => Word::One(F::Release),
+            "generate" => Word::One(F::Generate),
+            _ => return None,
+        })
+    }
+}
+
+/// What `:read` and `:add` mean in a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Words {
+    /// They are words of this family.
+    Of(Family),
+    /// Only `:read` occurs: one of a register.
+    Plain,
+    /// Sets and counters both fit, or neither.
+    Unclear,
+}
+
+impl Words {
+    /// Which operation `word` is; `own` is the family an event names itself.
+    pub(super) fn meaning(self, word: Word, own: Option<Family>) -> Result<F, String> {
+        let family = match (own, self) {
+            (Some(family), _) | (None, Words::Of(family)) => Some(family),
+            (None, Words::Plain) => Some(Family::Register),
+            (None, Words::Unclear) => None,
+        };
+        let name = match (word, family) {
+            (Word::One(f), _) => return Ok(f),
+            (Word::Up | Word::Down, _) => return Ok(F::CounterAdd),
+            (Word::Read, Some(Family::Register | Family::Txn)) => return Ok(F::Read),
+            (Word::Read, Some(Family::Set)) => return Ok(F::SetRead),
+            (Word::Read, Some(Family::Counter)) => return Ok(F::CounterRead),
+            (Word::Add, Some(Family::Set)) => return Ok(F::SetAdd),
+            (Word::Add, Some(Family::Counter)) => return Ok(F::CounterAdd),
+            (Word::Read, _) => "read",
+            (Word::Add, _) => "add",
+        };
+        Err(match family {
+            Some(family) => format!("operation {name} is not one of family {}", family.name()),
+            None => format!("operation {name} may be of family set or counter: name the model"),
+        })
+    }
+
+    /// What the whole file says about its words. Read again only where `:read` may not be that of
+    /// a register.
+    pub(super) fn of(start: Forms<'_>, independent: Option<bool>) -> Result<Words, CodecError> {
+        const TELLING: [&str; 5] = ["add", "remove", "contains", "inc", "dec"];
+        let text = start.text();
+        let named = |word: &&str| {
+            text.contains(&format!(":{word}")) || text.contains(&format!("\"{word}\""))
+        };
+        if !TELLING.iter().any(|word| named(word)) {
+            return Ok(Words::Plain);
+        }
+        let mut clues = Clues::default();
+        let done = each_event(start, |fields, kind| {
+            clues.event(fields, kind, independent);
+            Ok(())
+        });
+        match done {
+            Ok(()) => Ok(clues.words()),
+            Err(Stop::Error(error) | Stop::OtherReads(error)) => Err(error),
+            Err(Stop::Unordered) => Err(error_at(text.as_bytes(), 0, "events are out of order")),
+        }
+    }
+}
+
+/// What was seen in a file that tells sets from counters.
+#[derive(Default, Debug)]
+struct Clues {
+    add: bool,
+    register: bool,
+    set: bool,
+    counter: bool,
+    /// Some argument is a `[key value]` pair.
+    keyed: bool,
+    /// Reads of collections and of integers, taken as they are and taken as `[key value]`.
+    plain: Reads,
+    inner: Reads,
+}
+
+#[derive(Default, Debug)]
+struct Reads {
+    collection: bool,
+    integer: bool,
+}
+
+impl Reads {
+    fn note(&mut self, node: Node<'_, '_>) {
+        self.collection |= node.is_sequence() || node.is_set();
+        self.integer |= matches!(node.data(), Data::Int(_));
+    }
+}
+
+impl Clues {
+    fn event(&mut self, fields: &Fields<'_, '_>, kind: Option<Kind>, independent: Option<bool>) {
+        let Some(word) = fields.f.and_then(Node::word).and_then(Word::of) else { return };
+        // What names its family itself says nothing about what does not.
+        if fields.family.is_some() {
+            return;
+        }
+        let value = fields.value.map(|node| node.tagged().map_or(node, |(_, content)| content));
+        let pair = value.and_then(Node::pair).filter(|_| independent != Some(false));
+        match word {
+            Word::Read => {
+                if let Some(value) = value.filter(|_| kind == Some(Kind::Ok)) {
+                    self.plain.note(value);
+                }
+                match (kind, pair) {
+                    (Some(Kind::Ok), Some((_, value))) => self.inner.note(value),
+                    (Some(Kind::Invoke), Some(_)) => self.keyed = true,
+                    (_, _) => {}
+                }
+            }
+            Word::Add => {
+                self.add = true;
+                self.keyed |= pair.is_some();
+                let value = pair.map(|(_, value)| value).or(value);
+                let integer = |node: Node<'_, '_>| matches!(node.data(), Data::Int(_) | Data::Nil);
+                self.set |= value.is_some_and(|value| !integer(value));
+                match fields.result.map(Node::data) {
+                    Some(Data::Bool(_)) => self.set = true,
+                    Some(Data::Int(_)) => self.counter = true,
+                    _ => {}
+                }
+            }
+            Word::One(F::SetRemove | F::SetContains) => {
+                self.set = true;
+                self.keyed |= pair.is_some();
+            }
+            Word::Up | Word::Down => {
+                self.counter = true;
+                self.keyed |= pair.is_some();
+            }
+            Word::One(f) => self.register |= f.family() == Family::Register,
+        }
+    }
+
+    fn words(&self) -> Words {
+        if !self.add && !self.set && !self.counter {
+            return Words::Plain;
+        }
+        let reads = if self.keyed { &self.inner } else { &self.plain };
+        let set = self.set || reads.collection;
+        // Where registers occur, too, reads of integers may be theirs.
+        let counter = self.counter || (reads.integer && !self.register);
+        match (set, counter) {
+            (true, false) if !self.register => Words::Of(Family::Set),
+            (false, true) if !self.register => Words::Of(Family::Counter),
+            (_, _) => Words::Unclear,
+        }
+    }
+}
