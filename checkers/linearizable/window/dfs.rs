@@ -75,7 +75,7 @@ impl<W: Word> Depth<W> {
         if !self.started {
             self.started = true;
             let word = cx.layout.empty();
-            if let Arrived::Passed = self.arrive(cx, INITIAL, word)? {
+            if let Arrived::Passed = self.arrive(cx, INITIAL, word, true)? {
                 return Ok(Some(Ok(self.order(cx))));
             }
         }
@@ -87,7 +87,8 @@ impl<W: Word> Depth<W> {
             self.cursor.back_to(cx.plan, layer);
             match self.successor(cx, frame) {
                 Some((state, word)) => {
-                    if let Arrived::Passed = self.arrive(cx, state, word)? {
+                    let changed = state != self.memo.arena[frame.at as usize].state;
+                    if let Arrived::Passed = self.arrive(cx, state, word, changed)? {
                         return Ok(Some(Ok(self.order(cx))));
                     }
                 }
@@ -119,6 +120,9 @@ impl<W: Word> Depth<W> {
             word.set(pending.slot);
             return Some((next, word));
         }
+        if cx.plan.crashed.is_empty() {
+            return None;
+        }
         let span = cx.relevance.as_ref().map(|relevance| relevance.at(layer));
         let uses = self.moves.uses(&mut cx.grid, &cx.plan.crashed, span, cx.rules, state);
         let own = self.cursor.window.next_return().class;
@@ -139,13 +143,16 @@ impl<W: Word> Depth<W> {
         None
     }
 
-    /// Takes a configuration to the first return it cannot pass, and remembers it.
+    /// Takes a configuration to the first return it cannot pass, and remembers it. `changed`: its
+    /// state is another, so that other pure operations may be legal.
     fn arrive(
         &mut self,
         cx: &mut Context<'_, '_, '_, W>,
         mut state: u32,
         mut word: W,
+        changed: bool,
     ) -> Result<Arrived, Spent> {
+        let begun = self.cursor.layer;
         loop {
             if self.cursor.layer == cx.plan.layers() {
                 return Ok(if cx.may_end(&word) { Arrived::Passed } else { Arrived::Known });
@@ -156,7 +163,12 @@ impl<W: Word> Depth<W> {
                 word.and(&span.live);
             }
             let window = &self.cursor.window;
-            self.moves.close(&mut cx.grid, window, cx.layout, cx.rules, state, &mut word);
+            if self.cursor.layer > begun {
+                let fresh = self.cursor.fresh;
+                Moves::close_fresh(&mut cx.grid, window, fresh, cx.rules, state, &mut word);
+            } else if changed {
+                self.moves.close(&mut cx.grid, window, cx.layout, cx.rules, state, &mut word);
+            }
             let own = window.next_return();
             if !word.has(own.slot) {
                 break;

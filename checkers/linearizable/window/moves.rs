@@ -58,6 +58,23 @@ impl<W: Word> Moves<W> {
         word.or(legal);
     }
 
+    /// The same where only operations from entry `fresh` on were called since `word` was closed.
+    pub(crate) fn close_fresh(
+        grid: &mut Grid<'_>,
+        window: &Window,
+        fresh: u32,
+        rules: Rules,
+        state: u32,
+        word: &mut W,
+    ) {
+        for open in window.open.iter().filter(|open| open.entry >= fresh) {
+            let free = grid.is_pure(open.class) || rules.broken_by(Bug::WriteOfSameIsPure);
+            if free && grid.step(state, open.class) == Next::One(state) {
+                word.set(open.slot);
+            }
+        }
+    }
+
     /// The uses of crashed classes that are worth a try in `state`: where the state changes, and
     /// to one that the state before cannot stand in for. Elsewhere not using it dominates.
     pub(crate) fn uses(

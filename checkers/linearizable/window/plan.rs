@@ -55,6 +55,8 @@ pub(crate) struct Cursor {
     pub(crate) window: Window,
     pub(crate) layer: u32,
     called: u32,
+    /// Entries from here on were called since the return before; after a move forward.
+    pub(crate) fresh: u32,
 }
 
 impl<'p> Plan<'p> {
@@ -122,7 +124,7 @@ impl<'p> Plan<'p> {
     pub(crate) fn cursor(&self) -> Cursor {
         let available = vec![0; self.crashed.len()];
         let window = Window { open: Vec::with_capacity(self.slots), available, version: 1 };
-        let mut cursor = Cursor { window, layer: 0, called: 0 };
+        let mut cursor = Cursor { window, layer: 0, called: 0, fresh: 0 };
         cursor.take_calls(self);
         cursor
     }
@@ -153,6 +155,7 @@ impl Cursor {
     pub(crate) fn forward(&mut self, plan: &Plan<'_>) {
         self.window.ret();
         self.layer += 1;
+        self.fresh = self.called;
         self.take_calls(plan);
     }
 
