@@ -6,6 +6,7 @@
 
 pub mod certificate;
 mod checker;
+pub mod containers;
 mod decide;
 mod dialect;
 mod explain;
