@@ -5,8 +5,9 @@ use super::crashed;
 use super::prep::{Act, Acts, Solved, Watch, What};
 use super::tricks::Tricks;
 use super::{pq, queue, set, stack};
-use crate::Spent;
+use crate::linearizable::meter::Ledger;
 use crate::linearizable::{Allowance, NEVER};
+use crate::{Budget, Spent};
 
 /// How a container orders what is inside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,32 +107,37 @@ impl Input {
 ///
 /// # Errors
 /// The limit that was hit.
-pub fn decide_set(input: &Input, allowance: Allowance<'_>) -> Result<Answer, Spent> {
-    decide(input, Kind::Set, allowance, Tricks::default())
+pub fn decide_set(input: &Input, budget: &Budget) -> Result<Answer, Spent> {
+    under(input, Kind::Set, budget)
 }
 
 /// Decides a FIFO queue: insert, remove, peek, empty, unknown. O(n).
 ///
 /// # Errors
 /// The limit that was hit.
-pub fn decide_queue(input: &Input, allowance: Allowance<'_>) -> Result<Answer, Spent> {
-    decide(input, Kind::Queue, allowance, Tricks::default())
+pub fn decide_queue(input: &Input, budget: &Budget) -> Result<Answer, Spent> {
+    under(input, Kind::Queue, budget)
 }
 
 /// Decides a stack: as a queue. O(n log n).
 ///
 /// # Errors
 /// The limit that was hit.
-pub fn decide_stack(input: &Input, allowance: Allowance<'_>) -> Result<Answer, Spent> {
-    decide(input, Kind::Stack, allowance, Tricks::default())
+pub fn decide_stack(input: &Input, budget: &Budget) -> Result<Answer, Spent> {
+    under(input, Kind::Stack, budget)
 }
 
 /// Decides a priority queue: as a queue. O(n log n).
 ///
 /// # Errors
 /// The limit that was hit.
-pub fn decide_priority_queue(input: &Input, allowance: Allowance<'_>) -> Result<Answer, Spent> {
-    decide(input, Kind::PriorityQueue, allowance, Tricks::default())
+pub fn decide_priority_queue(input: &Input, budget: &Budget) -> Result<Answer, Spent> {
+    under(input, Kind::PriorityQueue, budget)
+}
+
+fn under(input: &Input, kind: Kind, budget: &Budget) -> Result<Answer, Spent> {
+    let ledger = Ledger::new(budget);
+    decide(input, kind, Allowance::new(&ledger), Tricks::default())
 }
 
 pub(super) fn decide(

@@ -20,6 +20,7 @@ mod conflict;
 mod crashed;
 mod decide;
 mod gaps;
+mod history;
 mod pq;
 mod prep;
 mod queue;
@@ -34,4 +35,5 @@ mod witness;
 pub use decide::{
     Answer, Input, Kind, decide_priority_queue, decide_queue, decide_set, decide_stack,
 };
+pub use history::{Next, fast_queue, fast_set};
 pub use prep::{Act, What};

@@ -20,6 +20,7 @@ pub(super) fn solve(acts: &Acts, watch: Watch<'_>, tricks: Tricks) -> Result<Sol
     let mut gap_of = vec![NONE; acts.acts.len()];
     // 0: absent before, 1: add, 2: contains, 3: remove, 4: absent again.
     let mut phase_of = vec![0u8; acts.acts.len()];
+    let mut phases = [false; 5];
     for (at, act) in acts.acts.iter().enumerate() {
         watch.poll(at)?;
         let life = &lives[act.value as usize];
@@ -44,9 +45,10 @@ pub(super) fn solve(acts: &Acts, watch: Watch<'_>, tricks: Tricks) -> Result<Sol
         };
         gap_of[at] = gap;
         phase_of[at] = phase;
+        phases[usize::from(phase)] = true;
     }
     let mut placing = Placing::new(&gap_of, acts.events as usize + 1);
-    for phase in 0..5 {
+    for phase in (0..5).filter(|phase| phases[usize::from(*phase)]) {
         for at in 0..acts.acts.len() {
             if phase_of[at] == phase && gap_of[at] != NONE {
                 placing.put(at as u32);

@@ -36,7 +36,7 @@ fn agrees(world: &World, number: u64, tally: &mut Tally) {
 fn differ(kind: Kind) {
     let mut random = Random(kind as u64 + 1);
     let mut tally = Tally::default();
-    let count = histories(20_000);
+    let count = histories(100_000);
     for number in 0..count {
         agrees(&small(&mut random, kind), number, &mut tally);
     }
@@ -70,7 +70,7 @@ fn priority_queues_agree_with_the_definition() {
 #[test]
 fn long_histories() {
     let mut random = Random(9);
-    for number in 0..histories(20_000) / 20 {
+    for number in 0..histories(100_000) / 10 {
         let kind = KINDS[number as usize % KINDS.len()];
         let shape = Shape {
             ops: 40 + random.below(200) as usize,

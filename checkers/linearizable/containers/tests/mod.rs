@@ -3,6 +3,7 @@
 mod differential;
 mod generate;
 mod golden;
+mod histories;
 mod oracle;
 
 use super::decide::{Answer, Input, Kind, decide};
