@@ -2,7 +2,7 @@
 //! containers, ten clients, no peeks. `-- --write FOLDER` also writes the histories as text, for
 //! other programs that judge them. Parsing is not in it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -79,11 +79,19 @@ fn measure(name: &str, kind: Kind, acts: Vec<Act>, priorities: Vec<u32>) {
     );
 }
 
-/// Two removes in the middle exchange what they took.
+/// Two removes in the middle, of values that were inside together, exchange what they took.
 fn falsify(acts: &mut [Act]) {
+    let inserts = acts.iter().filter(|act| act.what == What::Insert);
+    let inserted: HashMap<u32, u32> = inserts.map(|act| (act.value, act.ret)).collect();
+    let middle = acts.len() / 2;
     let removes: Vec<usize> =
-        (acts.len() / 2..acts.len()).filter(|at| acts[*at].what == What::Remove).collect();
-    let (one, other) = (removes[0], removes[removes.len().min(200) - 1]);
+        (middle..acts.len()).filter(|at| acts[*at].what == What::Remove).collect();
+    let apart = |one: usize| {
+        let together = |at: &&usize| inserted[&acts[**at].value] < acts[removes[one]].call;
+        removes[one + 1..].iter().take(20_000).filter(together).nth(20)
+    };
+    let mut pairs = (0..removes.len()).filter_map(|at| Some((removes[at], *apart(at)?)));
+    let (one, other) = pairs.next().expect("twenty values are inside at some time");
     let value = acts[one].value;
     acts[one].value = acts[other].value;
     acts[other].value = value;
