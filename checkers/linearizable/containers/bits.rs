@@ -25,7 +25,7 @@ impl Bits {
         loop {
             let words = bits.div_ceil(64);
             let mut level = vec![if full { u64::MAX } else { 0 }; words];
-            if full && bits % 64 != 0 {
+            if full && !bits.is_multiple_of(64) {
                 level[words - 1] = (1 << (bits % 64)) - 1;
             }
             levels.push(level);

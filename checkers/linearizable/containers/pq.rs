@@ -28,7 +28,8 @@ pub(super) fn solve(
     let peeks = acts.peeks_by_value();
     let ranked = by_priority(&lives, priorities);
     let mut gap_of = vec![NONE; acts.acts.len()];
-    let free = match find_gaps(acts, &lives, &peeks, (&ranked, priorities), &mut gap_of, tricks) {
+    let by = (&ranked[..], priorities);
+    let free = match find_gaps(acts, &lives, &peeks, by, &mut gap_of, (watch, tricks))? {
         Ok(free) => free,
         Err(conflict) => return Ok(Solved::Conflict(conflict)),
     };
@@ -44,7 +45,8 @@ pub(super) fn solve(
     cuts.clear();
     empties.iter().for_each(|at| cuts.insert(gap_of[*at as usize]));
     let same = |one: &u32, other: &u32| priorities[*one as usize] == priorities[*other as usize];
-    for group in ranked.chunk_by(same) {
+    for (step, group) in ranked.chunk_by(same).enumerate() {
+        watch.poll(step)?;
         for value in group {
             place(&lives[*value as usize], peeks.of(*value as usize), &cuts, &mut gap_of);
         }
@@ -62,7 +64,7 @@ pub(super) fn solve(
     drop(cuts);
     never_happened(acts, &lives, &mut gap_of);
     let gaps = (&gap_of[..], acts.events as usize + 1);
-    Ok(Solved::Order(nested(&lives, &peeks, &ranked, &empties, gaps)))
+    Ok(Solved::Order(nested(&lives, &peeks, &ranked, &empties, gaps, watch)?))
 }
 
 /// Values that were inside, least priority first.
@@ -82,32 +84,31 @@ fn find_gaps(
     peeks: &Peeks,
     (ranked, priorities): (&[u32], &[u32]),
     gap_of: &mut [u32],
-    tricks: Tricks,
-) -> Result<Bits, Conflict> {
+    (watch, tricks): (Watch<'_>, Tricks),
+) -> Result<Result<Bits, Conflict>, Spent> {
     let priority = |value: &u32| priorities[*value as usize];
     let mut free = Bits::full(acts.events as usize + 1);
     let equal_block = tricks.broken_by(Bug::EqualPrioritiesBlock);
     let group = |one: &u32, other: &u32| priority(one) == priority(other) && !equal_block;
-    for group in ranked.chunk_by(group).rev() {
+    for (step, group) in ranked.chunk_by(group).rev().enumerate() {
+        watch.poll(step)?;
         for value in group {
             let life = &lives[*value as usize];
-            let mut find = |at: u32, (call, ret): (u32, u32)| match first_in(&free, call, ret) {
-                Some(gap) => {
-                    gap_of[at as usize] = gap;
-                    Ok(())
+            let remove = (life.remove != NONE).then_some(life.remove);
+            for at in peeks.of(*value as usize).iter().copied().chain(remove) {
+                let (call, ret) = match Some(at) == remove {
+                    true => (life.last_call, life.rem_ret),
+                    false => life.clip(&acts.acts[at as usize]),
+                };
+                match first_in(&free, call, ret) {
+                    Some(gap) => gap_of[at as usize] = gap,
+                    None => {
+                        let greater = |other: u32| {
+                            priority(&other) > priority(value) || (equal_block && other != *value)
+                        };
+                        return Ok(Err(covered(acts, lives, at, (call, ret), greater)));
+                    }
                 }
-                None => {
-                    let greater = |other: u32| {
-                        priority(&other) > priority(value) || (equal_block && other != *value)
-                    };
-                    Err(covered(acts, lives, at, (call, ret), greater))
-                }
-            };
-            for peek in peeks.of(*value as usize) {
-                find(*peek, life.clip(&acts.acts[*peek as usize]))?;
-            }
-            if life.remove != NONE {
-                find(life.remove, (life.last_call, life.rem_ret))?;
             }
         }
         for life in group.iter().map(|value| &lives[*value as usize]) {
@@ -116,7 +117,7 @@ fn find_gaps(
             }
         }
     }
-    Ok(free)
+    Ok(Ok(free))
 }
 
 /// Moves the instants of a value between the cuts next to its last call.

@@ -3,9 +3,9 @@
 //! In a legal order the time of one value lies wholly within the time of another or apart from it.
 //! So some value is at the bottom: nothing else is inside when it is pushed, peeked at or popped.
 //! Repeat (Lee & Mathur): a gap that no value surely spans takes out every operation that may
-//! happen in it; a gap that only `v` spans takes out the peeks of `v`. (A push or a pop of `v` never
-//! needs the latter: tuned, it ends where `v` is surely inside, or begins there.) When all of a
-//! value is taken out its span is withdrawn. If values remain and no gap takes anything out, no
+//! happen in it; a gap that only `v` spans takes out the peeks of `v`. (A push or a pop of `v`
+//! never needs the latter: tuned, it ends where `v` is surely inside, or begins there.) When all of
+//! a value is taken out its span is withdrawn. If values remain and no gap takes anything out, no
 //! order of them is legal.
 //!
 //! The order in which values are taken out is the nesting, from the bottom up; the gaps that took
@@ -54,7 +54,8 @@ pub(super) fn solve(acts: &Acts, watch: Watch<'_>, tricks: Tricks) -> Result<Sol
     }
     let mut cuts = Bits::empty(acts.events as usize + 1);
     empties.iter().for_each(|at| cuts.insert(gap_of[*at as usize]));
-    for value in &ranked {
+    for (step, value) in ranked.iter().enumerate() {
+        watch.poll(step)?;
         let life = &lives[*value as usize];
         place(life, peeks.of(*value as usize), &mut cuts, &mut gap_of);
     }
@@ -62,7 +63,7 @@ pub(super) fn solve(acts: &Acts, watch: Watch<'_>, tricks: Tricks) -> Result<Sol
     watch.poll(0)?;
     never_happened(acts, &lives, &mut gap_of);
     let gaps = (&gap_of[..], acts.events as usize + 1);
-    Ok(Solved::Order(nested(&lives, &peeks, &ranked, &empties, gaps)))
+    Ok(Solved::Order(nested(&lives, &peeks, &ranked, &empties, gaps, watch)?))
 }
 
 fn at<T>((at, _): (u32, T)) -> u32 {

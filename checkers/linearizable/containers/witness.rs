@@ -4,7 +4,8 @@
 //! operation may take effect in the gaps `call..ret`. Within a gap the algorithms say what comes
 //! first, by the order in which they put operations here.
 
-use super::prep::{Acts, Life, NONE, Peeks};
+use super::prep::{Acts, Life, NONE, Peeks, Watch};
+use crate::Spent;
 use crate::linearizable::NEVER;
 
 /// Operations by gap; those of one gap in the order they were put.
@@ -66,10 +67,12 @@ pub(super) fn nested(
     ranked: &[u32],
     empties: &[u32],
     (gap_of, gaps): (&[u32], usize),
-) -> Vec<u32> {
+    watch: Watch<'_>,
+) -> Result<Vec<u32>, Spent> {
     let gap = |act: u32| if act == NONE { NONE } else { gap_of[act as usize] };
     let mut placing = Placing::new(gap_of, gaps);
-    for value in ranked.iter().rev() {
+    for (step, value) in ranked.iter().rev().enumerate() {
+        watch.poll(step)?;
         let life = &lives[*value as usize];
         let end = gap(life.remove);
         if end == NONE {
@@ -83,7 +86,8 @@ pub(super) fn nested(
         placing.put(life.remove);
     }
     empties.iter().for_each(|act| placing.put(*act));
-    for value in ranked {
+    for (step, value) in ranked.iter().enumerate() {
+        watch.poll(step)?;
         let life = &lives[*value as usize];
         let end = gap(life.remove);
         if gap(life.insert) != end {
@@ -92,5 +96,5 @@ pub(super) fn nested(
         let peeks = peeks.of(*value as usize).iter();
         peeks.filter(|peek| gap(**peek) != end).for_each(|peek| placing.put(*peek));
     }
-    placing.finish()
+    Ok(placing.finish())
 }

@@ -81,19 +81,19 @@ fn op(world: &World, names: Names, at: usize) -> Op {
         (What::Remove, true) => {
             Op::Set(SetOp::Remove { key, element: value(), removed: there(true) })
         }
-        (What::Peek, true) if at % 2 == 0 => {
+        (What::Peek, true) if at.is_multiple_of(2) => {
             Op::Set(SetOp::Add { key, element: value(), added: there(false) })
         }
         (What::Peek, true) => {
             Op::Set(SetOp::Contains { key, element: value(), found: there(true) })
         }
-        (What::Absent, true) if at % 2 == 0 => {
+        (What::Absent, true) if at.is_multiple_of(2) => {
             Op::Set(SetOp::Remove { key, element: value(), removed: there(false) })
         }
         (_, true) => Op::Set(SetOp::Contains { key, element: value(), found: there(false) }),
         (What::Insert, false) => Op::Queue(QueueOp::Enqueue { key, value: value() }),
         (What::Peek, false) => Op::Queue(QueueOp::Peek { key, value: Observed::Present(value()) }),
-        (What::Empty, false) if at % 2 == 0 => {
+        (What::Empty, false) if at.is_multiple_of(2) => {
             Op::Queue(QueueOp::Peek { key, value: Observed::Absent })
         }
         (What::Empty | What::Unknown | What::Absent, false) => {
