@@ -38,6 +38,22 @@ struct Search<'a> {
 }
 
 impl Task<'_> {
+    /// Whether no order of these operations is legal. O(n log n) in their number.
+    pub(super) fn contradict(self, mut part: Vec<Act>) -> Result<bool, Spent> {
+        let mut values: Vec<u32> = part.iter().map(|act| act.value).collect();
+        values.sort_unstable();
+        values.dedup();
+        for act in &mut part {
+            let index = values.binary_search(&act.value);
+            act.value = index.expect("every value is in the list") as u32;
+        }
+        let priority = |value: &u32| self.priorities.get(*value as usize).copied();
+        let priorities: Vec<u32> = values.iter().filter_map(priority).collect();
+        let (part, _) = Acts::compressed(part, values.len());
+        let solved = solve(&part, self.kind, &priorities, self.watch, self.tricks)?;
+        Ok(matches!(solved, Solved::Conflict(_)))
+    }
+
     /// Few operations of `acts` that contradict each other, sorted; `None` if none were found
     /// within the work allowed.
     pub(super) fn few(self, acts: &Acts, conflict: Conflict) -> Result<Option<Vec<u32>>, Spent> {
@@ -110,23 +126,8 @@ impl Search<'_> {
     fn contradict_with(&mut self, needed: &[Unit], more: &[Unit]) -> Result<bool, Spent> {
         let units = needed.iter().chain(more).flatten();
         let ids = self.base.iter().chain(units);
-        let mut part: Vec<Act> = ids.map(|at| self.acts.acts[*at as usize]).collect();
+        let part: Vec<Act> = ids.map(|at| self.acts.acts[*at as usize]).collect();
         self.work = self.work.saturating_sub(part.len());
-        let mut values: Vec<u32> = part.iter().map(|act| act.value).collect();
-        values.sort_unstable();
-        values.dedup();
-        for act in &mut part {
-            let index = values.binary_search(&act.value);
-            act.value = index.expect("every value is in the list") as u32;
-        }
-        let priorities: Vec<u32> = values
-            .iter()
-            .filter_map(|value| self.task.priorities.get(*value as usize))
-            .copied()
-            .collect();
-        let (part, _) = Acts::compressed(part, values.len());
-        let Task { kind, watch, tricks, .. } = self.task;
-        let solved = solve(&part, kind, &priorities, watch, tricks)?;
-        Ok(matches!(solved, Solved::Conflict(_)))
+        self.task.contradict(part)
     }
 }

@@ -3,10 +3,11 @@
 //! Each took one of the values that nobody is known to have removed, at any time after its call,
 //! or nothing. An order without them is an order. Without one, suppose that *every* such value may
 //! have been taken by the first of them to be called: that allows more than the truth, so what
-//! contradicts itself even then, contradicts itself. In between, crashed removes are given to
-//! values one way after the other, latest calls to latest values first, while these ways are few;
-//! otherwise the search decides. Giving more of them away never hurts, as one may always happen at
-//! the end.
+//! contradicts itself even then, contradicts itself. In between, every contradiction names values
+//! of which one must have been taken, or earlier: crashed removes are given away as contradictions
+//! ask for it, the latest that resolves it first. That finds orders, and proves nothing where it
+//! finds none; then every way is tried while there are few, and otherwise the search decides.
+//! Giving more of them away never hurts, as one may always happen at the end.
 
 use super::conflict::Task;
 use super::decide::{Answer, Input, Kind, solve};
@@ -50,7 +51,10 @@ pub(super) fn decide(
         }
         (Solved::Order(_), _) => {}
     }
-    case.one_way_after_the_other()
+    match case.as_asked_for()? {
+        Some(order) => Ok(Answer::Order(order)),
+        None => case.one_way_after_the_other(),
+    }
 }
 
 /// Values that were inserted and that nobody is known to have removed; the last inserted first.
@@ -138,6 +142,60 @@ impl Case<'_> {
         let (acts, sorted) = Acts::compressed(acts, self.all.values);
         let origin = sorted.into_iter().map(|at| origin[at as usize]).collect();
         Given { acts, origin }
+    }
+
+    /// An order, if giving crashed removes to the values that contradictions name finds one.
+    fn as_asked_for(&self) -> Result<Option<Vec<u32>>, Spent> {
+        let mut tries = WAYS as usize + 2 * self.unknown.len().min(WAYS as usize * 4);
+        let mut stack: Vec<Vec<(u32, u32)>> = vec![Vec::new()];
+        while let Some(way) = stack.pop() {
+            if tries == 0 {
+                return Ok(None);
+            }
+            tries -= 1;
+            match self.solve(&way)? {
+                (Solved::Order(order), _) => return Ok(Some(order)),
+                (Solved::Conflict(conflict), given) => {
+                    let Some(few) = given.few(self.task, conflict)? else { return Ok(None) };
+                    stack.extend(self.resolving(&way, &few)?);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// `way` with one crashed remove more, or earlier, such that `few` no longer contradict each
+    /// other: for each value the latest remove last, and so first to be tried.
+    fn resolving(&self, way: &[(u32, u32)], few: &[u32]) -> Result<Vec<Vec<(u32, u32)>>, Spent> {
+        let act = |at: u32| self.all.acts[at as usize];
+        let mut resolved = Vec::new();
+        for value in self.candidates.iter().rev() {
+            let is_in = |at: &u32| act(*at).what == What::Insert && act(*at).value == *value;
+            if !few.iter().any(is_in) {
+                continue;
+            }
+            let others = || way.iter().copied().filter(|(_, other)| other != value);
+            let taken = |remove: u32| others().find(|(other, _)| *other == remove);
+            let removed = |at: u32, value: u32| Act { value, what: What::Remove, ..act(at) };
+            let rest = few.iter().filter_map(|at| match act(*at).what {
+                What::Unknown => taken(*at).map(|(_, value)| removed(*at, value)),
+                _ => Some(act(*at)),
+            });
+            let rest: Vec<Act> = rest.collect();
+            let own = way.iter().find(|(_, other)| other == value).map(|(remove, _)| *remove);
+            let earlier = |remove: &&u32| own.is_none_or(|own| **remove < own);
+            for remove in self.unknown.iter().take_while(earlier) {
+                if taken(*remove).is_some() {
+                    continue;
+                }
+                if self.task.contradict([&rest[..], &[removed(*remove, *value)]].concat())? {
+                    // Later ones allow less.
+                    break;
+                }
+                resolved.push(others().chain([(*remove, *value)]).collect());
+            }
+        }
+        Ok(resolved)
     }
 
     fn one_way_after_the_other(&self) -> Result<Answer, Spent> {

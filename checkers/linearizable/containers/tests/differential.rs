@@ -134,3 +134,28 @@ fn planted_mistakes_are_caught() {
         println!("{bug:?} of a {kind:?} caught by history {caught}");
     }
 }
+
+/// Where many removes crashed, long valid histories are seldom handed over, and never invalid.
+#[test]
+fn many_crashed_removes() {
+    let mut random = Random(13);
+    let (mut handed_over, count) = (0, histories(100_000) / 100);
+    for number in 0..count {
+        let kind = KINDS[1 + number as usize % 3];
+        let shape = Shape {
+            ops: 100 + random.below(300) as usize,
+            clients: 2 + random.below(8),
+            crash_percent: 5 + random.below(10),
+            peek_percent: random.below(2) * random.below(40),
+            priorities: 0,
+        };
+        let world = valid(&mut random, kind, shape);
+        match world.judge(Tricks::default()) {
+            Answer::Order(order) => assert!(oracle::is_legal(&world, &order), "{number}"),
+            Answer::Contradiction(few) => panic!("{number}: {few:?} {world:#?}"),
+            Answer::HandOver(_) => handed_over += 1,
+        }
+    }
+    println!("{handed_over} of {count} handed over");
+    assert!(handed_over <= count / 50, "{handed_over} of {count}");
+}
