@@ -127,7 +127,7 @@ fn folder(name: &str, folder: &str, dialect: Dialect, initial: &Value) {
     let mut all = Vec::new();
     for path in &paths {
         let bytes = std::fs::read(path).expect("a readable history");
-        let options = ReadOptions { independent: Some(false) };
+        let options = ReadOptions { independent: Some(false), ..ReadOptions::default() };
         let history = read(&bytes, None, &options).expect("a history").history;
         let measured = measure(&history, dialect, initial);
         all.push((path.file_stem().expect("a name").to_string_lossy().into_owned(), measured));

@@ -92,7 +92,7 @@ impl Words {
         let named = |word: &&str| {
             text.contains(&format!(":{word}")) || text.contains(&format!("\"{word}\""))
         };
-        if !TELLING.iter().any(|word| named(word)) {
+        if !TELLING.iter().any(named) {
             return Ok(Words::Plain);
         }
         let mut clues = Clues::default();
