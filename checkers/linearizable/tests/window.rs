@@ -6,8 +6,12 @@ use super::generate::Random;
 use crate::Budget;
 use crate::linearizable::meter::Ledger;
 use crate::linearizable::rules::Rules;
+use crate::linearizable::window::covers::Covers;
 use crate::linearizable::window::memo::{Compare, Config, Memo};
+use crate::linearizable::window::plan::Crashed;
+use crate::linearizable::window::table::{Grid, States, Table};
 use crate::linearizable::window::word::{Layout, Shape, Word};
+use crate::linearizable::{CasRegister, CasRegisterOp};
 
 /// At most 32 bytes a configuration with its place in the index: the more, the nearer.
 fn bytes_each<W: Word>(slots: usize, lanes: usize, configurations: u32) -> f64 {
@@ -87,6 +91,49 @@ fn the_memo_keeps_the_minimal_counters() {
         assert_eq!(kept.len(), minimal.len());
         assert_eq!(kept.into_iter().collect::<BTreeSet<_>>(), minimal);
     }
+}
+
+/// One configuration dominates another iff whatever can still be asked of the crashed operations
+/// of the other can be asked of its own, a write answering for a cas to the same value.
+#[test]
+fn a_write_stands_in_for_a_cas() {
+    let cas = |from: i64, to: i64| CasRegisterOp::Cas { from: from.into(), to: to.into() };
+    let ops = [cas(0, 1), CasRegisterOp::Write(1.into()), cas(2, 1), cas(0, 2)];
+    let model = CasRegister { initial: 0.into() };
+    let mut states = States::new(&model, &ops[..]);
+    let mut table = Table::new(&states, 1 << 20);
+    let mut grid = Grid { table: &mut table, source: &mut states };
+    assert!(grid.complete(&[0, 1, 2, 3], 64));
+    let crashed: Vec<Crashed> =
+        (0..4).map(|class| Crashed { class, entries: vec![0; 3] }).collect();
+    let layout = Layout::<[u64; 1]>::new(Shape::new(2, [3; 4].into_iter()));
+    let covers = Covers::new(&mut grid, &crashed, &layout, Rules::default()).expect("a write");
+    let word = |used: &[u32; 4]| {
+        let mut word = layout.empty();
+        for (lane, used) in layout.shape.lanes.iter().zip(used) {
+            (0..*used).for_each(|_| word.count(*lane));
+        }
+        word
+    };
+    let numbers =
+        |all: u32| (0..4_u32.pow(4)).map(move |n| [0, 1, 2, 3].map(|d| n >> (2 * d) & all));
+    let mut random = Random(53);
+    let mut dominating = 0;
+    for _ in 0..4_000 {
+        let mut pick = || [0; 4].map(|_: u32| random.below(4) as u32);
+        let (one, other) = (pick(), pick());
+        let answers = |asked: &[u32; 4], used: &[u32; 4]| {
+            let lacking = |class: usize| asked[class].saturating_sub(3 - used[class]);
+            lacking(3) == 0 && asked[1] + lacking(0) + lacking(2) <= 3 - used[1]
+        };
+        let expected = numbers(3)
+            .filter(|asked| asked.iter().zip(&other).all(|(asked, used)| asked + used <= 3))
+            .all(|asked| answers(&asked, &one));
+        let found = covers.dominates(&layout, &word(&one), &word(&other));
+        assert_eq!(found, expected, "{one:?} {other:?}");
+        dominating += u32::from(found);
+    }
+    assert!(dominating > 100, "{dominating}");
 }
 
 /// Lanes of every width, up to the largest count, and words that are laid out anew.
