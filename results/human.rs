@@ -85,7 +85,9 @@ fn write_run(out: &mut String, report: &RunReport) {
         grouped(counts.fail),
     );
     if is_foreign(report) {
-        let _ = writeln!(out, "  {}\n  {ops}", line(&run.id));
+        let dialect = report.options.get("dialect");
+        let dialect = dialect.map(|name| format!(" · dialect {}", line(name))).unwrap_or_default();
+        let _ = writeln!(out, "  {}{dialect}\n  {ops}", line(&run.id));
         return;
     }
     let simulated = if run.simulated { " · SIMULATED" } else { "" };

@@ -37,7 +37,8 @@ pub(crate) fn check(args: &CheckArgs, runs_dir: &Path) -> Result<ExitCode, Troub
             .map_err(|problem| Trouble::usage(format!("--memory-limit: {problem}")))?,
     };
     // A wrong flag is wrong for every input: it is said once, before anything is read.
-    checkers(args, format(args)?.unwrap_or(Format::Native))?;
+    format(args)?;
+    checkers(args, dialect(args, None)?)?;
     let mut code = None::<ExitCode>;
     let mut results = Vec::new();
     for input in &args.inputs {
@@ -82,7 +83,11 @@ fn judge_one(args: &CheckArgs, input: &Path, limits: Limits) -> Result<Judged, T
     }
     let checkers = match run && args.model.is_none() {
         true => checkers_of_run(&info)?,
-        false => checkers(args, read.format)?,
+        false => {
+            let dialect = dialect(args, Some(&read))?;
+            info.plan.options.insert("dialect".into(), dialect.name().into());
+            checkers(args, dialect)?
+        }
     };
     let answers = judge_read(&read, &checkers, limits, &mut info);
     stop_at_errors(&path, &answers)?;
@@ -232,20 +237,22 @@ fn format(args: &CheckArgs) -> Result<Option<Format>, Trouble> {
     }
 }
 
-/// The checker the flags ask for. Files without a dialect of their own get their format's.
-fn checkers(args: &CheckArgs, format: Format) -> Result<Vec<Box<dyn Checker>>, Trouble> {
-    let dialect = match &args.dialect {
-        Some(name) => Dialect::named(name).ok_or_else(|| {
+/// What answers mean: as the flag says, or as those mean it who write such files.
+fn dialect(args: &CheckArgs, read: Option<&Read>) -> Result<Dialect, Trouble> {
+    match (&args.dialect, read) {
+        (Some(name), _) => Dialect::named(name).ok_or_else(|| {
             let known: Vec<&str> = Dialect::NAMED.iter().map(|(name, _)| *name).collect();
             let known = known.join(", ");
             Trouble::usage(format!("--dialect {name:?} is not known; there are {known}"))
-        })?,
-        None => match format {
-            Format::Native | Format::Jsonl => Dialect::TRIBUNAL,
-            Format::Edn => Dialect::KNOSSOS,
-            Format::Porcupine => Dialect::ETCD,
-        },
-    };
+        }),
+        (None, Some(Read { jepsen: true, .. })) => Ok(Dialect::KNOSSOS),
+        (None, Some(Read { format: Format::Porcupine, .. })) => Ok(Dialect::ETCD),
+        (None, Some(_) | None) => Ok(Dialect::TRIBUNAL),
+    }
+}
+
+/// The checker the flags ask for.
+fn checkers(args: &CheckArgs, dialect: Dialect) -> Result<Vec<Box<dyn Checker>>, Trouble> {
     let level = Consistency::named(&args.consistency).ok_or_else(|| {
         let known = Consistency::ALL.map(Consistency::name).join(", ");
         Trouble::usage(format!("-c {:?} is not a level; there are {known}", args.consistency))
@@ -290,6 +297,7 @@ fn to_json(judged: &Judged) -> Json {
         "file": judged.shown,
         "verdict": verdict,
         "exit_code": judged.code as u8,
+        "dialect": judged.report.options.get("dialect"),
         "checks": judged.report.guarantees,
         "findings": judged.report.findings,
         "counts": judged.report.counts,

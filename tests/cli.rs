@@ -116,6 +116,22 @@ fn a_history_that_is_cut_short_is_never_called_valid() {
 }
 
 #[test]
+fn the_same_events_mean_the_same_as_edn_and_as_json() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let edn = VALID.replace(":f :read, :value 1", ":f :read, :value nil");
+    let json = edn.replace(":process", "\"process\":").replace(":type :", "\"type\": \"");
+    let json = json.replace(":f :", "\"f\": \"").replace("nil", "null");
+    let json = json.replace(":value", "\"value\":").replace("invoke,", "invoke\",");
+    let json = json.replace("ok,", "ok\",").replace("write,", "write\",");
+    let json = json.replace("read,", "read\",");
+    for (name, text) in [("nil.edn", &edn), ("nil.json", &json)] {
+        let output = tribunal(&["check", path(&file(&dir, name, text)), "--json"]);
+        assert_eq!(code(&output), 0, "{text}{}{}", stdout(&output), stderr(&output));
+        assert!(stdout(&output).contains("\"dialect\": \"knossos\""), "{}", stdout(&output));
+    }
+}
+
+#[test]
 fn wrong_flags_of_check_are_said_once_and_say_what_there_is() {
     let dir = TempDir::new().expect("a scratch directory");
     let history = file(&dir, "valid.edn", VALID);

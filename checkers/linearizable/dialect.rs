@@ -47,6 +47,12 @@ impl Dialect {
     pub const NAMED: [(&'static str, Dialect); 3] =
         [("tribunal", Dialect::TRIBUNAL), ("etcd", Dialect::ETCD), ("knossos", Dialect::KNOSSOS)];
 
+    /// Its name; `other` where it has none.
+    pub fn name(self) -> &'static str {
+        let named = Dialect::NAMED.iter().find(|(_, dialect)| *dialect == self);
+        named.map_or("other", |(name, _)| *name)
+    }
+
     /// The dialect called `name`.
     pub fn named(name: &str) -> Option<Dialect> {
         Dialect::NAMED.iter().find(|(known, _)| *known == name).map(|(_, dialect)| *dialect)

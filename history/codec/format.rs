@@ -60,6 +60,8 @@ pub struct Read {
     pub history: History,
     /// The format it was in.
     pub format: Format,
+    /// Whether it has Jepsen's keys: EDN, or JSON that says the same.
+    pub jepsen: bool,
     /// What is known about the run: one JSON document.
     pub meta: Option<String>,
     /// Why the run ended. Of the formats that can say so, a missing end means incomplete.
@@ -136,6 +138,7 @@ pub fn read(
     let text = |(history, warnings)| Read {
         history,
         format,
+        jepsen: matches!(format, Format::Jsonl | Format::Edn),
         meta: None,
         ended: None,
         torn: None,
@@ -168,6 +171,7 @@ fn native(bytes: &[u8]) -> Result<Read, CodecError> {
     Ok(Read {
         history: log.history,
         format: Format::Native,
+        jepsen: false,
         meta: log.meta,
         ended: log.ended,
         torn: log.torn,

@@ -68,6 +68,7 @@ pub(in crate::codec) fn read(bytes: &[u8]) -> Result<Read, CodecError> {
     Ok(Read {
         history: builder.finish(),
         format: Format::Jsonl,
+        jepsen: false,
         meta,
         ended: None,
         torn: None,
