@@ -7,8 +7,8 @@ use tribunal_history::codec::native::{
     FrameEncoder, HEADER_LEN, LogFile, LogHeader, SEGMENT_EVENTS, read_log,
 };
 use tribunal_history::{
-    Event, FaultEdge, FaultEvent, Mark, Mop, Nanos, NodeId, Observed, Op, Outcome, Process,
-    Session, TxnOp, Value,
+    Event, FaultEdge, FaultEvent, Mark, Mop, Nanos, NodeId, Observed, Op, OpIndex, Outcome,
+    Process, Session, TxnOp, Value,
 };
 
 use common::{Random, cas, read, write};
@@ -283,4 +283,20 @@ fn a_record_over_the_limit_is_refused_and_leaves_no_trace() {
     let mut file = encoder.header_bytes().to_vec();
     file.extend_from_slice(encoder.frame().expect("a frame"));
     assert_eq!(read_log(&file).expect("intact").history.len(), 1);
+}
+
+/// Times of text formats are what somebody wrote.
+#[test]
+fn an_operation_as_long_as_time_itself_is_written_and_read() {
+    let op = read(1, Observed::Absent);
+    let mut log = FrameEncoder::new(&LogHeader::default());
+    let mut file = log.header_bytes().to_vec();
+    let (start, end) = (Nanos(0), Nanos(u64::MAX));
+    log.in_given_order().expect("fits");
+    log.invoke(Process(0), None, None, &op.pending(), start).expect("fits");
+    log.complete(Process(0), Outcome::Ok, Some(&op), None, start, end).expect("fits");
+    file.extend_from_slice(log.frame().expect("records"));
+    let history = read_log(&file).expect("readable").history;
+    let operation = history.operation(OpIndex(0));
+    assert_eq!((operation.invoked_at(), operation.completed_at()), (start, end));
 }

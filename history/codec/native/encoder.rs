@@ -131,9 +131,9 @@ impl FrameEncoder {
     /// for [`Outcome::Ok`]; `None` stands for the invocation itself. `op` must answer the
     /// invocation ([`Op::answers`]): the encoder does not remember what was asked.
     ///
-    /// `t_send` later than `t_recv` is not believed and the invocation's time stays in force,
-    /// which only widens the interval. [`Outcome::Open`] is not an ending; it is written as
-    /// `info`, which means the same.
+    /// `t_send` later than `t_recv`, or all of time before it, is not believed and the invocation's
+    /// time stays in force, which only widens the interval. [`Outcome::Open`] is not an ending; it
+    /// is written as `info`, which means the same.
     ///
     /// # Errors
     /// An operation larger than [`RECORD_LIMIT`]; nothing was added.
@@ -168,8 +168,8 @@ impl FrameEncoder {
             self.fields().put_observation(op);
         }
         put_zigzag(&mut self.frame, t_recv.0.wrapping_sub(self.base) as i64);
-        let latency = t_recv.0.checked_sub(t_send.0).map_or(0, |latency| latency + 1);
-        put_varint(&mut self.frame, latency);
+        let latency = t_recv.0.checked_sub(t_send.0).and_then(|latency| latency.checked_add(1));
+        put_varint(&mut self.frame, latency.unwrap_or(0));
         self.close_event(start, t_recv)
     }
 
