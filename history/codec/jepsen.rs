@@ -19,7 +19,7 @@ pub(super) fn read<'a>(
     options: &ReadOptions,
 ) -> Result<(History, Vec<String>), CodecError> {
     let text = start().text();
-    let mut lists = text.contains(":append") || text.contains("\"append\"");
+    let mut lists = appends_to_lists(text);
     let words = match options.family {
         Some(family) => Words::Of(family),
         None => Words::of(start(), options.independent)?,
@@ -49,6 +49,16 @@ pub(super) fn read<'a>(
             Err(Stop::OtherReads(error) | Stop::Error(error)) => return Err(error),
         }
     }
+}
+
+/// Whether a micro-operation appends: `[:append k v]`. `:f :append` is an operation on a register.
+fn appends_to_lists(text: &str) -> bool {
+    [":append", "\"append\""].iter().any(|word| {
+        text.match_indices(word).any(|(at, _)| {
+            let before = text[..at].trim_end_matches([' ', ',', '\n', '\t', '\r']);
+            before.ends_with(['[', '('])
+        })
+    })
 }
 
 /// Whether `:index` never runs backwards.

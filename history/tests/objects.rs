@@ -116,6 +116,26 @@ fn sets_and_counters_share_words() {
     .assert_eq(&read_as(own, Family::Set));
 }
 
+/// Elle's `[:append k v]` makes reads of transactions those of lists; an append to a register does
+/// not.
+#[test]
+fn an_append_to_a_register_says_nothing_of_lists() {
+    check(
+        "{:process 1, :type :invoke, :f :append, :value \"x\", :time 1}\n\
+         {:process 2, :type :invoke, :f :txn, :value [[:r 1 nil]], :time 2}\n",
+        expect![[r##"
+            #0 0.000 s p1 invoke append nil ++ "x"
+            #1 0.000 s p2 invoke r(1) -> ?
+        "##]],
+    );
+    check(
+        "{:process 1, :type :invoke, :f :txn, :value [[:r 1 nil] [ :append 1 2]], :time 2}\n",
+        expect![[r#"
+            #0 0.000 s p1 invoke r(1) -> ? append(1, 2)
+        "#]],
+    );
+}
+
 #[test]
 fn queues_locks_and_identifiers() {
     check(
