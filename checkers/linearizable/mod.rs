@@ -6,6 +6,7 @@
 
 pub mod certificate;
 mod checker;
+mod codes;
 pub mod containers;
 mod decide;
 mod dialect;
