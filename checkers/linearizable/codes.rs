@@ -88,6 +88,11 @@ impl Numbers {
         }
     }
 
+    /// Gives a number to no code.
+    pub(super) fn skip(&mut self) {
+        self.len += 1;
+    }
+
     /// The number of `code`, a new one if it has none.
     #[inline]
     pub(super) fn number(&mut self, code: Code) -> u32 {

@@ -23,6 +23,9 @@ const QUICK_LIMIT: u64 = 1 << 16;
 /// Its name in reports.
 const QUICK: &str = "quick";
 
+/// Operations of a contradiction worth making fewer.
+const SHRUNK: usize = 1 << 10;
+
 /// What became of one partition.
 pub(super) enum Judged {
     Valid {
@@ -111,28 +114,52 @@ impl<M: FromHistory> Case<'_, M> {
                 operations.sort_unstable();
                 operations.dedup();
                 let part = Component { key: key.clone(), operations };
-                let problem = prep::prepare(model, "linearizable", history, &part, dialect)?;
-                let rules = Rules::default();
-                let decision = portfolio::decide(model, &problem, self.ledger, u64::MAX, rules);
-                let Found::Dead(dead) = decision.found else {
-                    let why = format!("{engine} names operations that some order explains");
-                    return Err(refused_counterexample(key, &why));
-                };
-                let whole = (shrink::before(&problem, dead.rank), dead.rank);
-                let cost = decision.took.configurations;
-                let kept = whole.0.clone();
-                let (states, minimal, configurations) = (decision.states, false, 0);
-                let own = || Counterexample { kept, dead, states, minimal, configurations };
-                let found = shrink::shrink(model, &problem, self.ledger, whole, cost, rules)
-                    .unwrap_or_else(own);
-                let kept: Vec<OpIndex> =
-                    found.kept.iter().map(|at| problem.entries[*at as usize].origin).collect();
-                let (all, end) = (&component.operations, found.dead.rank);
-                certificate::verify_closed(model, history, all, dialect, &kept, end)
-                    .map_err(|why| refused_counterexample(key, &why))?;
-                Ok((self.refuted(key, &problem, took, found)?, seen))
+                self.prove_contradiction(component, part, took).map(|judged| (judged, seen))
             }
         }
+    }
+
+    /// What a fast path names has no order, and neither has the smaller part that is shown.
+    fn prove_contradiction(
+        &self,
+        component: &Component,
+        part: Component,
+        took: Took,
+    ) -> Result<Judged, CheckError> {
+        let Case { model, history, dialect, ledger, .. } = *self;
+        let (key, rules) = (&component.key, Rules::default());
+        let problem = prep::prepare(model, "linearizable", history, &part, dialect)?;
+        let decision = portfolio::decide(model, &problem, ledger, u64::MAX, rules);
+        let dead = match decision.found {
+            Found::Dead(dead) => dead,
+            Found::Spent(spent, progress) => {
+                let reason = unfinished(history, &problem, component, spent, &progress);
+                return Ok(Judged::Unknown { took, spent, reason });
+            }
+            Found::Linearization(_) | Found::Impure(..) => {
+                let why = format!("{} names operations that some order explains", took.engine);
+                return Err(refused_counterexample(key, &why));
+            }
+        };
+        let whole = (shrink::before(&problem, dead.rank), dead.rank);
+        let cost = decision.took.configurations;
+        let closed = |found: &Counterexample<M::State>| {
+            let origin = |at: &u32| problem.entries[*at as usize].origin;
+            let kept: Vec<OpIndex> = found.kept.iter().map(origin).collect();
+            let (all, end) = (&component.operations, found.dead.rank);
+            certificate::verify_closed(model, history, all, dialect, &kept, end)
+        };
+        // What shrinking leaves out may be what hides operations of the whole from those kept.
+        let smaller = (problem.entries.len() <= SHRUNK)
+            .then(|| shrink::shrink(model, &problem, ledger, whole.clone(), cost, rules))
+            .flatten()
+            .filter(|found| closed(found).is_ok());
+        let found = smaller.unwrap_or_else(|| {
+            let (states, minimal, configurations) = (decision.states, false, 0);
+            Counterexample { kept: whole.0, dead, states, minimal, configurations }
+        });
+        closed(&found).map_err(|why| refused_counterexample(key, &why))?;
+        self.refuted(key, &problem, took, found)
     }
 
     fn refuted(
@@ -208,15 +235,17 @@ impl<M: FromHistory> Case<'_, M> {
         let Case { model, history, dialect, .. } = *self;
         if self.options.engines == Engines::Auto {
             let partition = Partition { history, operations: &component.operations, dialect };
-            let fast = self.model.fast(&partition, Allowance::new(self.ledger));
-            if !matches!(fast, Fast::HandOver(_)) {
-                let (judged, _) = self.judge(component)?;
-                return Ok(match judged {
-                    Judged::Valid { took, .. } => (Verdict::Valid, took),
-                    Judged::Invalid { took, .. } => (Verdict::Invalid, took),
-                    Judged::Unknown { took, .. } => (Verdict::Unknown, took),
-                    Judged::Skipped => unreachable!("one component is not skipped"),
-                });
+            let took = |peak_bytes, engine| Took { configurations: 0, peak_bytes, engine };
+            match self.model.fast(&partition, Allowance::new(self.ledger)) {
+                Fast::HandOver(_) => {}
+                Fast::Decided(Decided { engine, peak_bytes, proof, .. }) => {
+                    let verdict = match proof {
+                        Proof::Order(_) => Verdict::Valid,
+                        Proof::Contradiction(_) => Verdict::Invalid,
+                    };
+                    return Ok((verdict, took(peak_bytes, engine)));
+                }
+                Fast::Spent(..) => return Ok((Verdict::Unknown, took(0, "none"))),
             }
         }
         let problem = prep::prepare(model, "linearizable", history, component, dialect)?;

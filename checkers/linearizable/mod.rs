@@ -27,6 +27,7 @@ mod shrink;
 #[cfg(test)]
 mod tests;
 mod window;
+pub mod zones;
 
 use window::portfolio;
 

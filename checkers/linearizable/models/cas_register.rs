@@ -5,7 +5,10 @@ use tribunal_history::{Code, F, Op, Operation, Outcome, Value};
 use super::register::{
     interpret_read, interpret_write, read_refusal, read_words, register_likeness, write_words,
 };
-use crate::linearizable::{Dialect, FromHistory, Interpreted, Model, Steps, Words};
+use crate::linearizable::zones::{self, RegisterKind};
+use crate::linearizable::{
+    Allowance, Dialect, Fast, FromHistory, Interpreted, Model, Partition, Steps, Words,
+};
 
 /// A register that holds `initial` until it is first changed; `Value::Nil` is an absent register.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -137,6 +140,10 @@ impl FromHistory for CasRegister {
 
     fn likeness(&self, operation: &Operation<'_>, dialect: Dialect) -> Option<[u32; 3]> {
         register_likeness(operation, dialect)
+    }
+
+    fn fast(&self, partition: &Partition<'_>, allowance: Allowance<'_>) -> Fast {
+        zones::decide(partition, allowance, &self.initial, RegisterKind::Cas)
     }
 
     fn keys(&self, operation: &Operation<'_>, keys: &mut Vec<Code>) {

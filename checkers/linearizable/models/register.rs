@@ -2,7 +2,10 @@
 
 use tribunal_history::{Code, F, History, Op, Operation, Outcome, Value};
 
-use crate::linearizable::{Dialect, FromHistory, Interpreted, Model, NilRead, Steps, Words};
+use crate::linearizable::zones::{self, RegisterKind};
+use crate::linearizable::{
+    Allowance, Dialect, Fast, FromHistory, Interpreted, Model, NilRead, Partition, Steps, Words,
+};
 
 /// A register that holds `initial` until it is first written; `Value::Nil` is an absent register.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,6 +102,10 @@ impl FromHistory for Register {
 
     fn likeness(&self, operation: &Operation<'_>, dialect: Dialect) -> Option<[u32; 3]> {
         register_likeness(operation, dialect)
+    }
+
+    fn fast(&self, partition: &Partition<'_>, allowance: Allowance<'_>) -> Fast {
+        zones::decide(partition, allowance, &self.initial, RegisterKind::Plain)
     }
 
     fn keys(&self, operation: &Operation<'_>, keys: &mut Vec<Code>) {

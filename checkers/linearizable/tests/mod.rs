@@ -13,6 +13,7 @@ mod streaming;
 mod third_party;
 mod units;
 mod window;
+mod zones;
 
 use tribunal_history::{History, Value};
 
