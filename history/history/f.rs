@@ -132,10 +132,12 @@ impl F {
     }
 
     /// The operation of a number.
+    #[inline]
     pub fn from_number(number: u8) -> Option<F> {
         F::ALL.get(usize::from(number)).copied()
     }
 
+    #[inline]
     pub(super) fn from_tag(tag: u8) -> F {
         F::from_number(tag & 0x3f).expect("the builder writes the number of an F into every tag")
     }

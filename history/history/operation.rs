@@ -31,25 +31,30 @@ pub struct Operation<'h> {
 }
 
 impl<'h> Operation<'h> {
+    #[inline]
     pub(super) fn new(history: &'h History, index: OpIndex) -> Operation<'h> {
         Operation { history, index }
     }
 
+    #[inline]
     fn at(&self) -> usize {
         self.index.0 as usize
     }
 
     /// Its position.
+    #[inline]
     pub fn index(&self) -> OpIndex {
         self.index
     }
 
     /// Rank of its invocation.
+    #[inline]
     pub fn call(&self) -> EventId {
         EventId(self.history.call[self.at()])
     }
 
     /// Rank of its completion; an `info` has one too, and it bounds nothing.
+    #[inline]
     pub fn ret(&self) -> Option<EventId> {
         let rank = self.history.ret[self.at()];
         (rank != u32::MAX).then_some(EventId(rank))
@@ -73,6 +78,7 @@ impl<'h> Operation<'h> {
     }
 
     /// What came of it.
+    #[inline]
     pub fn outcome(&self) -> Outcome {
         match self.history.tag[self.at()] >> 6 {
             0 => Outcome::Ok,
@@ -98,21 +104,25 @@ impl<'h> Operation<'h> {
     }
 
     /// Which operation of its family it is.
+    #[inline]
     pub fn f(&self) -> F {
         F::from_tag(self.history.tag[self.at()])
     }
 
     /// Code of the key; meaningless for a transaction.
+    #[inline]
     pub fn key(&self) -> Code {
         self.history.key[self.at()]
     }
 
     /// First argument, see [`F`].
+    #[inline]
     pub fn a(&self) -> Code {
         Code(self.history.a[self.at()])
     }
 
     /// Second argument, see [`F`].
+    #[inline]
     pub fn b(&self) -> Code {
         Code(self.history.b[self.at()])
     }

@@ -74,6 +74,7 @@ impl History {
     }
 
     /// Number of operations.
+    #[inline]
     pub fn len(&self) -> usize {
         self.tag.len()
     }
@@ -92,6 +93,7 @@ impl History {
     ///
     /// # Panics
     /// When `index` is not an operation of this history.
+    #[inline]
     pub fn operation(&self, index: OpIndex) -> Operation<'_> {
         assert!((index.0 as usize) < self.len(), "operation {} of {}", index.0, self.len());
         Operation::new(self, index)
