@@ -58,7 +58,7 @@ impl<'p> Reader<'p> {
         self.row(&self.operation(index))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn row(&self, operation: &Operation<'_>) -> Row {
         let outcome = operation.outcome();
         match operation.f() {
@@ -81,6 +81,7 @@ impl<'p> Reader<'p> {
         }
     }
 
+    #[inline(never)]
     fn cas(&self, operation: &Operation<'_>, outcome: Outcome) -> Row {
         let (from, to) = (self.value(operation.a()), self.value(operation.b()));
         match outcome {
