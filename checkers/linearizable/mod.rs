@@ -4,6 +4,7 @@
 //! partition per key. It knows nothing of faults, clocks or clusters: only operations and ranks.
 //! Every verdict carries a certificate that [`certificate`] accepts without trusting the search.
 
+mod append;
 pub mod certificate;
 mod checker;
 mod codes;
@@ -36,6 +37,6 @@ pub use dialect::{Dialect, FailedCas, NilRead};
 pub use fast::{Allowance, Decided, Fast, Partition, Proof};
 pub use live::watch;
 pub use model::{FromHistory, Interpreted, Model, Steps, Words};
-pub use models::{CasRegister, CasRegisterOp, Register, RegisterOp};
+pub use models::{CasRegister, CasRegisterOp, List, ListMop, ListOp, Register, RegisterOp};
 pub use prep::{Entry, NEVER, Problem};
 pub use window::stream::{Failure, Standing, Stream};

@@ -184,6 +184,14 @@ impl<'h> Operation<'h> {
         }
     }
 
+    /// Codes of the objects that a transaction's micro-operations name, one each; none of every
+    /// other operation.
+    pub fn mop_keys(&self) -> impl Iterator<Item = Code> + 'h {
+        let txn = self.f() == F::Txn;
+        let (from, many) = if txn { (self.a().0 as usize, self.b().0 as usize) } else { (0, 0) };
+        self.history.arena.mops[from..from + many].iter().map(|row| row.key)
+    }
+
     /// The operation with what it observed, owned.
     pub fn op(&self) -> Op {
         let row = Row { f: self.f(), key: self.key(), a: self.a().0, b: self.b().0 };

@@ -5,6 +5,7 @@ mod budget;
 mod differential;
 mod generate;
 mod golden;
+mod list;
 mod live;
 mod metamorphic;
 mod quick;

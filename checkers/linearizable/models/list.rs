@@ -1,0 +1,191 @@
+//! Lists that grow at the end: transactions of appends and of reads of whole lists.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tribunal_history::{Code, F, Mop, Observed, Op, Operation, Outcome, Value};
+
+use crate::linearizable::{
+    Allowance, Dialect, Fast, FromHistory, Interpreted, Model, NilRead, Partition, Steps, Words,
+    append,
+};
+
+/// Lists by key, all empty at first. A list that is absent is empty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct List;
+
+/// One part of a transaction, with its answer.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum ListMop {
+    /// Put `element` at the end of the list at `key`.
+    Append {
+        /// Which list.
+        key: Value,
+        /// What was appended.
+        element: Value,
+    },
+    /// Found `elements` in the list at `key`.
+    Read {
+        /// Which list.
+        key: Value,
+        /// All of it, in order.
+        elements: Vec<Value>,
+    },
+}
+
+/// A transaction with its answers, in program order. Reads that were not answered are left out.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ListOp(pub Vec<ListMop>);
+
+impl ListOp {
+    fn appends(&self) -> impl Iterator<Item = (&Value, &Value)> {
+        self.0.iter().filter_map(|mop| match mop {
+            ListMop::Append { key, element } => Some((key, element)),
+            ListMop::Read { .. } => None,
+        })
+    }
+}
+
+impl Model for List {
+    type State = BTreeMap<Value, Arc<[Value]>>;
+    type Op = ListOp;
+
+    fn initial(&self) -> Self::State {
+        BTreeMap::new()
+    }
+
+    fn step(&self, state: &Self::State, op: &ListOp) -> Steps<Self::State> {
+        match run(state, op) {
+            Ok(next) => Steps::One(next),
+            Err(_) => Steps::None,
+        }
+    }
+
+    fn is_pure(&self, op: &ListOp) -> bool {
+        op.appends().next().is_none()
+    }
+
+    /// A list only grows: what comes after `producer` finds its elements wherever it reads their
+    /// lists. A reader whose lists lack them comes before it in every legal order, and what reads
+    /// none of these lists does not care; so a legal order stays legal without `producer`, unless
+    /// somebody kept read what it appended.
+    fn observes(&self, observer: &ListOp, producer: &ListOp) -> bool {
+        let reads = |key: &Value, element: &Value| {
+            observer.0.iter().any(|mop| match mop {
+                ListMop::Read { key: read, elements } => read == key && elements.contains(element),
+                ListMop::Append { .. } => false,
+            })
+        };
+        producer.appends().any(|(key, element)| reads(key, element))
+    }
+
+    fn describe_state(&self, state: &Self::State) -> String {
+        let list = |(key, list): (&Value, &Arc<[Value]>)| format!("{key}: {}", words_of(list));
+        let lists: Vec<String> = state.iter().map(list).collect();
+        if lists.is_empty() { "nothing".into() } else { lists.join(", ") }
+    }
+
+    fn words(&self, op: &ListOp) -> Words {
+        let words: Vec<String> =
+            op.0.iter()
+                .map(|mop| match mop {
+                    ListMop::Append { key, element } => format!("appended {element} to {key}"),
+                    ListMop::Read { key, elements } => {
+                        format!("read {} from {key}", words_of(elements))
+                    }
+                })
+                .collect();
+        let words = words.join(" and ");
+        Words { past: words.clone(), perfect: words }
+    }
+
+    fn refusal(&self, state: &Self::State, op: &ListOp) -> String {
+        match run(state, op) {
+            Err((key, found, held)) => {
+                let (found, held) = (words_of(found), words_of(&held));
+                format!("a read of {found} is illegal where the list at {key} holds {held}")
+            }
+            Ok(_) => unreachable!("asked only where it is illegal"),
+        }
+    }
+}
+
+/// The state after `op`, or the read that is illegal: key, what it found, what the list held.
+type Illegal<'o> = (&'o Value, &'o [Value], Arc<[Value]>);
+
+fn run<'o>(
+    state: &BTreeMap<Value, Arc<[Value]>>,
+    op: &'o ListOp,
+) -> Result<BTreeMap<Value, Arc<[Value]>>, Illegal<'o>> {
+    let mut next = state.clone();
+    for mop in &op.0 {
+        match mop {
+            ListMop::Append { key, element } => {
+                let list = next.entry(key.clone()).or_default();
+                *list = list.iter().cloned().chain([element.clone()]).collect();
+            }
+            ListMop::Read { key, elements } => {
+                let held = next.get(key).cloned().unwrap_or_default();
+                if held[..] != elements[..] {
+                    return Err((key, elements, held));
+                }
+            }
+        }
+    }
+    Ok(next)
+}
+
+fn words_of(list: &[Value]) -> String {
+    let words: Vec<String> = list.iter().map(Value::to_string).collect();
+    format!("[{}]", words.join(" "))
+}
+
+impl FromHistory for List {
+    fn interpret(
+        &self,
+        operation: &Operation<'_>,
+        dialect: Dialect,
+    ) -> Result<Interpreted<ListOp>, String> {
+        let op = operation.op();
+        let Op::Txn(txn) = &op else { return Err(op.to_string()) };
+        let mut mops = Vec::with_capacity(txn.mops.len());
+        for mop in &txn.mops {
+            match mop {
+                Mop::Append { key, element } => {
+                    mops.push(ListMop::Append { key: key.clone(), element: element.clone() });
+                }
+                Mop::ReadList { key, elements } => {
+                    let elements = match elements {
+                        _ if operation.outcome() != Outcome::Ok => continue,
+                        Observed::Pending => continue,
+                        Observed::Absent if dialect.nil_read == NilRead::Unknown => continue,
+                        Observed::Absent => Vec::new(),
+                        Observed::Present(elements) => elements.clone(),
+                    };
+                    mops.push(ListMop::Read { key: key.clone(), elements });
+                }
+                Mop::Read { .. } | Mop::Write { .. } | Mop::ReadPredicate { .. } => {
+                    return Err(op.to_string());
+                }
+            }
+        }
+        Ok(match operation.outcome() {
+            Outcome::Fail => Interpreted::Nothing,
+            _ if mops.is_empty() => Interpreted::Nothing,
+            Outcome::Ok => Interpreted::Completed(ListOp(mops)),
+            Outcome::Info | Outcome::Open => Interpreted::Crashed(ListOp(mops)),
+        })
+    }
+
+    fn fast(&self, partition: &Partition<'_>, allowance: Allowance<'_>) -> Fast {
+        append::decide(partition, allowance)
+    }
+
+    fn keys(&self, operation: &Operation<'_>, keys: &mut Vec<Code>) {
+        if operation.f() != F::Txn {
+            keys.push(operation.key());
+            return;
+        }
+        keys.extend(operation.mop_keys());
+    }
+}
