@@ -41,6 +41,10 @@ pub enum Evidence {
         failed: EventId,
         /// The longest legal order found, as far as it goes.
         prefix: Vec<OpIndex>,
+        /// What the object held along the end of `prefix`, as the model prints it and cut at
+        /// 1 KiB: the last is after its last operation, and there is one more than operations they
+        /// stand around, at most 257. Empty where nobody replayed it.
+        prefix_states: Vec<String>,
         /// Every state possible just before the failed operation, and why each refuses it.
         states: Vec<StateBefore>,
     },

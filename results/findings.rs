@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 use tribunal_checkers::{Anomaly, Evidence};
-use tribunal_history::{
-    EventId, History, Mop, Observed, Op, OpIndex, Operation, Outcome, RegisterOp, Value,
-};
+use tribunal_history::{EventId, History, Mop, Op, OpIndex, Operation, Outcome, RegisterOp, Value};
 
 use crate::bounded::{Typed, sentence, shortened};
 use crate::faults;
@@ -167,15 +165,19 @@ fn evidence(
     ops: &[OpIndex],
     failed: Option<OpIndex>,
 ) -> EvidenceReport {
-    let (kind, events, steps, states, prefix) = match evidence {
-        Evidence::Events(steps) => ("events", events_of(steps), &steps[..], &[][..], &[][..]),
-        Evidence::Cycle(steps) => ("cycle", events_of(steps), &steps[..], &[][..], &[][..]),
-        Evidence::Counterexample { failed, states, prefix, .. } => {
-            ("counterexample", vec![failed.0], &[][..], &states[..], &prefix[..])
+    let (kind, events, steps, states, prefix, along) = match evidence {
+        Evidence::Events(steps) => {
+            ("events", events_of(steps), &steps[..], &[][..], &[][..], &[][..])
+        }
+        Evidence::Cycle(steps) => {
+            ("cycle", events_of(steps), &steps[..], &[][..], &[][..], &[][..])
+        }
+        Evidence::Counterexample { failed, states, prefix, prefix_states, .. } => {
+            let failed = vec![failed.0];
+            ("counterexample", failed, &[][..], &states[..], &prefix[..], &prefix_states[..])
         }
     };
-    let points: BTreeMap<OpIndex, u32> = prefix.iter().copied().zip(1..).collect();
-    let after = states_after(scene.history, prefix);
+    let points = points(prefix, along);
     let shown = cut(ops, failed);
     EvidenceReport {
         r#type: kind.to_owned(),
@@ -189,13 +191,20 @@ fn evidence(
             .iter()
             .map(|op| {
                 let mut row = op_report(scene, &scene.history.operation(*op));
-                row.point = points.get(op).copied();
-                row.state_after = after.get(op).cloned();
+                if let Some(point) = points.get(op) {
+                    let told = |state: Option<&String>| {
+                        state.map(|state| shortened(state, limits::STEP_STATE))
+                    };
+                    row.point = Some(point.number);
+                    row.state_before = told(point.before);
+                    row.state_after = told(point.after);
+                }
                 row.failed = kind == "counterexample" && failed == Some(*op);
                 row
             })
             .collect(),
         operations_cut: (ops.len() - shown.len()) as u64,
+        points: prefix.len() as u64,
         states: states
             .iter()
             .take(limits::PROOF_STATES)
@@ -222,22 +231,22 @@ fn cut(ops: &[OpIndex], failed: Option<OpIndex>) -> Vec<OpIndex> {
     shown
 }
 
-/// The value of the register after each operation of a legal order. Only what one operation says
-/// by itself: a write leaves its value, a read and a compare-and-set prove theirs.
-fn states_after(history: &History, prefix: &[OpIndex]) -> BTreeMap<OpIndex, String> {
-    let mut after = BTreeMap::new();
-    for index in prefix.iter().filter(|op| known(history, **op)) {
-        let Op::Register(op) = history.operation(*index).op() else { continue };
-        let state = match op {
-            RegisterOp::Append { .. } => None,
-            RegisterOp::Write { value, .. } => Some(Typed::of(&value)),
-            RegisterOp::Cas { to, .. } => Some(Typed::of(&to)),
-            RegisterOp::Read { value: Observed::Pending, .. } => None,
-            RegisterOp::Read { value, .. } => Some(Typed::observed(&value)),
-        };
-        after.extend(state.map(|state| (*index, state.short(256))));
-    }
-    after
+/// A step of the longest legal order.
+struct Point<'a> {
+    /// From 1.
+    number: u32,
+    before: Option<&'a String>,
+    after: Option<&'a String>,
+}
+
+/// Steps by operation; `along` are the states around the last of them.
+fn points<'a>(prefix: &[OpIndex], along: &'a [String]) -> BTreeMap<OpIndex, Point<'a>> {
+    let silent = (prefix.len() + 1).saturating_sub(along.len());
+    let state = |at: usize| at.checked_sub(silent).and_then(|at| along.get(at));
+    let point = |(at, op): (usize, &OpIndex)| {
+        (*op, Point { number: at as u32 + 1, before: state(at), after: state(at + 1) })
+    };
+    prefix.iter().enumerate().map(point).collect()
 }
 
 fn op_report(scene: &Scene<'_>, operation: &Operation<'_>) -> OpReport {
@@ -259,6 +268,7 @@ fn op_report(scene: &Scene<'_>, operation: &Operation<'_>) -> OpReport {
         invoked_ns: operation.invoked_at().0,
         completed_ns: done.then_some(operation.completed_at().0),
         point: None,
+        state_before: None,
         state_after: None,
         failed: false,
     }

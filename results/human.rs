@@ -71,7 +71,7 @@ pub fn human(report: &RunReport, options: &HumanOptions) -> String {
 }
 
 /// Whether the history came from somewhere else: no target, no seed and no faults are known.
-fn is_foreign(report: &RunReport) -> bool {
+pub(crate) fn is_foreign(report: &RunReport) -> bool {
     report.run.target.is_empty()
 }
 

@@ -8,6 +8,8 @@ pub const EXAMPLES: usize = 2;
 pub const PROOF_OPERATIONS: usize = 200;
 /// Steps of one proof kept.
 pub const PROOF_STEPS: usize = 200;
+/// Bytes of a state before or after one step of a proof.
+pub const STEP_STATE: usize = 256;
 /// States before a failing operation kept.
 pub const PROOF_STATES: usize = 64;
 /// Faults kept in the report.
@@ -16,8 +18,16 @@ pub const FAULTS: usize = 10_000;
 pub const FAULT_EVIDENCE: usize = 32;
 /// Error classes shown apart; the rest are summed.
 pub const ERROR_CLASSES: usize = 64;
-/// Operations drawn in one picture.
-pub const PICTURE_OPERATIONS: usize = 60;
+/// Operations drawn in one of the first [`PICTURES_LARGE`] pictures.
+pub const PICTURE_OPERATIONS: usize = 200;
+/// Pictures with that many operations.
+pub const PICTURES_LARGE: usize = 4;
+/// Operations drawn in any later picture.
+pub const PICTURE_OPERATIONS_LATER: usize = 40;
+/// Processes drawn in one picture, of those that the order shown uses.
+pub const PICTURE_LANES: usize = 40;
+/// Further processes drawn, of those that it does not use.
+pub const PICTURE_LANES_UNUSED: usize = 8;
 /// Findings drawn with a picture; later ones keep their tables.
 pub const PICTURES: usize = 20;
 /// Rows of the fault audit shown.

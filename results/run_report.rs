@@ -15,7 +15,7 @@ use crate::info::{NodeInfo, SelfNoise, Warning};
 /// Name of the schema.
 pub const SCHEMA: &str = "tribunal.report";
 /// Version of the schema written here.
-pub const SCHEMA_VERSION: &str = "1.0";
+pub const SCHEMA_VERSION: &str = "1.1";
 
 /// Everything a run came to.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -281,6 +281,9 @@ pub struct EvidenceReport {
     pub operations: Vec<OpReport>,
     /// Operations of the proof that were left out of `operations`.
     pub operations_cut: u64,
+    /// Length of the longest legal order; its points in `operations` count from 1. Since 1.1.
+    #[serde(default)]
+    pub points: u64,
     /// States possible just before the failing operation.
     pub states: Vec<StateReport>,
     /// States left out of `states`.
@@ -330,7 +333,10 @@ pub struct OpReport {
     pub completed_ns: Option<u64>,
     /// Position in the longest legal order, from 1.
     pub point: Option<u32>,
-    /// The state after that point, where it follows from the operation alone.
+    /// The state before that point, in the legal order shown. Since 1.1.
+    #[serde(default)]
+    pub state_before: Option<String>,
+    /// The state after that point, in the legal order shown.
     pub state_after: Option<String>,
     /// Whether this is the operation no order survives.
     pub failed: bool,

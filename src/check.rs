@@ -17,7 +17,7 @@ use tribunal_workloads::{Setting, registry};
 use crate::cli::CheckArgs;
 use crate::exit_code::{ExitCode, Trouble};
 use crate::judge::{self, Limits};
-use crate::report::named;
+use crate::report::{named, write_page};
 use crate::run::{color, of_report, print, quoted};
 use crate::units;
 
@@ -26,6 +26,8 @@ struct Judged {
     shown: String,
     report: RunReport,
     code: ExitCode,
+    /// Where its page is, if one was written.
+    page: Option<String>,
 }
 
 /// The subcommand: every input is judged, whatever became of its neighbours.
@@ -39,6 +41,9 @@ pub(crate) fn check(args: &CheckArgs, runs_dir: &Path) -> Result<ExitCode, Troub
     // A wrong flag is wrong for every input: it is said once, before anything is read.
     format(args)?;
     checkers(args, dialect(args, None)?)?;
+    if args.report.is_some() && args.inputs.len() > 1 {
+        return Err(Trouble::usage("--report takes one input: a page is about one history"));
+    }
     let mut code = None::<ExitCode>;
     let mut results = Vec::new();
     for input in &args.inputs {
@@ -91,7 +96,11 @@ fn judge_one(args: &CheckArgs, input: &Path, limits: Limits) -> Result<Judged, T
     };
     let answers = judge_read(&read, &checkers, limits, &mut info);
     stop_at_errors(&path, &answers)?;
-    Ok(judged(shown, &info, &read.history, &answers))
+    let mut judged = judged(shown, &info, &read.history, &answers);
+    if let Some(page) = &args.report {
+        judged.page = write_page(page, &judged.report, &read.history);
+    }
+    Ok(judged)
 }
 
 /// A stored run, judged as it was when it was made.
@@ -179,7 +188,7 @@ fn stop_at_errors(path: &Path, answers: &[Answer]) -> Result<(), Trouble> {
 fn judged(shown: String, info: &RunInfo, history: &History, answers: &[Answer]) -> Judged {
     let report = assemble(info, history, answers);
     let code = of_report(&report);
-    Judged { shown, report, code }
+    Judged { shown, report, code, page: None }
 }
 
 /// What is known about a history that is not one of our runs.
@@ -281,7 +290,8 @@ fn initial(text: &str) -> Value {
 }
 
 fn show(judged: &Judged, many: bool) -> Result<(), Trouble> {
-    let text = human(&judged.report, &HumanOptions { color: color(), report_path: None });
+    let report_path = judged.page.clone();
+    let text = human(&judged.report, &HumanOptions { color: color(), report_path });
     // The text of a run does not name its directory; that of a file names the file.
     match many && !judged.report.run.target.is_empty() {
         true => print(&format!("{}\n{text}", judged.shown)),

@@ -205,6 +205,10 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "SIZE", default_value = "4GiB")]
     pub(crate) memory_limit: String,
 
+    /// Write the report as a page too: one file, with a picture of every finding. Takes one input.
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+
     /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,

@@ -154,6 +154,28 @@ fn wrong_flags_of_check_are_said_once_and_say_what_there_is() {
 }
 
 #[test]
+fn check_writes_a_page_where_asked_and_the_verdict_stands_where_it_cannot() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let history = file(&dir, "bad.edn", INVALID);
+    let page = dir.path().join("bad.html");
+    let run = |page: &Path| {
+        tribunal(&["check", path(&history), "-m", "cas-register", "--report", path(page)])
+    };
+    let output = run(&page);
+    assert_eq!(code(&output), 1);
+    assert!(stdout(&output).contains(path(&page)), "{}", stdout(&output));
+    let text = std::fs::read_to_string(&page).expect("the page was written");
+    assert!(text.contains("<svg class=\"proof\"") && text.contains("id=\"findings\""));
+    assert!(!text.contains("id=\"environment\"") && !text.contains("id=\"faults\""));
+    let output = run(&dir.path().join("no/such/place.html"));
+    assert_eq!(code(&output), 1, "an anomaly is hidden by nothing");
+    assert!(stderr(&output).contains("place.html"), "{}", stderr(&output));
+    let two = tribunal(&["check", path(&history), path(&history), "--report", path(&page)]);
+    assert_eq!(code(&two), 64);
+    assert!(stderr(&two).contains("one input"), "{}", stderr(&two));
+}
+
+#[test]
 fn a_directory_that_is_no_run_is_said_to_be_none() {
     let dir = TempDir::new().expect("a scratch directory");
     for command in [&["check"][..], &["report"]] {

@@ -6,7 +6,7 @@ use tribunal_history::{EventId, History, Nanos};
 use super::certificate::{self, Accepted};
 use super::models::is_unparsed_read;
 use super::shrink::Counterexample;
-use super::{Model, NEVER, Problem};
+use super::{Model, NEVER, Problem, replay};
 use crate::{Anomaly, AnomalyKind, Evidence, StateBefore};
 
 /// Configurations the plain search may remember to confirm a counterexample.
@@ -45,6 +45,7 @@ pub(super) fn anomaly<M: Model>(
             operations: found.kept.iter().map(origin).collect(),
             failed: EventId(found.dead.rank),
             prefix: found.dead.prefix.iter().map(origin).collect(),
+            prefix_states: replay::states_along(model, problem, &found.dead.prefix),
             states,
         },
         minimal: found.minimal,

@@ -23,6 +23,7 @@ mod partition;
 mod plain;
 mod prep;
 mod quick;
+mod replay;
 mod rules;
 mod shrink;
 #[cfg(test)]

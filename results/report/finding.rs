@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::legal::could_return;
 use super::page::{Drawn, Scene, SectionError};
-use super::picture::{self, Scale};
-use crate::bounded::visible;
-use crate::human::during;
+use super::picture::{self, Picture};
+use crate::bounded::{shortened, visible};
+use crate::human::{during, grouped};
 use crate::limits;
 use crate::run_report::{Finding, OpReport};
 
@@ -32,11 +32,15 @@ struct FindingView {
     size: String,
     moment: String,
     signature: String,
-    warped: String,
-    timed: String,
+    picture: String,
+    picture_cut: String,
+    timed: bool,
     rows: Vec<OpView>,
     any_node: bool,
     any_point: bool,
+    any_state: bool,
+    points: String,
+    possible: String,
     rows_cut: u64,
     states: Vec<(String, String)>,
     states_cut: u64,
@@ -55,6 +59,7 @@ struct OpView {
     from: String,
     to: String,
     outcome: String,
+    before: String,
     after: String,
     events: String,
 }
@@ -66,7 +71,7 @@ pub(super) fn draw(scene: &Scene<'_>) -> Result<Drawn, SectionError> {
     let report = scene.report;
     let mut findings = Vec::new();
     for (at, finding) in report.findings.iter().enumerate() {
-        findings.push(finding_view(scene, finding, at < limits::PICTURES)?);
+        findings.push(finding_view(scene, finding, at)?);
     }
     let drawn = limits::PICTURES;
     let cut = if findings.len() > drawn {
@@ -86,17 +91,20 @@ pub(super) fn draw(scene: &Scene<'_>) -> Result<Drawn, SectionError> {
 fn finding_view(
     scene: &Scene<'_>,
     finding: &Finding,
-    full: bool,
+    at: usize,
 ) -> Result<FindingView, SectionError> {
+    let full = at < limits::PICTURES;
     let evidence = &finding.evidence;
     let ops = &evidence.operations;
     let start = ops.iter().map(|op| op.invoked_ns).min().unwrap_or(0);
     let shown: &[OpReport] = if full { ops } else { &ops[ops.len().saturating_sub(SHORT)..] };
-    let (mut warped, mut real) = (String::new(), String::new());
-    if full && !ops.is_empty() {
-        warped = picture::draw(scene, finding, Scale::Warped)?;
-        real = picture::draw(scene, finding, Scale::True)?;
-    }
+    let large = at < limits::PICTURES_LARGE;
+    let most = if large { limits::PICTURE_OPERATIONS } else { limits::PICTURE_OPERATIONS_LATER };
+    let Picture { svg, cut, timed } = match full && !ops.is_empty() {
+        true => picture::draw(scene, finding, most)?,
+        false => Picture::default(),
+    };
+    let any_state = shown.iter().any(|op| op.state_after.is_some());
     let hidden = (ops.len() - shown.len()) as u64 + evidence.operations_cut;
     let total = ops.len() as u64 + evidence.operations_cut;
     let states = evidence.states.iter().take(if full { limits::PROOF_STATES } else { SHORT });
@@ -120,11 +128,15 @@ fn finding_view(
         ),
         moment: visible(&finding.moment),
         signature: finding.signature.clone(),
-        warped,
-        timed: real,
-        rows: shown.iter().map(|op| op_view(op, ops, finding, start)).collect(),
+        picture: svg,
+        picture_cut: cut,
+        timed,
+        rows: shown.iter().map(|op| op_view(op, ops, finding, start, any_state)).collect(),
         any_node: shown.iter().any(|op| op.node.is_some()),
         any_point: shown.iter().any(|op| op.point.is_some()),
+        any_state,
+        points: grouped(evidence.points),
+        possible: possible(finding),
         rows_cut: hidden,
         states: states.map(|it| (visible(&it.state), visible(&it.because))).collect(),
         states_cut: evidence.states_cut,
@@ -133,17 +145,19 @@ fn finding_view(
     })
 }
 
-fn op_view(op: &OpReport, ops: &[OpReport], finding: &Finding, start: u64) -> OpView {
+/// With `exact`, states are the model's; else what can be said without one.
+fn op_view(op: &OpReport, ops: &[OpReport], finding: &Finding, start: u64, exact: bool) -> OpView {
     let relative = |nanos: u64| format!("+{:.3}", nanos.saturating_sub(start) as f64 / 1e6);
     let error = op.error.as_deref().map(|it| format!(" ({})", visible(it))).unwrap_or_default();
-    let after = if op.failed {
-        let states: Vec<&str> =
-            finding.evidence.states.iter().take(6).map(|it| it.state.as_str()).collect();
-        if states.is_empty() { "–".to_owned() } else { visible(&states.join(" or ")) }
-    } else if op.f == "read" && op.outcome == "ok" {
-        could_return(op, ops)
-    } else {
-        op.state_after.as_ref().map(|state| format!("then {state}")).unwrap_or_default()
+    let state = |state: &Option<String>| state.as_deref().map(visible).unwrap_or_default();
+    let (before, after) = match (op.failed, exact) {
+        (true, true) => (possible(finding), "✗ illegal".to_owned()),
+        (false, true) => (state(&op.state_before), state(&op.state_after)),
+        (true, false) => (String::new(), possible(finding)),
+        (false, false) if op.f == "read" && op.outcome == "ok" => {
+            (String::new(), could_return(op, ops))
+        }
+        (false, false) => Default::default(),
     };
     OpView {
         class: if op.failed { "failed" } else { class(op) },
@@ -155,10 +169,25 @@ fn op_view(op: &OpReport, ops: &[OpReport], finding: &Finding, start: u64) -> Op
         from: relative(op.invoked_ns),
         to: op.completed_ns.map_or_else(|| "…".to_owned(), relative),
         outcome: format!("{}{error}", op.outcome),
+        before,
         after,
         events: op
             .ret
             .map_or_else(|| format!("#{}", op.call), |ret| format!("#{}–#{ret}", op.call)),
+    }
+}
+
+/// States that were possible just before the failing operation, in words.
+fn possible(finding: &Finding) -> String {
+    const SHOWN: usize = 6;
+    let evidence = &finding.evidence;
+    let states = evidence.states.iter().take(SHOWN);
+    let states: Vec<String> = states.map(|it| shortened(&it.state, 60)).collect();
+    let total = evidence.states.len() as u64 + evidence.states_cut;
+    match total.saturating_sub(SHOWN as u64) {
+        _ if states.is_empty() => "–".to_owned(),
+        0 => visible(&states.join(" or ")),
+        more => format!("{} or {more} more", visible(&states.join(" or "))),
     }
 }
 

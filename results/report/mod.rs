@@ -1,6 +1,7 @@
 //! `report.html`: one self-contained file, one module and template per section.
 
 mod audit;
+mod axis;
 mod charts;
 mod coverage;
 mod environment;

@@ -11,6 +11,7 @@ use tribunal_history::History;
 use super::template::Templates;
 use super::{audit, charts, coverage, environment, finding, strip, timeline};
 use crate::class::Class;
+use crate::human::is_foreign;
 use crate::limits;
 use crate::run_report::RunReport;
 
@@ -78,7 +79,19 @@ pub fn html(report: &RunReport, history: &History) -> Html {
 
 /// The page of a run, within about `bytes`. Detail of the timeline is what gives way.
 pub fn html_within(report: &RunReport, history: &History, bytes: usize) -> Html {
-    page(report, history, bytes, &SECTIONS)
+    let sections: Vec<Section> =
+        SECTIONS.into_iter().filter(|section| applies(section.id, report)).collect();
+    page(report, history, bytes, &sections)
+}
+
+/// Whether a section is about this record: of a history from elsewhere no cluster, no client
+/// setting and, unless it names one, no fault is known.
+fn applies(id: &str, report: &RunReport) -> bool {
+    match id {
+        "faults" => !is_foreign(report) || !report.faults.is_empty(),
+        "environment" => !is_foreign(report),
+        _ => true,
+    }
 }
 
 fn page(report: &RunReport, history: &History, bytes: usize, sections: &[Section]) -> Html {
@@ -113,6 +126,7 @@ fn page(report: &RunReport, history: &History, bytes: usize, sections: &[Section
              img-src data:; base-uri 'none'; form-action 'none'"
         ),
         version: report.tool.version.clone(),
+        first: first_error(report),
         style: STYLE,
         script: SCRIPT,
         sections,
@@ -122,7 +136,7 @@ fn page(report: &RunReport, history: &History, bytes: usize, sections: &[Section
 }
 
 const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
+const SCRIPT: &str = concat!(include_str!("script.js"), include_str!("picture.js"));
 
 #[derive(Serialize)]
 struct PageView {
@@ -131,6 +145,7 @@ struct PageView {
     icon: &'static str,
     csp: String,
     version: String,
+    first: String,
     style: &'static str,
     script: &'static str,
     sections: Vec<SectionView>,
@@ -160,6 +175,14 @@ fn draw(section: &Section, scene: &Scene<'_>) -> Drawn {
     Drawn { html: html.expect("a note has one field"), notes: vec![note] }
 }
 
+/// The finding whose failing operation was answered first, of those that have a picture.
+fn first_error(report: &RunReport) -> String {
+    let drawn = report.findings.iter().take(limits::PICTURES);
+    let failing = drawn.filter(|finding| finding.evidence.operations.iter().any(|op| op.failed));
+    let first = failing.min_by_key(|finding| finding.moment_ns);
+    first.map(|finding| finding.r#ref.clone()).unwrap_or_default()
+}
+
 pub(super) fn icon(class: Class) -> &'static str {
     match class {
         Class::Pass => "✓",
@@ -186,7 +209,9 @@ mod tests {
     #[test]
     fn each_section_can_fail_alone() {
         let history = Builder::by_time().finish();
-        let report = assemble(&RunInfo::default(), &history, &[]);
+        let mut info = RunInfo::default();
+        info.plan.target = "raftkv".to_owned();
+        let report = assemble(&info, &history, &[]);
         let whole = html(&report, &history);
         assert_eq!(whole.notes, Vec::<String>::new());
         for (at, victim) in SECTIONS.iter().enumerate() {

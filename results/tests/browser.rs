@@ -188,7 +188,7 @@ fn anomaly_page(ops: u64) -> String {
 fn opens_at_every_width_and_in_both_schemes() {
     let Some(mut browser) = Browser::start() else { return };
     let path = browser.page("anomaly.html", &anomaly_page(6000));
-    for (width, dark) in [(1280, false), (1280, true), (390, false), (390, true)] {
+    for (width, dark) in [(1280, false), (1280, true), (360, false), (360, true)] {
         browser.open(&path, width, dark);
         browser.wait(READY);
         let overflow = browser.eval("document.documentElement.scrollWidth - innerWidth");
@@ -234,9 +234,143 @@ fn every_control_works_without_complaint() {
         browser.eval("[...document.querySelectorAll('[data-tl]')].map(b => b.click()).length");
     assert_eq!(buttons, json!(7));
     browser.eval("document.querySelector('.copy').click()");
-    assert_eq!(browser.eval("document.querySelector('.truetime').offsetHeight"), json!(0));
-    browser.eval("document.querySelector('.scale-true').click()");
-    assert!(browser.eval("document.querySelector('.truetime').offsetHeight").as_u64() > Some(50));
+    assert_eq!(browser.complaints(), Vec::<Json>::new());
+}
+
+/// Text of the line under the picture of `R-1`.
+const READOUT: &str = "document.querySelector('#R-1 .readout').textContent";
+/// Places of its marks, in their order.
+const PLACES: &str = "[...document.querySelectorAll('#R-1 .mark')].map(it => \
+    Number(it.getAttribute('transform').match(/[\\d.]+/)[0]))";
+
+impl Browser {
+    /// Moves the mouse to the middle of what `selector` finds.
+    fn hover(&mut self, selector: &str) {
+        let at = format!(
+            "(() => {{ const it = document.querySelector('{selector}'); \
+             it.scrollIntoView({{ block: 'center', inline: 'center', behavior: 'instant' }}); \
+             const r = it.getBoundingClientRect(); \
+             return [r.x + r.width / 2, r.y + r.height / 2]; }})()"
+        );
+        let at = self.eval(&at);
+        let event = json!({ "type": "mouseMoved", "x": at[0], "y": at[1] });
+        self.call("Input.dispatchMouseEvent", event);
+    }
+
+    fn press(&mut self, key: &str) {
+        let code = match key {
+            "ArrowLeft" => 37,
+            "ArrowRight" => 39,
+            "Home" => 36,
+            _ => 35,
+        };
+        for kind in ["rawKeyDown", "keyUp"] {
+            let event = json!({ "type": kind, "key": key, "windowsVirtualKeyCode": code });
+            self.call("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    fn readout(&mut self) -> String {
+        self.eval(READOUT).as_str().unwrap_or_default().to_owned()
+    }
+}
+
+#[test]
+fn states_are_shown_under_the_mouse_and_by_key() {
+    let Some(mut browser) = Browser::start() else { return };
+    let path = browser.page("anomaly.html", &anomaly_page(2000));
+    for (width, dark) in [(1280, false), (360, true)] {
+        browser.open(&path, width, dark);
+        browser.wait(READY);
+        browser.hover("#R-1 .mark[data-step=\"2\"]");
+        assert_eq!(browser.readout(), "2p910001 cas 31 → 40before31after40");
+        let lit = "[...document.querySelectorAll('#R-1 .state.on')].map(it => it.dataset.text)";
+        assert_eq!(browser.eval(lit), json!(["31", "40"]), "the states around it are marked");
+        browser.hover("#R-1 .op[data-step=\"0\"]");
+        assert!(browser.readout().contains("write 9 (info)not in this order"));
+        browser.eval("document.querySelector('#R-1 [data-error]').click()");
+        assert!(browser.readout().contains("read 31 but the register holds 40; read 31"));
+        assert_eq!(browser.eval("document.activeElement.matches('#R-1 .dead')"), json!(true));
+        browser.press("ArrowLeft");
+        assert_eq!(browser.readout(), "4p910001 read → 40before40after40");
+        browser.press("Home");
+        assert_eq!(browser.readout(), "1p910000 write 31beforenilafter31");
+        browser.press("ArrowRight");
+        assert_eq!(browser.readout(), "2p910001 cas 31 → 40before31after40");
+        assert_eq!(browser.eval("document.activeElement.dataset.step"), json!("2"));
+        browser.key("e");
+        let first = "document.activeElement.closest('.finding').id";
+        assert_eq!(browser.eval(first), json!("R-2"), "the first error in time");
+        let stops = "document.querySelectorAll('#R-1 .mark[tabindex=\"0\"]').length";
+        assert_eq!(browser.eval(stops), json!(1), "one stop for the tabulator per picture");
+        assert_eq!(browser.complaints(), Vec::<Json>::new(), "{width}");
+    }
+}
+
+#[test]
+fn the_scale_moves_every_mark_and_keeps_its_order() {
+    let Some(mut browser) = Browser::start() else { return };
+    let path = browser.page("anomaly.html", &anomaly_page(2000));
+    browser.open(&path, 1280, false);
+    browser.wait(READY);
+    let places = |browser: &mut Browser| -> Vec<f64> {
+        let list = browser.eval(PLACES);
+        list.as_array().expect("a list").iter().filter_map(Json::as_f64).collect()
+    };
+    let order = places(&mut browser);
+    browser.eval("document.querySelector('#R-1 [data-scale=\"1\"]').click()");
+    let time = places(&mut browser);
+    assert_eq!((order.len(), time.len()), (5, 5));
+    assert!(order.is_sorted() && time.is_sorted(), "{order:?} {time:?}");
+    assert!(order.iter().zip(&time).any(|(one, other)| (one - other).abs() > 100.0));
+    // Sent 0.9 ms after the first of 4.4 ms: the bars are where their times say.
+    let bars = "[...document.querySelectorAll('#R-1 g.op')].map(it => [\
+        it.getAttribute('transform').match(/[\\d.]+/)[0], it.querySelector('rect').width.baseVal.value])";
+    let bars = browser.eval(bars);
+    let number = |at: usize, what: usize| match &bars[at][what] {
+        Json::String(text) => text.parse::<f64>().expect("a number"),
+        other => other.as_f64().expect("a number"),
+    };
+    let per_ms = number(0, 1) / 0.9;
+    assert!((number(1, 0) - number(0, 0) - 0.3 * per_ms).abs() < 1.0, "{bars}");
+    assert!((number(5, 0) - number(0, 0) - 3.7 * per_ms).abs() < 1.0, "{bars}");
+    let ticks = "getComputedStyle(document.querySelector('#R-1 svg > .in-order')).display";
+    assert_eq!(browser.eval(ticks), json!("none"));
+    browser.eval("document.querySelector('#R-1 [data-scale=\"0\"]').click()");
+    assert_eq!(places(&mut browser), order);
+    assert_eq!(browser.complaints(), Vec::<Json>::new());
+}
+
+/// Half of 3,000 operations without an answer, and a proof that does not shrink.
+#[test]
+fn a_long_proof_stays_small_and_opens_where_it_dies() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (info, history, answers) = common::chain(3_000);
+    let text = html(&assemble(&info, &history, &answers), &history).text;
+    assert!(text.len() < 600_000, "{} bytes", text.len());
+    let path = browser.page("chain.html", &text);
+    let start = Instant::now();
+    browser.open(&path, 360, false);
+    browser.wait(READY);
+    println!("chain of 3000: {} bytes, ready after {:.2?}", text.len(), start.elapsed());
+    let seen = "(() => { const box = document.querySelector('.picture').getBoundingClientRect(), \
+        it = document.querySelector('.dead rect').getBoundingClientRect(); \
+        return it.left > box.left + 76 && it.right < box.right; })()";
+    assert_eq!(browser.eval(seen), json!(true), "where it dies is in view");
+    for scale in ["1", "0"] {
+        browser.eval("document.querySelector('.picture').scrollLeft = 0");
+        browser.eval(&format!("document.querySelector('[data-scale=\"{scale}\"]').click()"));
+        browser.eval("document.querySelector('.first-error').click()");
+        browser.wait(seen);
+    }
+    let drawn = "document.querySelectorAll('g.op').length";
+    let drawn = browser.eval(drawn).as_u64().expect("a number");
+    assert!(drawn as usize <= tribunal_results::limits::PICTURE_OPERATIONS, "{drawn}");
+    let said = browser.eval("document.querySelector('figure .fine').textContent");
+    let said = said.as_str().expect("a sentence").replace('\u{202f}', " ");
+    assert!(said.starts_with(&format!("Drawn are {drawn} of the 3 000 operations")), "{said}");
+    let overflow = browser.eval("document.documentElement.scrollWidth - innerWidth");
+    assert!(overflow.as_i64().is_some_and(|it| it <= 0), "{overflow} px too wide");
     assert_eq!(browser.complaints(), Vec::<Json>::new());
 }
 
@@ -283,6 +417,12 @@ fn without_script_the_proof_is_still_there() {
     let shown = "[...document.querySelectorAll('h1, .sentence, svg.proof, .ops, .chart svg')]\
                  .filter(it => it.getBoundingClientRect().height > 10).length";
     assert!(browser.eval(shown).as_u64() >= Some(8), "the proof needs script");
+    assert_eq!(browser.eval("document.querySelector('.tools').hidden"), json!(true));
+    let states = "[...document.querySelectorAll('#R-1 .statetext')].map(it => it.textContent)";
+    assert_eq!(browser.eval(states), json!(["nil", "31", "40"]));
+    let cells = "[...document.querySelectorAll('#R-1 td.state')].map(it => it.textContent).join()";
+    let wanted = "nil,31,31,40,40,40,,,40,40,40 or 9,✗ illegal";
+    assert_eq!(browser.eval(cells), json!(wanted), "the table says what hovering would");
     assert_eq!(browser.eval("document.getElementById('tl').hidden"), json!(true));
 }
 

@@ -14,6 +14,7 @@ fn every_class_has_a_page() {
     let directory = kept.unwrap_or_else(|| scratch.path().to_owned());
     let runs = [
         ("anomaly", common::invalid(&common::Shape::default()), Class::Anomaly),
+        ("chain", common::chain(3_000), Class::Anomaly),
         ("pass", common::valid(), Class::Pass),
         ("unknown", common::unknown(), Class::Unknown),
         ("vacuous", common::vacuous(), Class::Vacuous),

@@ -10,6 +10,7 @@ mod live;
 mod metamorphic;
 mod quick;
 mod regressions;
+mod replay;
 mod streaming;
 mod third_party;
 mod units;

@@ -174,11 +174,13 @@ fn every_invalid_verdict_explains_each_state_before() {
     script.answer(2, &cas(1, 3), Outcome::Ok);
     let report = check(&script.history());
     let anomaly = &report.anomalies[0];
-    let Evidence::Counterexample { operations, failed, prefix, states } = &anomaly.evidence else {
+    let Evidence::Counterexample { operations, failed, prefix, prefix_states, states } =
+        &anomaly.evidence
+    else {
         panic!("{anomaly:?}")
     };
     assert_eq!((operations.len(), failed.0), (3, 5));
-    assert_eq!(prefix.len(), 2);
+    assert_eq!((prefix.len(), &prefix_states[..]), (2, &["0", "1", "2"].map(String::from)[..]));
     let said: Vec<&str> = states.iter().map(|state| state.because.as_str()).collect();
     assert_eq!(said, ["a cas from 1 cannot succeed where the register holds 2"]);
     assert_eq!(anomaly.summary, "p2 compared 1 and set 3 at 0.006 s after p0 had written 1");

@@ -195,6 +195,58 @@ pub(crate) fn stale(
     Stale { operations: vec![a, b, c, d, e, f], prefix: vec![a, b, c, e], failed: f }
 }
 
+/// One key, `ops` operations of which half get no answer, and no small part is a proof: each
+/// compare-and-set takes what the one before it left, until a read sees an old value. What a search
+/// that gave up on shrinking hands over.
+pub(crate) fn chain(ops: u64) -> (RunInfo, History, Vec<Answer>) {
+    let (mut builder, mut all, mut prefix) = (Builder::by_time(), Vec::new(), Vec::new());
+    let (mut value, mut states) = (0i64, vec!["0".to_owned()]);
+    let key = || Value::Int(1);
+    let mut step = |at: u64, process: u32, op: &Op, outcome: Outcome| {
+        let (p, node) = (Process(process), Some(NodeId(process as u16 % 5)));
+        let from = Nanos(1_000_000 + at * 200_000);
+        let index = builder.invoke(from, p, None, node, &op.pending()).expect("free");
+        let to = Nanos(from.0 + 150_000 + at % 7 * 90_000);
+        let error = (outcome == Outcome::Info).then_some(ErrorClass::TIMEOUT);
+        builder.complete(to, p, outcome, Some(op), error.as_ref()).expect("open");
+        all.push(index);
+        index
+    };
+    for at in 0..ops - 1 {
+        if at % 2 == 1 {
+            step(at, 100 + at as u32, &write(key(), Value::Int(-1)), Outcome::Info);
+            continue;
+        }
+        let op = cas(key(), Value::Int(value), Value::Int(value + 1));
+        prefix.push(step(at, at as u32 % 16, &op, Outcome::Ok));
+        value += 1;
+        states.push(value.to_string());
+    }
+    let old = read(key(), Observed::Present(Value::Int(value - 1)));
+    let failed = step(ops + 6, 1, &old, Outcome::Ok);
+    let history = builder.finish();
+    let told = states.split_off(states.len().saturating_sub(257));
+    let state = |state: String| StateBefore {
+        because: format!("read {} but the register holds {state}", value - 1),
+        state,
+    };
+    let anomaly = Anomaly {
+        kind: AnomalyKind::NONLINEARIZABLE,
+        subject: Some("1".to_owned()),
+        summary: format!("p1 read {} after p0 had compared and set {value}", value - 1),
+        evidence: Evidence::Counterexample {
+            operations: all,
+            failed: history.operation(failed).ret().expect("answered"),
+            prefix,
+            prefix_states: told,
+            states: vec![state("-1".to_owned()), state(value.to_string())],
+        },
+        minimal: false,
+    };
+    let report = Report::invalid(vec![anomaly], coverage(true), cost());
+    (info(), history, vec![("linearizable".to_owned(), Ok(report))])
+}
+
 pub(crate) fn coverage(required_met: bool) -> Coverage {
     let cas = Fact { name: "cas-succeeded", required: 1, seen: u64::from(required_met) * 812 };
     let overlap = Fact { name: "operations-during-a-verified-fault", required: 100, seen: 2104 };
@@ -234,6 +286,7 @@ pub(crate) fn accuse(
             operations: stale.operations.clone(),
             failed,
             prefix: stale.prefix.clone(),
+            prefix_states: ["nil", old, new, new, new].map(str::to_owned).to_vec(),
             states: vec![state(new), state("9")],
         },
         minimal: true,
