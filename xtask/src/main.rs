@@ -1,6 +1,7 @@
 //! Project chores. `cargo xtask demo` and `cargo xtask test` are all a newcomer needs.
 
 mod bench;
+mod fuzz;
 mod leases;
 mod nightly;
 mod outside;
@@ -40,9 +41,9 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// The long checks: detection matrix, clean seeds, kill storms, etcd.
+    /// The long checks: detection matrix, clean seeds, kill storms, etcd, fuzzing.
     Nightly {
-        /// Which: matrix, clean, etcd, leases, all.
+        /// Which: matrix, clean, etcd, leases, fuzz, all.
         name: Option<String>,
         /// Seeds per row.
         #[arg(long, default_value_t = 20)]

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::leases;
 use crate::setup::{self, Need};
 use crate::steps::{build, root};
+use crate::{fuzz, leases};
 
 /// One row: the same run with many seeds.
 struct Row {
@@ -85,8 +85,14 @@ const ROWS: &[Row] = &[
 /// Controllers killed for each seed asked for: 100 with the usual 20.
 const KILLS_PER_SEED: u64 = 5;
 
+/// Inputs given to each fuzzer for each seed asked for: a million with the usual 20.
+const INPUTS_PER_SEED: u64 = 50_000;
+
 /// Runs the rows of one group, or all, and prints a Markdown table.
 pub(crate) fn run(group: Option<&str>, seeds: u64) -> Result<ExitCode> {
+    if group == Some("fuzz") {
+        return fuzz::run(seeds * INPUTS_PER_SEED, 1);
+    }
     setup::run(Need::Everything)?;
     let tribunal = build("release")?;
     let all = group.is_none_or(|group| group == "all");
@@ -96,7 +102,7 @@ pub(crate) fn run(group: Option<&str>, seeds: u64) -> Result<ExitCode> {
     let rows: Vec<&Row> = ROWS.iter().filter(|row| all || Some(row.group) == group).collect();
     if rows.is_empty() {
         bail!(
-            "no nightly check is called {:?}; there are matrix, clean, etcd, leases",
+            "no nightly check is called {:?}; there are matrix, clean, etcd, leases, fuzz",
             group.unwrap_or("")
         );
     }
@@ -107,6 +113,9 @@ pub(crate) fn run(group: Option<&str>, seeds: u64) -> Result<ExitCode> {
         failed |= !run_row(&tribunal, row, (seeds * row.share / 100).max(1))?;
     }
     if all && leases::run(&tribunal, seeds * KILLS_PER_SEED)? != ExitCode::SUCCESS {
+        failed = true;
+    }
+    if all && fuzz::run(seeds * INPUTS_PER_SEED, 1)? != ExitCode::SUCCESS {
         failed = true;
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -1,0 +1,428 @@
+//! Inputs that reach deep: histories as they are written, then damaged so that most of the grammar
+//! still holds. An input is a function of its target, the seed and its number.
+
+use tribunal_history::Family;
+use tribunal_history::codec::{Format, write};
+
+use crate::Target;
+use crate::arbitrary::{EVERYTHING, Flavor, history};
+
+/// Longest input in bytes.
+pub const INPUT_LIMIT: usize = 1 << 16;
+
+/// A small deterministic generator (SplitMix64).
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// The stream of one input.
+    pub fn of(seed: u64, number: u64) -> Random {
+        let mut random = Random(seed ^ number.wrapping_mul(0xd134_2543_de82_ef95));
+        random.next();
+        random
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound.max(1) as u64) as usize
+    }
+
+    fn pick<'a, T: ?Sized>(&mut self, list: &[&'a T]) -> &'a T {
+        list[self.below(list.len())]
+    }
+}
+
+/// Input `number` of a target.
+pub fn input(target: Target, seed: u64, number: u64) -> Vec<u8> {
+    let mut random = Random::of(seed, number);
+    let Target::Reader(format) = target else {
+        let length = 8 + random.below(240);
+        return (0..length).map(|_| random.next() as u8).collect();
+    };
+    let long = random.below(512) == 0;
+    let mut bytes = golden(format, &mut random);
+    let edits = [0, 1, 1, 1, 2, 2, 3, 8][random.below(8)];
+    for _ in 0..edits {
+        match format {
+            Format::Native => edit_native(&mut bytes, &mut random),
+            Format::Jsonl => edit_text(&mut bytes, &mut random, JSON_WORDS),
+            Format::Edn => edit_text(&mut bytes, &mut random, EDN_WORDS),
+            Format::Porcupine => edit_text(&mut bytes, &mut random, PORCUPINE_WORDS),
+        }
+        bytes.truncate(INPUT_LIMIT);
+    }
+    // What takes more than its share of time or memory shows on long inputs.
+    while format != Format::Native && long && (1..INPUT_LIMIT / 2).contains(&bytes.len()) {
+        bytes.extend_from_within(..);
+    }
+    bytes
+}
+
+/// What a writer writes, or a line no writer of ours does.
+fn golden(format: Format, random: &mut Random) -> Vec<u8> {
+    let strange = match format {
+        Format::Edn => EDN_GOLDEN,
+        Format::Jsonl => JSON_GOLDEN,
+        Format::Native | Format::Porcupine => &[],
+    };
+    if !strange.is_empty() && random.below(3) == 0 {
+        let lines = 1 + random.below(6);
+        let lines: Vec<&str> = (0..lines).map(|_| random.pick(strange)).collect();
+        return lines.join("\n").into_bytes();
+    }
+    let one: [&'static [Family]; 7] = [
+        &[Family::Register],
+        &[Family::Txn],
+        &[Family::Set],
+        &[Family::Counter],
+        &[Family::Queue],
+        &[Family::Lock],
+        &[Family::Id],
+    ];
+    let bare = format == Format::Porcupine;
+    let flavor = match (bare, one.get(random.below(10))) {
+        (true, _) => Flavor { families: one[0], bare, explicit_nil: false },
+        (false, Some(families)) => Flavor { families, ..EVERYTHING },
+        (false, None) => EVERYTHING,
+    };
+    let steps: Vec<(u8, u64)> =
+        (0..random.below(30)).map(|_| (random.below(4) as u8, random.next())).collect();
+    let mut bytes = Vec::new();
+    write(&history(&steps, flavor), format, &mut bytes).expect("the format can hold it");
+    bytes
+}
+
+/// Edits inside a frame, and makes its checksum right again: a damaged frame ends a log, and
+/// nothing behind the checksum would be reached.
+fn edit_native(bytes: &mut Vec<u8>, random: &mut Random) {
+    const HEADER: usize = 4096;
+    if random.below(20) == 0 || bytes.len() < HEADER + 9 {
+        return edit_bytes(bytes, 0, random);
+    }
+    let mut at = HEADER;
+    let mut frames = Vec::new();
+    while let Some(head) = bytes.get(at..at + 8) {
+        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        if length == 0 || bytes.len() - at - 8 < length {
+            break;
+        }
+        frames.push((at, length));
+        at += 8 + length;
+    }
+    let Some((at, length)) = frames.get(random.below(frames.len())).copied() else {
+        return edit_bytes(bytes, HEADER, random);
+    };
+    let mut body = bytes[at + 8..at + 8 + length].to_vec();
+    edit_bytes(&mut body, 0, random);
+    let tail = bytes[at + 8 + length..].to_vec();
+    bytes.truncate(at);
+    bytes.extend((body.len() as u32).to_le_bytes());
+    bytes.extend(crc32c::crc32c(&body).to_le_bytes());
+    bytes.extend(body);
+    bytes.extend(tail);
+}
+
+/// One edit behind `from`.
+fn edit_bytes(bytes: &mut Vec<u8>, from: usize, random: &mut Random) {
+    if bytes.len() <= from {
+        bytes.push(random.next() as u8);
+        return;
+    }
+    let at = from + random.below(bytes.len() - from);
+    match random.below(7) {
+        0 => bytes[at] = random.next() as u8,
+        1 => bytes[at] ^= 1 << random.below(8),
+        2 => drop(bytes.remove(at)),
+        3 => bytes.insert(at, random.next() as u8),
+        // The largest varint, or one too large.
+        4 => drop(bytes.splice(at..at, [0xff; 9].into_iter().chain([random.next() as u8 & 3]))),
+        5 => bytes.truncate(at),
+        _ => {
+            let end = at + random.below((bytes.len() - at).min(64));
+            let copy = bytes[at..end].to_vec();
+            let to = from + random.below(bytes.len() - from);
+            drop(bytes.splice(to..to, copy));
+        }
+    }
+}
+
+/// One edit of a text: of lines, of words, or of bytes.
+fn edit_text(bytes: &mut Vec<u8>, random: &mut Random, words: &[&str]) {
+    if bytes.is_empty() || random.below(6) == 0 {
+        return edit_bytes(bytes, 0, random);
+    }
+    match random.below(3) {
+        0 => edit_lines(bytes, random),
+        1 => {
+            // A word for a word.
+            let at = random.below(bytes.len());
+            let start = bytes[..at].iter().rposition(|byte| SPLIT.contains(byte));
+            let start = start.map_or(0, |start| start + 1);
+            let end = bytes[start..].iter().position(|byte| SPLIT.contains(byte));
+            let end = end.map_or(bytes.len(), |end| start + end);
+            let word = random.pick(words);
+            drop(bytes.splice(start..end, word.bytes()));
+        }
+        _ => {
+            let at = random.below(bytes.len());
+            let word = random.pick(words);
+            drop(bytes.splice(at..at, word.bytes()));
+        }
+    }
+}
+
+fn edit_lines(bytes: &mut Vec<u8>, random: &mut Random) {
+    let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+    let at = random.below(lines.len());
+    match random.below(4) {
+        0 => drop(lines.remove(at)),
+        1 => {
+            let line = lines[at];
+            lines.insert(at, line);
+        }
+        2 => {
+            let other = random.below(lines.len());
+            lines.swap(at, other);
+        }
+        _ => {
+            let other = random.below(lines.len());
+            lines[at] = lines[other];
+        }
+    }
+    *bytes = lines.join(&b'\n');
+}
+
+const SPLIT: &[u8] = b" \n\t,:[](){}\"";
+
+const EDN_WORDS: &[&str] = &[
+    ":read",
+    ":write",
+    ":cas",
+    ":append",
+    ":txn",
+    ":add",
+    ":remove",
+    ":contains",
+    ":inc",
+    ":dec",
+    ":enqueue",
+    ":dequeue",
+    ":push",
+    ":pop",
+    ":peek",
+    ":acquire",
+    ":release",
+    ":generate",
+    ":get",
+    ":put",
+    ":invoke",
+    ":ok",
+    ":fail",
+    ":info",
+    ":process",
+    ":type",
+    ":f",
+    ":value",
+    ":time",
+    ":index",
+    ":error",
+    ":node",
+    ":session",
+    ":key",
+    ":result",
+    ":family",
+    ":set",
+    ":counter",
+    ":register",
+    ":nemesis",
+    ":permits",
+    ":token",
+    ":fence",
+    "nil",
+    "true",
+    "false",
+    "0",
+    "1",
+    "-1",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "99999999999999999999",
+    "1e309",
+    "1.5",
+    "7N",
+    "[",
+    "]",
+    "(",
+    ")",
+    "{",
+    "}",
+    "#{",
+    "#_",
+    "#tag ",
+    "#jepsen.independent/tuple ",
+    "#tribunal/pending nil",
+    "#tribunal/unparsed \"ff\"",
+    "\"",
+    "\\",
+    "\\a",
+    "\\u12",
+    "##NaN",
+    ";",
+    "[1 2]",
+    "[1 [2 3]]",
+    "[:r 1 nil]",
+    "[:rl 1 [2]]",
+    "[:append 1 2]",
+    "[[[[[[[[[[[[[[[[",
+    "é😀",
+    "\"\\ud83d\"",
+    "\"\\ud83d\\ude00\"",
+    "{:a 1}",
+    "[nil nil]",
+];
+
+const JSON_WORDS: &[&str] = &[
+    "\"f\"",
+    "\"key\"",
+    "\"value\"",
+    "\"element\"",
+    "\"elements\"",
+    "\"added\"",
+    "\"removed\"",
+    "\"found\"",
+    "\"delta\"",
+    "\"permits\"",
+    "\"token\"",
+    "\"id\"",
+    "\"mops\"",
+    "\"op\"",
+    "\"kind\"",
+    "\"time\"",
+    "\"process\"",
+    "\"session\"",
+    "\"node\"",
+    "\"error\"",
+    "\"fault\"",
+    "\"mark\"",
+    "read",
+    "write",
+    "cas",
+    "txn",
+    "append",
+    "set-add",
+    "set-remove",
+    "set-contains",
+    "set-read",
+    "counter-add",
+    "counter-read",
+    "enqueue",
+    "dequeue",
+    "peek",
+    "acquire",
+    "release",
+    "generate",
+    "invoke",
+    "ok",
+    "fail",
+    "info",
+    "null",
+    "true",
+    "false",
+    "0",
+    "1",
+    "-1",
+    "1.5",
+    "18446744073709551615",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "1e400",
+    "-0",
+    "{\"nil\":null}",
+    "{\"unparsed\":\"ff\"}",
+    "[",
+    "]",
+    "{",
+    "}",
+    "[[",
+    "]]",
+    "\"",
+    "\\u0000",
+    "\\ud83d",
+    "[\"read-list\",1,[2]]",
+    "[\"append\",1,2]",
+    "65535",
+    "4294967295",
+];
+
+const PORCUPINE_WORDS: &[&str] = &[
+    "INFO  jepsen.util - ",
+    "\t",
+    ":invoke",
+    ":ok",
+    ":fail",
+    ":info",
+    ":read",
+    ":write",
+    ":cas",
+    ":timed-out",
+    "nil",
+    "[1 2]",
+    "[1]",
+    "[",
+    "]",
+    "0",
+    "-1",
+    "9223372036854775807",
+    "99999999999999999999",
+    ":nemesis",
+    "4294967295",
+    "\r",
+    "é",
+];
+
+/// What other tools write.
+const EDN_GOLDEN: &[&str] = &[
+    "{:process 1, :type :invoke, :f :read, :value nil}",
+    "{:process 1, :type :ok, :f :read, :value #{1 2}}",
+    "{:process 1, :type :ok, :f :read, :value [7 [1 2]]}",
+    "{:process 1, :type :ok, :f :read, :value 3, :time 1.5e30}",
+    "{:process 2, :type :invoke, :f :add, :value 5}",
+    "{:process 2, :type :ok, :f :add, :value 5, :result true}",
+    "{:process 2, :type :invoke, :f :inc}",
+    "{:process 2, :type :ok, :f :inc}",
+    "{:process 3, :type :invoke, :f :acquire, :value {:permits 2}}",
+    "{:process 3, :type :ok, :f :acquire, :value {:permits 2 :fence 9}}",
+    "{:process 3, :type :invoke, :f :release, :value {:token 9}}",
+    "{:process 0, :type :invoke, :f :append, :key \"0\", :value \"x 0 0 y\"}",
+    "{:process 0, :type :ok, :f :append, :key \"0\", :value \"x 0 0 y\"}",
+    "{:process 0, :type :invoke, :f :get, :key \"7\", :value nil}",
+    "{:process 0, :type :ok, :f :get, :key \"7\", :value \"\"}",
+    "{:process 4, :type :invoke, :f :txn, :value [[:read :x nil] [:write :y 2]], :index 3}",
+    "{:process 4, :type :ok, :f :txn, :value [[:read :x 1] [:write :y 2]], :index 1}",
+    "{:process 5, :type :invoke, :value [[:append 1 2] [:r 1 nil]]}",
+    "{:process 5, :type :ok, :value [[:append 1 2] [:r 1 [2]]]}",
+    "{:process :nemesis, :type :info, :f :start-partition, :value {\"n1\" #{\"n2\"}}}",
+    "#jepsen.history.Op{:process 6, :type :invoke, :f :cas, :value [1 2], :time -5}",
+    "{:process 6, :type :fail, :f :cas, :error [:timeout \"x\"]}",
+];
+
+/// With Jepsen's keys and with ours.
+const JSON_GOLDEN: &[&str] = &[
+    "{\"schema\":\"tribunal.history\",\"schema_version\":1,\"meta\":{\"seed\":7}}",
+    "{\"type\":\"invoke\",\"process\":0,\"f\":\"read\",\"value\":null}",
+    "{\"type\":\"ok\",\"process\":0,\"f\":\"read\",\"value\":[1,2]}",
+    "{\"type\":\"invoke\",\"process\":1,\"f\":\"add\",\"value\":2}",
+    "{\"type\":\"ok\",\"process\":1,\"f\":\"add\",\"value\":2,\"result\":3}",
+    "{\"type\":\"invoke\",\"process\":2,\"value\":[[\"r\",3,null],[\"append\",3,1]]}",
+    "{\"type\":\"ok\",\"process\":2,\"value\":[[\"r\",3,[1,\"\\ud83d\\ude00\"]],[\"append\",3,1]]}",
+    "{\"process\":0,\"kind\":\"invoke\",\"op\":{\"f\":\"acquire\",\"key\":1,\"permits\":3}}",
+    "{\"process\":0,\"kind\":\"ok\",\"op\":{\"token\":5,\"f\":\"acquire\",\"key\":1,\"permits\":3}}",
+    "{\"fault\":{\"time\":5,\"fault\":0,\"edge\":\"injected\",\"kind\":\"kill\",\"nodes\":[],\"detail\":\"\"}}",
+];

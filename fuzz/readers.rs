@@ -1,0 +1,52 @@
+//! Readers refuse or read. What was read can be written in the formats that lose nothing, and comes
+//! back the same.
+
+use tribunal_history::codec::{Format, ReadOptions, read, write};
+use tribunal_history::{Family, History};
+
+use crate::arbitrary::told;
+
+/// The options follow from the input, so that an input is all there is to reproduce.
+fn options(data: &[u8]) -> ReadOptions {
+    let families = Family::ALL.map(Some);
+    let choice = data.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31) + usize::from(*byte));
+    ReadOptions {
+        independent: [None, None, Some(false), Some(true)][choice % 4],
+        family: families.get(choice / 4 % 16).copied().flatten(),
+    }
+}
+
+/// Whether it was read.
+pub(crate) fn run(format: Format, data: &[u8]) -> bool {
+    let Ok(found) = read(data, Some(format), &options(data)) else {
+        return false;
+    };
+    for format in [Format::Native, Format::Jsonl] {
+        let mut bytes = Vec::new();
+        // An operation may be larger than a record may be.
+        if write(&found.history, format, &mut bytes).is_err() {
+            continue;
+        }
+        match read(&bytes, Some(format), &ReadOptions::default()) {
+            Ok(again) => same(&again.history, &found.history, format),
+            Err(error) => panic!("written as {} and refused: {error}", format.name()),
+        }
+    }
+    for format in [Format::Edn, Format::Porcupine] {
+        let mut bytes = Vec::new();
+        if write(&found.history, format, &mut bytes).is_err() {
+            continue;
+        }
+        let again = read(&bytes, Some(format), &ReadOptions::default());
+        let again = again.unwrap_or_else(|error| {
+            let text = String::from_utf8_lossy(&bytes);
+            panic!("written as {} and refused: {error}\n{text}", format.name())
+        });
+        assert_eq!(again.history.event_count(), found.history.event_count());
+    }
+    true
+}
+
+fn same(again: &History, before: &History, format: Format) {
+    assert_eq!(told(again), told(before), "as {}", format.name());
+}
