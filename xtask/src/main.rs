@@ -2,6 +2,7 @@
 
 mod bench;
 mod fuzz;
+mod histories;
 mod leases;
 mod nightly;
 mod outside;
@@ -42,6 +43,17 @@ enum Chore {
         args: Vec<String>,
     },
     /// The long checks: detection matrix, clean seeds, kill storms, etcd, fuzzing.
+    /// Write a history made to order, to try `tribunal check` on; without a family, list them.
+    Generate {
+        /// Which family.
+        family: Option<String>,
+        /// How many operations.
+        #[arg(default_value_t = 1_000)]
+        operations: u64,
+        #[command(flatten)]
+        order: histories::Order,
+    },
+    /// The long checks: detection matrix, clean seeds, kill storms, etcd.
     Nightly {
         /// Which: matrix, clean, etcd, leases, fuzz, all.
         name: Option<String>,
@@ -59,6 +71,9 @@ fn main() -> ExitCode {
         Chore::Test => steps::test(),
         Chore::Tidy => tidy::run(),
         Chore::Bench { name, args } => bench::run(name.as_deref(), &args),
+        Chore::Generate { family, operations, order } => {
+            histories::run(family.as_deref(), operations, &order)
+        }
         Chore::Nightly { name, seeds } => nightly::run(name.as_deref(), seeds),
         Chore::Setup => setup::run(setup::Need::Everything),
     };

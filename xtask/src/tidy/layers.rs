@@ -28,7 +28,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("tribunal-targets", &["tribunal-harness", "tribunal-history", "tribunal-agent"], &[]),
     ("tribunal-servers", &[], &[]),
     ("tribunal-results", &["tribunal-checkers", "tribunal-history"], &[]),
-    ("xtask", &[], &[]),
+    ("xtask", &["tribunal-history"], &[]),
 ];
 
 /// Never in the tree, with the reason.

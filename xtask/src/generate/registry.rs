@@ -1,0 +1,27 @@
+//! Every family, one line each.
+
+use super::family::Family;
+use super::{
+    crash, crashbad, crashlate, crashstale, five_value_cas, kv, priority_queue, queue, set, stack,
+    unique,
+};
+
+/// Every family, in the order of the documentation.
+pub static FAMILIES: &[Family] = &[
+    unique::FAMILY,
+    five_value_cas::FAMILY,
+    crash::FAMILY,
+    crashbad::FAMILY,
+    crashlate::FAMILY,
+    crashstale::FAMILY,
+    kv::FAMILY,
+    queue::FAMILY,
+    stack::FAMILY,
+    priority_queue::FAMILY,
+    set::FAMILY,
+];
+
+/// The family called `name`.
+pub fn find(name: &str) -> Option<&'static Family> {
+    FAMILIES.iter().find(|family| family.name == name)
+}

@@ -1,0 +1,3 @@
+//! What chores and benchmarks share: histories made to order.
+
+pub mod generate;

@@ -1,0 +1,171 @@
+//! Histories made to order are the same everywhere, and show what they say they show.
+
+use std::collections::BTreeMap;
+
+use expect_test::expect;
+use tribunal_checkers::linearizable::{CasRegister, Dialect, Options, decide};
+use tribunal_checkers::{Budget, Verdict};
+use tribunal_history::codec::{Format, ReadOptions, read, write};
+use tribunal_history::{History, Op, Outcome, QueueOp, RegisterOp, SetOp};
+use xtask::generate::{
+    Expected, FAMILIES, Shape, Step, find, history, porcupine_kv, porcupine_register,
+};
+
+/// FNV-1a: a fingerprint of the text of a history.
+fn fingerprint(history: &History) -> u64 {
+    let mut bytes = Vec::new();
+    write(history, Format::Jsonl, &mut bytes).expect("a sink that does not fail");
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_everywhere() {
+    let mut lines = String::new();
+    for family in FAMILIES {
+        let history = family.history(&family.shape(500, 7));
+        let again = family.history(&family.shape(500, 7));
+        let other = family.history(&family.shape(500, 8));
+        assert_eq!(fingerprint(&history), fingerprint(&again));
+        assert_ne!(fingerprint(&history), fingerprint(&other));
+        lines +=
+            &format!("{:16} {:4} {:016x}\n", family.name, history.len(), fingerprint(&history));
+    }
+    expect![[r#"
+        unique            500 f9f6db521ab941fa
+        five-value-cas    500 f770c391495e7ab3
+        crash             500 20039c67b3911e95
+        crashbad          500 4271db3cae594bae
+        crashlate         502 6e37f2780f6bee9a
+        crashstale        500 cd15679e64152c04
+        kv                500 39ce4dd26fb42cc6
+        queue             500 98532ea6abd84f79
+        stack             500 f5a360a86cbc031b
+        priority-queue    500 6e1d3e63e24be1d5
+        set               500 222de65993a99b16
+    "#]]
+    .assert_eq(&lines);
+}
+
+#[test]
+fn registers_have_the_verdict_they_were_made_for() {
+    for family in FAMILIES.iter().filter(|family| family.model.ends_with("register")) {
+        for seed in 0..50 {
+            let history = family.history(&family.shape(120, seed));
+            let model = CasRegister { initial: family.initial() };
+            let budget = Budget::unlimited();
+            let bare = decide(&model, &history, Dialect::TRIBUNAL, &budget, Options::default());
+            let verdict = bare.expect("a register history").verdict;
+            match family.expected {
+                Expected::Valid => assert_eq!(verdict, Verdict::Valid, "{} {seed}", family.name),
+                Expected::Invalid => {
+                    assert_eq!(verdict, Verdict::Invalid, "{} {seed}", family.name);
+                }
+                Expected::Unstated => assert_ne!(verdict, Verdict::Unknown),
+            }
+        }
+    }
+}
+
+/// What comes out was put in before, once, and what is looked up and found was added.
+#[test]
+fn containers_give_what_they_were_given() {
+    for family in ["queue", "stack", "priority-queue", "set"] {
+        let family = find(family).expect("a family");
+        let history = family.history(&family.shape(2_000, 3));
+        let mut moves = BTreeMap::new();
+        for operation in history.operations() {
+            assert_eq!(operation.outcome(), Outcome::Ok);
+            let (value, change) = match operation.op() {
+                Op::Queue(QueueOp::Enqueue { value, .. }) => (value, 1),
+                Op::Queue(QueueOp::Dequeue { value, .. }) => match value.present() {
+                    Some(value) => (value.clone(), -1),
+                    None => continue,
+                },
+                Op::Set(SetOp::Add { element, added, .. }) => {
+                    assert_eq!(added.present(), Some(&true));
+                    (element, 1)
+                }
+                Op::Set(SetOp::Remove { element, removed, .. }) => {
+                    assert_eq!(removed.present(), Some(&true));
+                    (element, -1)
+                }
+                _other => continue,
+            };
+            moves.entry(value).or_insert_with(Vec::new).push(change);
+        }
+        let right = |moves: &Vec<i32>| moves[..] == [1] || moves[..] == [1, -1];
+        // In the order of invocations an element may come out before it was put in.
+        moves.values_mut().for_each(|moves| moves.sort_by_key(|change| -change));
+        assert!(moves.values().all(right), "{}", family.name);
+        assert!(moves.len() > 500, "{}", family.name);
+    }
+}
+
+#[test]
+fn crashes_are_as_many_as_asked() {
+    let family = find("crash").expect("a family");
+    let history = family.history(&family.shape(10_000, 1));
+    let crashed = history.operations().filter(|op| op.outcome() == Outcome::Open);
+    let writes = history.operations().filter(|op| op.op().writes()).count();
+    let share = crashed.count() as f64 / writes as f64;
+    assert!((0.13..0.17).contains(&share), "{share}");
+    let shape = Shape { crashes_per_mille: 0, ..family.shape(1_000, 1) };
+    assert!(family.history(&shape).operations().all(|op| op.outcome() != Outcome::Open));
+}
+
+#[test]
+fn files_say_what_the_history_said() {
+    let family = find("crashlate").expect("a family");
+    let history = family.history(&family.shape(300, 5));
+    for format in [Format::Jsonl, Format::Edn, Format::Native] {
+        let mut bytes = Vec::new();
+        write(&history, format, &mut bytes).expect("a sink that does not fail");
+        let read = read(&bytes, None, &ReadOptions::default()).expect("a history").history;
+        assert_eq!(read.len(), history.len());
+        let pairs = history.operations().zip(read.operations());
+        for (one, other) in pairs {
+            assert_eq!((one.op(), one.call(), one.ret()), (other.op(), other.call(), other.ret()));
+        }
+    }
+}
+
+#[test]
+fn the_other_checker_reads_the_same_operations() {
+    let family = find("crash").expect("a family");
+    let events = &mut Vec::new();
+    family.events(&family.shape(8, 2), &mut |event| events.push(event));
+    let history = history(events.iter().cloned());
+    let text = porcupine_register(&history, &family.initial(), |_| true).expect("a register");
+    expect![[r#"
+        register 0
+        call 0 cas 3 2
+        call 1 cas 1 3
+        return 1 missed
+        call 2 read
+        return 2 value 0
+        call 3 write 0
+        call 4 read
+        return 3 done
+        call 5 write 3
+        call 6 read
+        call 7 cas 0 3
+        return 0 missed
+        return 5 done
+        return 4 value 3
+        return 6 value 3
+        return 7 missed
+    "#]]
+    .assert_eq(&text);
+    let family = find("kv").expect("a family");
+    let kv = family.history(&family.shape(200, 2));
+    assert!(porcupine_register(&kv, &family.initial(), |_| true).is_err());
+    let text = porcupine_kv(&kv).expect("strings");
+    let calls = text.lines().filter(|line| line.starts_with("call "));
+    assert_eq!(calls.count(), 200);
+    let cas = |event: &&xtask::generate::Event| {
+        matches!(&event.step, Step::Invoke(Op::Register(RegisterOp::Cas { .. })))
+    };
+    assert!(events.iter().any(|event| cas(&event)));
+    assert!(porcupine_kv(&history).is_err());
+}
