@@ -12,7 +12,7 @@ const BENCHES: &[(&str, &str, &str, &str)] = &[
     ("generator", "tribunal-harness", "generator", "offers and commits per second"),
     ("cluster", "tribunal-harness", "cluster", "local nodes up and down, agent requests"),
     ("codec", "tribunal-history", "codec", "reading and writing histories"),
-    ("linearizable", "tribunal-checkers", "linearizable", "deciding histories"),
+    ("linearizable", "xtask", "linearizable", "deciding histories, Porcupine by turns"),
     ("report", "tribunal-results", "report", "rendering a report of a million operations"),
 ];
 
@@ -25,7 +25,10 @@ pub(crate) fn run(name: Option<&str>, args: &[String]) -> Result<ExitCode> {
         }
         bail!("no benchmark is called {:?}", name.unwrap_or_default());
     }
-    build("release")?;
+    // What decides histories needs no node, agent or server.
+    if chosen.iter().any(|bench| bench.1 != "xtask") {
+        build("release")?;
+    }
     for (name, package, target, what) in chosen {
         eprintln!("bench {name}: {what}");
         let mut command = vec!["bench", "--locked", "-p", package, "--bench", target, "--"];

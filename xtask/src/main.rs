@@ -42,7 +42,6 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// The long checks: detection matrix, clean seeds, kill storms, etcd, fuzzing.
     /// Write a history made to order, to try `tribunal check` on; without a family, list them.
     Generate {
         /// Which family.
@@ -53,7 +52,7 @@ enum Chore {
         #[command(flatten)]
         order: histories::Order,
     },
-    /// The long checks: detection matrix, clean seeds, kill storms, etcd.
+    /// The long checks: detection matrix, clean seeds, kill storms, etcd, fuzzing.
     Nightly {
         /// Which: matrix, clean, etcd, leases, fuzz, all.
         name: Option<String>,
