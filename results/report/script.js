@@ -575,7 +575,7 @@ function controls() {
     button.hidden = false;
     on(button, 'click', () => { jump(at); $('timeline').scrollIntoView(); main.focus({ preventScroll: true }); });
   }
-  let size = 0;
+  let size = root.clientWidth;
   new ResizeObserver(() => { if (root.clientWidth !== size) { size = root.clientWidth; layout(); invalidate(); } }).observe(root);
   on(matchMedia('(prefers-color-scheme: dark)'), 'change', () => { layout(); invalidate(); });
 }
