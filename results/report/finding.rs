@@ -6,7 +6,7 @@ use super::legal::could_return;
 use super::page::{Drawn, Scene, SectionError};
 use super::picture::{self, Picture};
 use crate::bounded::{shortened, visible};
-use crate::human::{during, grouped};
+use crate::human::{during, grouped, is_foreign};
 use crate::limits;
 use crate::run_report::{Finding, OpReport};
 
@@ -37,6 +37,7 @@ struct FindingView {
     timed: bool,
     rows: Vec<OpView>,
     any_node: bool,
+    any_time: bool,
     any_point: bool,
     any_state: bool,
     points: String,
@@ -116,7 +117,11 @@ fn finding_view(
         guarantee: visible(&finding.guarantee),
         subject: finding.subject.as_deref().map(visible).unwrap_or_default(),
         summary: visible(&finding.summary),
-        badge: during(scene.report, finding),
+        badge: if is_foreign(scene.report) && scene.report.faults.is_empty() {
+            String::new()
+        } else {
+            during(scene.report, finding)
+        },
         calm: finding.during_faults.is_empty(),
         spanned: finding.spanned_faults.iter().take(8).cloned().collect::<Vec<_>>().join(", "),
         count: finding.count,
@@ -133,6 +138,7 @@ fn finding_view(
         timed,
         rows: shown.iter().map(|op| op_view(op, ops, finding, start, any_state)).collect(),
         any_node: shown.iter().any(|op| op.node.is_some()),
+        any_time: shown.iter().any(|op| op.invoked_ns > 0 || op.completed_ns > Some(0)),
         any_point: shown.iter().any(|op| op.point.is_some()),
         any_state,
         points: grouped(evidence.points),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::page::{Drawn, Scene, SectionError, icon};
 use crate::bounded::{shortened, visible};
 use crate::class::Class;
-use crate::human::grouped;
+use crate::human::{grouped, is_foreign};
 use crate::run_report::{Guarantee, RunReport};
 
 #[derive(Serialize)]
@@ -19,6 +19,7 @@ struct View {
     guarantees: Vec<GuaranteeView>,
     facts: Vec<(&'static str, String)>,
     repro: String,
+    seeded: bool,
     moments: Vec<(String, String)>,
     more_moments: usize,
     failures: Vec<String>,
@@ -39,6 +40,7 @@ const REFS: usize = 12;
 
 pub(super) fn draw(scene: &Scene<'_>) -> Result<Drawn, SectionError> {
     let report = scene.report;
+    let foreign = is_foreign(report);
     let moments = report.findings.iter().take(REFS);
     let view = View {
         class: report.class.name(),
@@ -47,9 +49,10 @@ pub(super) fn draw(scene: &Scene<'_>) -> Result<Drawn, SectionError> {
         headline: visible(&shortened(&report.headline, 600)),
         simulated: report.run.simulated,
         relaxed: report.relaxed,
-        guarantees: report.guarantees.iter().map(guarantee).collect(),
+        guarantees: report.guarantees.iter().map(|it| guarantee(it, foreign)).collect(),
         facts: facts(report),
         repro: visible(&report.run.repro),
+        seeded: !foreign,
         moments: moments.map(|it| (it.r#ref.clone(), visible(&it.moment))).collect(),
         more_moments: report.findings.len().saturating_sub(REFS),
         failures: report.failures.iter().map(|it| visible(it)).collect(),
@@ -69,10 +72,16 @@ fn word(class: Class) -> &'static str {
     }
 }
 
-fn guarantee(it: &Guarantee) -> GuaranteeView {
+fn guarantee(it: &Guarantee, foreign: bool) -> GuaranteeView {
     let strength = &it.strength;
     let text = match it.verdict.as_str() {
         "valid" if it.requires() => it.seen(),
+        "valid" if foreign => format!(
+            "{} operations ok, {} at once (median). That this record keeps the promise says \
+             nothing about another.",
+            grouped(strength.ops),
+            strength.median_concurrency,
+        ),
         "valid" => format!(
             "{} operations ok, {} at once (median), {:.1} s under verified faults. One run alone \
              bounds the rate of bad runs at {:.0} % ({:.0} % confidence): repeat it with other \
@@ -130,6 +139,11 @@ fn facts(report: &RunReport) -> Vec<(&'static str, String)> {
         ("Suite", run.suite.clone()),
         ("Tribunal", report.tool.version.clone()),
     ];
+    if is_foreign(report) {
+        let known = ["Operations", "Started", "Suite", "Tribunal"];
+        let faults = !report.faults.is_empty();
+        facts.retain(|(name, _)| known.contains(name) || (faults && *name == "Faults"));
+    }
     facts.retain(|(_, value)| !value.trim().is_empty());
     facts.into_iter().map(|(name, value)| (name, visible(value.trim()))).collect()
 }
