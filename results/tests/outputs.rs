@@ -147,6 +147,25 @@ fn a_history_without_times_is_drawn_by_rank() {
     assert!(page.text.contains("\"axis\":\"rank\""));
 }
 
+/// Nobody knows the seed, the nodes or the faults of a history from elsewhere, so none is shown.
+#[test]
+fn a_foreign_history_is_not_said_to_have_had_no_faults() {
+    let (run, history, answers) = common::chain(40);
+    let mut info = RunInfo::default();
+    info.plan.id = "history.edn".to_owned();
+    info.plan.repro = "tribunal check history.edn".to_owned();
+    let told = ["no fault active", "<dt>Seed</dt>", "A seed reproduces", "id=\"environment\""];
+    let page = html(&assemble(&info, &history, &answers), &history).text;
+    assert!(page.contains("<svg class=\"proof\"") && page.contains("<dt>Operations</dt>"));
+    for words in told {
+        assert!(!page.contains(words), "{words}");
+    }
+    let page = html(&assemble(&run, &history, &answers), &history).text;
+    for words in told {
+        assert!(page.contains(words), "{words}");
+    }
+}
+
 #[test]
 fn a_record_that_counts_from_an_epoch_fills_its_axes() {
     let epoch = 1_795_232_832_000_000_000;
