@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use tribunal_checkers::Verdict;
 use xtask::generate::find;
 
 use crate::bench::Bench;
 use crate::input::Input;
 use crate::ours;
-use crate::table::{Goal, Row};
+use crate::table::{Goal, Ours, Row};
 
 const SOON: Goal = Goal::Within(Duration::from_millis(50));
 const HALF: Goal = Goal::Within(Duration::from_millis(500));
@@ -65,7 +66,10 @@ fn both(bench: &mut Bench, input: &Input, goal: Goal) {
     let (theirs, with) = bench.contest(input, ours::automatic());
     let without = bench.alone(input, ours::search_alone());
     for (mode, ours) in [("on", with), ("off", without)] {
-        let row = Row::of("L3", input, theirs.clone(), ours, &[goal]);
+        // A stale read that an open write explains makes nothing hard, on either side.
+        let easy = matches!(ours, Ours::Decided { verdict: Verdict::Valid, .. });
+        let goals = if easy { &[][..] } else { &[goal][..] };
+        let row = Row::of("L3", input, theirs.clone(), ours, goals);
         let input = format!("{}, quick {mode}", row.input);
         bench.print(Row { input, ..row });
     }

@@ -25,12 +25,12 @@ const GENERATED: [(u64, u32, bool, &[Goal]); 5] = [
     (1_700, 50, true, &[Goal::Faster(100.0)]),
     (10_000, 10, true, &[]),
     (10_000, 50, true, &[]),
-    (600, 10, false, &[]),
+    (1_000, 10, false, &[]),
     (KEYS_IN_ONE, 10, false, &[Goal::Faster(2_000.0), Goal::Within(Duration::from_micros(1_300))]),
 ];
 
 /// With ten clients Porcupine takes seconds on so many, as on its own log.
-const KEYS_IN_ONE: u64 = 1_000;
+const KEYS_IN_ONE: u64 = 2_000;
 
 pub(crate) fn rows(bench: &mut Bench) {
     for (name, goals) in LOGS {

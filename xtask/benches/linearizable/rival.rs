@@ -64,7 +64,8 @@ impl Rival {
 
     /// The history the next checks are about.
     pub(crate) fn load(&mut self, text: &str) -> Result<(), String> {
-        std::fs::write(&self.input, text).map_err(|error| error.to_string())?;
+        let shown = self.input.display();
+        std::fs::write(&self.input, text).map_err(|error| format!("writing {shown}: {error}"))?;
         let path = self.input.display().to_string();
         let answer = self.request(&format!("load {path}"))?;
         if answer.starts_with("loaded ") { Ok(()) } else { Err(answer) }

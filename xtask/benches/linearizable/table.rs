@@ -176,6 +176,7 @@ impl Row {
     /// `None`: not measured.
     fn is_met(&self, goal: Goal) -> Option<bool> {
         match goal {
+            Goal::Faster(_) if matches!(self.ours, Ours::Unknown { .. }) => Some(false),
             Goal::Faster(times) => self.ratio().map(|ratio| ratio >= times),
             Goal::Bytes(most) => self.bytes_per_operation().map(|bytes| bytes <= most),
             Goal::Within(most) => match &self.ours {
