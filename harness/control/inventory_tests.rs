@@ -133,7 +133,7 @@ fn every_mistake_has_its_line() {
         "host_keys = \"none\"\n",
         expect![[r#"
             lab/nodes.toml:1: unknown variant `none`, 
-            expected one of `strict`, `tofu`, `insecure-accept-any`
+            expected one of `strict`, `tofu`, `insecure`, `insecure-accept-any`
         "#]],
     );
 }
