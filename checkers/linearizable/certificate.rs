@@ -119,34 +119,82 @@ pub fn verify_closed<M: FromHistory>(
             Interpreted::Nothing => return Err(format!("operation {} asserts nothing", index.0)),
         }
     }
-    let barriers: Vec<(u32, u32)> = part
+    let part: Vec<Kept<'_, M::Op>> = part
         .iter()
-        .filter(|(_, op, _, ret)| *ret != NEVER && model.is_blind(op))
-        .map(|(_, _, call, ret)| (*call, *ret))
+        .map(|(origin, op, call, ret)| Kept { origin: *origin, op, call: *call, ret: *ret })
         .collect();
+    let barriers = Barriers::of(model, &part);
     for index in operations {
         let operation = history.operation(*index);
         let call = operation.call().0;
         if call > failed || kept.contains(index) {
             continue;
         }
-        let (op, dropped_ret) = match model.interpret(&operation, dialect)? {
+        let (op, ret) = match model.interpret(&operation, dialect)? {
             Interpreted::Completed(op) => (op, operation.ret().map_or(NEVER, |ret| ret.0)),
             Interpreted::Crashed(op) => (op, NEVER),
             Interpreted::Nothing => continue,
         };
-        if model.is_pure(&op) {
-            continue;
+        may_be_left_out(model, &part, &barriers, &Kept { origin: *index, op: &op, call, ret })?;
+    }
+    Ok(())
+}
+
+/// An operation as the rules of leaving out see it; `ret` is [`NEVER`] beyond the failing event.
+struct Kept<'a, O> {
+    origin: OpIndex,
+    op: &'a O,
+    call: u32,
+    ret: u32,
+}
+
+/// Kept operations that hide what was before them.
+struct Barriers {
+    /// (call, return) of the blind ones.
+    blind: Vec<(u32, u32)>,
+    /// What returned before this does not matter.
+    from: u32,
+}
+
+impl Barriers {
+    fn of<M: Model>(model: &M, kept: &[Kept<'_, M::Op>]) -> Barriers {
+        let blind = kept.iter().filter(|one| one.ret != NEVER && model.is_blind(one.op));
+        let first = kept.iter().min_by_key(|one| one.call).filter(|first| {
+            first.ret != NEVER
+                && kept.iter().all(|one| one.origin == first.origin || one.call > first.ret)
+                && model.settles(first.op)
+                && !matches!(model.step(&model.initial(), first.op), Steps::None)
+        });
+        Barriers {
+            blind: blind.map(|one| (one.call, one.ret)).collect(),
+            from: first.map_or(0, |first| first.call),
         }
-        let after = barriers.iter().filter(|(call, _)| *call > dropped_ret).map(|(_, ret)| *ret);
-        let hidden_from = after.min().unwrap_or(NEVER);
-        for (kept, observer, kept_call, kept_ret) in &part {
-            if *kept_ret >= call && *kept_call < hidden_from && model.observes(observer, &op) {
-                let (kept, index) = (kept.0, index.0);
-                return Err(format!(
-                    "operation {kept} may have seen operation {index}, which was left out"
-                ));
-            }
+    }
+}
+
+fn may_be_left_out<M: Model>(
+    model: &M,
+    kept: &[Kept<'_, M::Op>],
+    barriers: &Barriers,
+    dropped: &Kept<'_, M::Op>,
+) -> Result<(), String> {
+    if model.is_pure(dropped.op) || dropped.ret < barriers.from {
+        return Ok(());
+    }
+    let after = barriers.blind.iter().filter(|(call, _)| *call > dropped.ret).map(|(_, ret)| *ret);
+    let hidden_from = after.min().unwrap_or(NEVER);
+    for one in kept {
+        let (origin, out) = (one.origin.0, dropped.origin.0);
+        let in_time = one.ret >= dropped.call && one.call < hidden_from;
+        if in_time && model.observes(one.op, dropped.op) {
+            return Err(format!(
+                "operation {origin} may have seen operation {out}, which was left out"
+            ));
+        }
+        if model.consumes(dropped.op, one.op) {
+            return Err(format!(
+                "operation {out}, which was left out, may have consumed operation {origin}"
+            ));
         }
     }
     Ok(())
@@ -186,11 +234,13 @@ pub enum Accepted {
 /// the reason.
 ///
 /// What may be left out: events after `failed` (a prefix of a linearizable history is
-/// linearizable); pure operations (no order needs them); another operation `d` if no kept one can
-/// have seen its effect, because none observes it, or it returned before `d` was called, or a kept
-/// blind operation certainly stands between the two. Why that suffices: walk a legal order of the
-/// whole, and beside it the order of what is kept. Their states differ only while the last
-/// operation that is not pure was left out, and then what comes next and is kept must be blind.
+/// linearizable); pure operations (no order needs them); what may be left out by the contract of
+/// [`Model::observes`] and [`Model::consumes`], where a pair counts only if the one can have seen
+/// the other: not if it returned before the other was called, nor if a kept blind operation
+/// certainly stands between the two; and whatever had returned before a first kept operation that
+/// settles the state and is legal initially. Why that suffices: a legal order of the whole, cut
+/// before that first operation, is a legal order; cut into pieces that begin with the blind
+/// operations that are kept, each piece is one of the orders the contract speaks of.
 ///
 /// # Errors
 /// Why it is no proof.
@@ -214,28 +264,17 @@ pub fn verify_counterexample<M: Model>(
         let ret = if entry.ret > failed { NEVER } else { entry.ret };
         part.entries.push(super::Entry { ret, ..*entry });
     }
-    let barriers: Vec<(u32, u32)> = part
-        .entries
-        .iter()
-        .filter(|entry| entry.ret != NEVER && model.is_blind(problem.op(entry)))
-        .map(|entry| (entry.call, entry.ret))
-        .collect();
+    let as_kept = |entry: &super::Entry| Kept {
+        origin: entry.origin,
+        op: problem.op(entry),
+        call: entry.call,
+        ret: entry.ret,
+    };
+    let whole: Vec<Kept<'_, M::Op>> = part.entries.iter().map(as_kept).collect();
+    let barriers = Barriers::of(model, &whole);
     for (dropped, _) in problem.entries.iter().zip(&keep).filter(|(_, keep)| !**keep) {
-        if dropped.call > failed || model.is_pure(problem.op(dropped)) {
-            continue;
-        }
-        let after = barriers.iter().filter(|(call, _)| *call > dropped.ret).map(|(_, ret)| *ret);
-        let hidden_from = after.min().unwrap_or(NEVER);
-        for entry in &part.entries {
-            if entry.ret >= dropped.call
-                && entry.call < hidden_from
-                && model.observes(problem.op(entry), problem.op(dropped))
-            {
-                return Err(format!(
-                    "operation {} may have seen operation {}, which was left out",
-                    entry.origin.0, dropped.origin.0
-                ));
-            }
+        if dropped.call <= failed {
+            may_be_left_out(model, &whole, &barriers, &as_kept(dropped))?;
         }
     }
     if part.entries.len() <= ENUMERATED {

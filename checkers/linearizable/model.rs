@@ -58,13 +58,39 @@ pub trait Model: Send + Sync {
         false
     }
 
-    /// Whether removing `producer` from an order could make `observer` illegal. Lets
-    /// counterexamples shrink. The default, `true`, is always right.
+    /// Whether `op` leads to the same state wherever it is legal, as taking a lock does. Lets
+    /// counterexamples begin with it. The default is right for blind operations.
+    fn settles(&self, op: &Self::Op) -> bool {
+        self.is_blind(op)
+    }
+
+    /// Whether leaving `producer` out of an order that has it before `observer` could make
+    /// `observer` illegal. Lets counterexamples shrink. Asked of producers that are not pure; the
+    /// default, `true`, is always right.
     ///
-    /// The contract, where the answer is `false`: with `s` the state `producer` leads to,
-    /// `observer` is illegal in `s`, or it is blind.
+    /// The contract, together with [`Model::consumes`]: take a legal order, from the initial state
+    /// or from one that a blind operation leads to, and leave operations out of it such that no
+    /// kept one observes one that was left out before it, and no left-out one consumes what a kept
+    /// one produced. What is kept is legal; crashed operations among it may be left out too.
     fn observes(&self, _observer: &Self::Op, _producer: &Self::Op) -> bool {
         true
+    }
+
+    /// Whether [`Model::consumes`] is ever true.
+    const CONSUMES: bool = false;
+
+    /// Whether `consumer` takes away what `producer` brought, so that without `consumer` too much
+    /// would stay behind: a dequeue takes away what an enqueue brought. Then it is not left out
+    /// alone, whenever it happened. The default, `false`, suits data types that only
+    /// [`Model::observes`] describes.
+    fn consumes(&self, _consumer: &Self::Op, _producer: &Self::Op) -> bool {
+        false
+    }
+
+    /// Bytes that `state` holds beyond its own size and does not share with the states before it.
+    /// Budgets count them.
+    fn heap_bytes(&self, _state: &Self::State) -> u64 {
+        0
     }
 
     /// The state, for people.
@@ -115,6 +141,13 @@ pub trait FromHistory: Model {
     /// search. The default hands over.
     fn fast(&self, _partition: &Partition<'_>, _allowance: Allowance<'_>) -> Fast {
         Fast::HandOver("the data type has no fast path")
+    }
+
+    /// The part of its key that `operation` touches, where operations on different parts share no
+    /// state (elements of a set that is never read whole). `None`: all of it. Keys whose every
+    /// operation names a part are searched part by part.
+    fn part(&self, _operation: &Operation<'_>) -> Option<Code> {
+        None
     }
 
     /// The keys whose state `operation` shares; operations that share none are judged apart.

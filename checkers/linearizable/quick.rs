@@ -80,8 +80,8 @@ pub(super) fn refute<M: Model>(
 /// A completed operation that is illegal in the initial state, and that observes nothing invoked
 /// before it returned: no order of any kind makes it legal. The one that returned first.
 ///
-/// Sound by the contract of [`Model::observes`]: the state it needs is the initial one or that of
-/// the last operation before it that is not pure, and in all of those it is illegal.
+/// Sound by the contract of [`Model::observes`]: from an order in which it stands, all that stands
+/// before it may be left out, and alone it is illegal.
 fn unexplained<M: Model>(model: &M, problem: &Problem<M::Op>, rules: Rules) -> Option<u32> {
     let classes = problem.ops.len();
     if classes.saturating_mul(classes) > PAIRS {
@@ -103,7 +103,9 @@ fn unexplained<M: Model>(model: &M, problem: &Problem<M::Op>, rules: Rules) -> O
                 return 0;
             }
             let explain = producers.iter().filter(|class| {
-                first_call[**class] != NEVER && model.observes(op, &problem.ops[**class])
+                let producer = &problem.ops[**class];
+                first_call[**class] != NEVER
+                    && (model.observes(op, producer) || model.consumes(producer, op))
             });
             explain.map(|class| first_call[*class]).min().unwrap_or(NEVER)
         })

@@ -9,7 +9,7 @@ use super::meter::Ledger;
 use super::rules::Rules;
 use super::window::portfolio::search;
 use super::window::table::{Grid, States, Table};
-use super::{Entry, Model, NEVER, Problem};
+use super::{Entry, Model, NEVER, Problem, Steps};
 
 /// Most searches one counterexample may cost.
 const PROBES: usize = 3_000;
@@ -102,8 +102,9 @@ pub(super) fn cut<M: Model>(
     problem.prefix(model, |at| kept.binary_search(&(at as u32)).is_ok(), end)
 }
 
-/// Removes from `kept`, by call, whatever may have seen an operation that was invoked before the
-/// event of rank `end` and is not in it. Returns how many operations were looked at.
+/// Removes from `kept`, by call, whatever may have seen, or was consumed by, an operation that was
+/// invoked before the event of rank `end` and is not in it. Returns how many operations were looked
+/// at.
 pub(super) fn close<M: Model>(
     model: &M,
     problem: &Problem<M::Op>,
@@ -136,10 +137,12 @@ pub(super) fn close<M: Model>(
                 latest
             })
             .collect();
+        let begin = begin(model, problem, kept, end);
         let mut saw = vec![false; kept.len()];
         let mut next = kept.iter().copied().peekable();
         for (at, dropped) in (0..).zip(&problem.entries).take_while(|(_, e)| e.call < end) {
-            if next.next_if_eq(&at).is_some() || is_pure(dropped.class) {
+            let settled = dropped.ret < begin;
+            if next.next_if_eq(&at).is_some() || settled || is_pure(dropped.class) {
                 continue;
             }
             let behind = barriers.partition_point(|(call, _)| *call <= dropped.ret);
@@ -156,6 +159,13 @@ pub(super) fn close<M: Model>(
                     saw[place] = model.observes(problem.op(entry(observer)), seen);
                 }
             }
+            if M::CONSUMES {
+                work += kept.len() as u64;
+                for (saw, producer) in saw.iter_mut().zip(kept.iter()) {
+                    let producer = problem.op(entry(*producer));
+                    *saw = *saw || model.consumes(problem.op(dropped), producer);
+                }
+            }
         }
         let mut saw = saw.into_iter();
         kept.retain(|_| !saw.next().expect("one for each"));
@@ -163,6 +173,19 @@ pub(super) fn close<M: Model>(
             return work;
         }
     }
+}
+
+/// The invocation of a first kept operation that settles the state: what returned before it does
+/// not matter. Otherwise 0.
+fn begin<M: Model>(model: &M, problem: &Problem<M::Op>, kept: &[u32], end: u32) -> u32 {
+    let Some((first, rest)) = kept.split_first() else { return 0 };
+    let first = &problem.entries[*first as usize];
+    let op = problem.op(first);
+    let settles = first.ret <= end
+        && rest.first().is_none_or(|next| problem.entries[*next as usize].call > first.ret)
+        && model.settles(op)
+        && !matches!(model.step(&model.initial(), op), Steps::None);
+    if settles { first.call } else { 0 }
 }
 
 impl<M: Model> Shrinker<'_, M> {

@@ -54,11 +54,13 @@ pub(crate) struct States<'m, M: Model, O = &'m [<M as Model>::Op]> {
     pub(crate) ops: O,
     states: Vec<M::State>,
     numbers: FxHashMap<M::State, u32>,
+    heap_bytes: u64,
 }
 
 impl<'m, M: Model, O> States<'m, M, O> {
     pub(crate) fn new(model: &'m M, ops: O) -> States<'m, M, O> {
-        let mut states = States { model, ops, states: Vec::new(), numbers: FxHashMap::default() };
+        let (all, numbers) = (Vec::new(), FxHashMap::default());
+        let mut states = States { model, ops, states: all, numbers, heap_bytes: 0 };
         states.number(model.initial());
         states
     }
@@ -78,6 +80,7 @@ impl<'m, M: Model, O> States<'m, M, O> {
         }
         let number = self.states.len() as u32;
         assert!(number < SEVERAL - 2, "2^31 states");
+        self.heap_bytes += self.model.heap_bytes(&state);
         self.states.push(state);
         match self.states.len() {
             ..=8 => {}
@@ -122,7 +125,7 @@ impl<M: Model, O: AsRef<[M::Op]>> Source for States<'_, M, O> {
     }
 
     fn bytes(&self) -> u64 {
-        (self.states.len() * (2 * size_of::<M::State>() + 16)) as u64
+        (self.states.len() * (2 * size_of::<M::State>() + 16)) as u64 + self.heap_bytes
     }
 }
 
