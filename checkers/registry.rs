@@ -1,8 +1,14 @@
 //! The named models and checkers: what `check -m`, suites and `list checkers` can ask for.
 
-use tribunal_history::Value;
+use std::collections::BTreeMap;
 
-use crate::linearizable::{Dialect, Linearizable, ModelChoice, Options};
+use tribunal_history::{Family, Value};
+
+use crate::linearizable::{
+    CasRegister, Container, Counter, Dialect, Exclusive, Fenced, Fifo, FromHistory, Kv, Lifo,
+    Linearizable, List, Lock, MultiRegister, Options, Owned, Permits, Priority, Reentrant,
+    Register, Set, UniqueIds,
+};
 use crate::stats::Stats;
 use crate::vacuity::Vacuity;
 use crate::{Checker, Consistency};
@@ -12,12 +18,14 @@ use crate::{Checker, Consistency};
 pub struct Parameters {
     /// What answers mean.
     pub dialect: Dialect,
-    /// What every object holds before the first operation.
+    /// What every object holds before the first operation; nil where nobody said.
     pub initial: Value,
     /// The promise to judge; `None` is the strongest the model has a checker for.
     pub level: Option<Consistency>,
     /// How linearizability is checked.
     pub options: Options,
+    /// The model's own settings, by name.
+    pub settings: BTreeMap<String, String>,
 }
 
 impl Parameters {
@@ -28,6 +36,23 @@ impl Parameters {
             initial: Value::Nil,
             level: None,
             options: Options::default(),
+            settings: BTreeMap::new(),
+        }
+    }
+
+    /// The setting `name`, or what it is when nobody says.
+    fn setting<T: std::str::FromStr>(&self, name: &str, default: T) -> Result<T, String> {
+        match self.settings.get(name) {
+            None => Ok(default),
+            Some(text) => text.parse().map_err(|_| format!("{name}={text} is not possible")),
+        }
+    }
+
+    /// For models that always begin empty, free, or from nothing.
+    fn no_initial(&self) -> Result<(), String> {
+        match &self.initial {
+            Value::Nil => Ok(()),
+            other => Err(format!("it has no initial value, but {other} was given")),
         }
     }
 }
@@ -53,7 +78,27 @@ pub enum RegistryError {
         /// What it can be judged for.
         known: String,
     },
+    /// The model has no such setting.
+    #[error("model `{model}` has no setting `{name}`; it has: {known}")]
+    Setting {
+        /// Which model.
+        model: &'static str,
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A setting or an initial value the model cannot have.
+    #[error("model `{model}`: {why}")]
+    Impossible {
+        /// Which model.
+        model: &'static str,
+        /// Why.
+        why: String,
+    },
 }
+
+type Built = Result<Box<dyn Checker>, String>;
 
 /// One name on the command line.
 #[derive(Clone, Copy, Debug)]
@@ -64,61 +109,162 @@ pub struct Entry {
     pub summary: &'static str,
     /// The promises it can be judged for; empty where that makes no sense.
     pub levels: &'static [Consistency],
-    build: fn(&Parameters) -> Box<dyn Checker>,
+    /// The family of operations it reads; `None`: any.
+    pub family: Option<Family>,
+    /// Its own settings: name, and what it sets.
+    pub settings: &'static [(&'static str, &'static str)],
+    build: fn(&Parameters) -> Built,
 }
 
 impl Entry {
     /// The checker.
     ///
     /// # Errors
-    /// A promise this model has no checker for.
+    /// A promise, a setting or an initial value this model cannot have.
     pub fn build(&self, parameters: &Parameters) -> Result<Box<dyn Checker>, RegistryError> {
-        match parameters.level {
-            Some(level) if !self.levels.contains(&level) => Err(RegistryError::Level {
-                model: self.name,
-                level: level.name(),
-                known: names(self.levels.iter().map(|level| level.name())),
-            }),
-            Some(_) | None => Ok((self.build)(parameters)),
+        let model = self.name;
+        if let Some(level) = parameters.level
+            && !self.levels.contains(&level)
+        {
+            let known = names(self.levels.iter().map(|level| level.name()));
+            return Err(RegistryError::Level { model, level: level.name(), known });
         }
+        let known = |name: &String| self.settings.iter().any(|(known, _)| known == name);
+        if let Some(name) = parameters.settings.keys().find(|name| !known(name)) {
+            let known = match self.settings {
+                [] => "none".into(),
+                settings => names(settings.iter().map(|(name, _)| *name)),
+            };
+            return Err(RegistryError::Setting { model, name: name.clone(), known });
+        }
+        (self.build)(parameters).map_err(|why| RegistryError::Impossible { model, why })
+    }
+
+    const fn model(
+        name: &'static str,
+        family: Family,
+        summary: &'static str,
+        build: fn(&Parameters) -> Built,
+    ) -> Entry {
+        let levels = &[Consistency::Linearizable];
+        Entry { name, summary, levels, family: Some(family), settings: &[], build }
+    }
+
+    const fn with(self, settings: &'static [(&'static str, &'static str)]) -> Entry {
+        Entry { settings, ..self }
+    }
+
+    const fn checker(
+        name: &'static str,
+        summary: &'static str,
+        build: fn(&Parameters) -> Built,
+    ) -> Entry {
+        Entry { name, summary, levels: &[], family: None, settings: &[], build }
     }
 }
 
 /// Data types a history can be judged as.
 pub static MODELS: &[Entry] = &[
-    Entry {
-        name: "register",
-        summary: "read and write on independent keys",
-        levels: &[Consistency::Linearizable],
-        build: |parameters| linearizable(ModelChoice::Register, parameters),
-    },
-    Entry {
-        name: "cas-register",
-        summary: "read, write and compare-and-set on independent keys",
-        levels: &[Consistency::Linearizable],
-        build: |parameters| linearizable(ModelChoice::CasRegister, parameters),
-    },
+    Entry::model("register", Family::Register, "read and write on independent keys", |p| {
+        by(p, Register { initial: p.initial.clone() })
+    }),
+    Entry::model(
+        "cas-register",
+        Family::Register,
+        "read, write and compare-and-set on independent keys",
+        |p| by(p, CasRegister { initial: p.initial.clone() }),
+    ),
+    Entry::model(
+        "multi-register",
+        Family::Txn,
+        "transactions that read and write several registers",
+        |p| by(p, MultiRegister { initial: p.initial.clone() }),
+    ),
+    Entry::model("kv", Family::Register, "get, put and append texts on independent keys", |p| {
+        let initial = crate::linearizable::text(&p.initial).ok_or("its initial value is a text")?;
+        by(p, Kv { initial })
+    }),
+    Entry::model("set", Family::Set, "add, remove, look up, read whole", |p| {
+        free(p, Set { shrinks: true })
+    }),
+    Entry::model("list", Family::Txn, "transactions that append to lists and read them", |p| {
+        free(p, List)
+    }),
+    Entry::model("g-set", Family::Set, "a set that only grows", |p| {
+        free(p, Set { shrinks: false })
+    }),
+    Entry::model("g-counter", Family::Counter, "a counter that only grows", |p| counter(p, false)),
+    Entry::model("pn-counter", Family::Counter, "a counter that grows and shrinks", |p| {
+        counter(p, true)
+    }),
+    Entry::model("fifo-queue", Family::Queue, "first in, first out", |p| free(p, Container(Fifo))),
+    Entry::model("stack", Family::Queue, "last in, first out", |p| free(p, Container(Lifo))),
+    Entry::model("priority-queue", Family::Queue, "greatest value first", |p| {
+        let first = p.settings.get("first").map(String::as_str);
+        let priority = match first {
+            None | Some("greatest") => Priority::Greatest,
+            Some("least") => Priority::Least,
+            Some(other) => return Err(format!("first={other} is not possible; greatest or least")),
+        };
+        free(p, Container(priority))
+    })
+    .with(&[("first", "which value is next: greatest, or least")]),
+    Entry::model("mutex", Family::Lock, "acquire and release, by anybody", |p| {
+        free(p, Lock(Exclusive))
+    }),
+    Entry::model("owner-mutex", Family::Lock, "released by the process that acquired it", |p| {
+        free(p, Lock(Owned))
+    }),
+    Entry::model(
+        "reentrant-mutex",
+        Family::Lock,
+        "acquired again by its owner, released as often",
+        |p| free(p, Lock(Reentrant)),
+    ),
+    Entry::model(
+        "fenced-mutex",
+        Family::Lock,
+        "an owner's mutex whose fencing tokens increase",
+        |p| free(p, Lock(Fenced)),
+    ),
+    Entry::model("semaphore", Family::Lock, "a number of permits, released by anybody", |p| {
+        let total = p.setting("permits", 1)?;
+        free(p, Lock(Permits { total }))
+    })
+    .with(&[("permits", "how many there are; 1 when not given")]),
+    Entry::model("unique-ids", Family::Id, "no identifier is given twice", |p| free(p, UniqueIds)),
 ];
 
 /// Checkers that need no model.
 pub static CHECKERS: &[Entry] = &[
-    Entry {
-        name: "stats",
-        summary: "every operation succeeded once, and operations met on a key",
-        levels: &[],
-        build: |_| Box::new(Stats::default()),
-    },
-    Entry {
-        name: "vacuity",
-        summary: "every planned kind of fault was verified while clients were at work",
-        levels: &[],
-        build: |_| Box::new(Vacuity),
-    },
+    Entry::checker("stats", "every operation succeeded once, and operations met on a key", |_| {
+        Ok(Box::new(Stats::default()))
+    }),
+    Entry::checker(
+        "vacuity",
+        "every planned kind of fault was verified while clients were at work",
+        |_| Ok(Box::new(Vacuity)),
+    ),
 ];
 
-fn linearizable(model: ModelChoice, parameters: &Parameters) -> Box<dyn Checker> {
-    let Parameters { dialect, initial, options, .. } = parameters;
-    Box::new(Linearizable::new(model, *dialect, initial.clone()).with_options(*options))
+fn by<M: FromHistory + 'static>(parameters: &Parameters, model: M) -> Built {
+    let checker = Linearizable::new(model, parameters.dialect);
+    Ok(Box::new(checker.with_options(parameters.options)))
+}
+
+/// A model without an initial value.
+fn free<M: FromHistory + 'static>(parameters: &Parameters, model: M) -> Built {
+    parameters.no_initial()?;
+    by(parameters, model)
+}
+
+fn counter(parameters: &Parameters, shrinks: bool) -> Built {
+    let initial = match &parameters.initial {
+        Value::Nil => 0,
+        Value::Int(int) => *int,
+        other => return Err(format!("its initial value is an integer, not {other}")),
+    };
+    by(parameters, Counter { initial, shrinks })
 }
 
 /// The model or checker called `name`.
@@ -139,6 +285,8 @@ fn names(names: impl Iterator<Item = &'static str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tribunal_history::Value;
+
     use super::{CHECKERS, MODELS, Parameters, find};
     use crate::testing::drawn;
     use crate::{Budget, Consistency, ReasonClass, Verdict};
@@ -160,12 +308,33 @@ mod tests {
     #[test]
     fn unknown_names_and_promises_say_what_there_is() {
         let error = find("regsiter").expect_err("a typo").to_string();
-        let expected = "no model or checker is called `regsiter`; \
-                        there are: register, cas-register, stats, vacuity";
-        assert_eq!(error, expected);
+        let expected = "no model or checker is called `regsiter`; there are: register, ";
+        assert!(error.starts_with(expected) && error.ends_with("stats, vacuity"), "{error}");
         let parameters = Parameters { level: Some(Consistency::Causal), ..Parameters::tribunal() };
         let error = find("register").expect("a name").build(&parameters).err().expect("no checker");
         let expected = "model `register` cannot be judged for `causal`; it can for: linearizable";
         assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn settings_and_initial_values_a_model_cannot_have_are_refused() {
+        let said = |name: &str, setting: Option<(&str, &str)>, initial: i64| {
+            let settings = setting.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let settings = settings.into_iter().collect();
+            let initial = if initial == 0 { Value::Nil } else { Value::Int(initial) };
+            let parameters = Parameters { settings, initial, ..Parameters::tribunal() };
+            let built = find(name).expect("a name").build(&parameters);
+            built.err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        assert_eq!(said("semaphore", Some(("permits", "3")), 0), "");
+        let expected = "model `semaphore`: permits=-3 is not possible";
+        assert_eq!(said("semaphore", Some(("permits", "-3")), 0), expected);
+        let expected = "model `semaphore` has no setting `permit`; it has: permits";
+        assert_eq!(said("semaphore", Some(("permit", "3")), 0), expected);
+        let expected = "model `stack` has no setting `permits`; it has: none";
+        assert_eq!(said("stack", Some(("permits", "3")), 0), expected);
+        let expected = "model `mutex`: it has no initial value, but 3 was given";
+        assert_eq!(said("mutex", None, 3), expected);
+        assert_eq!(said("pn-counter", None, 3), "");
     }
 }

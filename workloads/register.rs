@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use tribunal_checkers::Checker;
-use tribunal_checkers::linearizable::{Dialect, Linearizable, ModelChoice};
+use tribunal_checkers::linearizable::{CasRegister, Dialect, Linearizable};
 use tribunal_checkers::stats::Stats;
 use tribunal_checkers::vacuity::Vacuity;
 use tribunal_harness::generator::{
@@ -91,7 +91,7 @@ fn values(setting: &Setting) -> Result<fn(&Value) -> Values, WorkloadError> {
 }
 
 fn checkers() -> Vec<Box<dyn Checker>> {
-    let linearizable = Linearizable::new(ModelChoice::CasRegister, Dialect::TRIBUNAL, Value::Nil);
+    let linearizable = Linearizable::new(CasRegister { initial: Value::Nil }, Dialect::TRIBUNAL);
     vec![Box::new(linearizable), Box::new(Stats::default()), Box::new(Vacuity)]
 }
 

@@ -3,23 +3,14 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
-use tribunal_history::{History, Value};
+use tribunal_history::History;
 
 use super::decide::{Case, Judged, Seen, internal};
 use super::merge::merge;
 use super::meter::Ledger;
 use super::partition::{Component, components};
-use super::{CasRegister, Dialect, FromHistory, Register, watch};
+use super::{Dialect, FromHistory, watch};
 use crate::{Budget, CheckError, Checker, Happened, Report, Verdict, Watched};
-
-/// The data types a history can be judged as.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub enum ModelChoice {
-    /// Read and write.
-    Register,
-    /// Read, write, compare-and-set.
-    CasRegister,
-}
 
 /// Which bad keys are reported.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -65,43 +56,33 @@ impl Default for Options {
     }
 }
 
-/// Judges whether every key is one copy, operated on one step at a time.
+/// Judges whether every object is one copy, operated on one step at a time.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Linearizable {
-    model: ModelChoice,
+pub struct Linearizable<M> {
+    model: M,
     dialect: Dialect,
-    initial: Value,
     options: Options,
 }
 
-impl Linearizable {
-    /// Under `dialect`, with every key holding `initial` before the first operation.
-    pub fn new(model: ModelChoice, dialect: Dialect, initial: Value) -> Linearizable {
-        Linearizable { model, dialect, initial, options: Options::default() }
+impl<M: FromHistory> Linearizable<M> {
+    /// By `model`, under `dialect`.
+    pub fn new(model: M, dialect: Dialect) -> Linearizable<M> {
+        Linearizable { model, dialect, options: Options::default() }
     }
 
     /// The same check done another way.
-    pub fn with_options(self, options: Options) -> Linearizable {
+    pub fn with_options(self, options: Options) -> Linearizable<M> {
         Linearizable { options, ..self }
     }
 }
 
-impl Checker for Linearizable {
+impl<M: FromHistory> Checker for Linearizable<M> {
     fn name(&self) -> &str {
         "linearizable"
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Result<Report, CheckError> {
-        let initial = self.initial.clone();
-        let (dialect, options) = (self.dialect, self.options);
-        match self.model {
-            ModelChoice::Register => {
-                judge(&Register { initial }, history, dialect, budget, options)
-            }
-            ModelChoice::CasRegister => {
-                judge(&CasRegister { initial }, history, dialect, budget, options)
-            }
-        }
+        judge(&self.model, history, self.dialect, budget, self.options)
     }
 
     fn is_live(&self) -> bool {
@@ -109,17 +90,11 @@ impl Checker for Linearizable {
     }
 
     fn watch(&self, events: &mut dyn Iterator<Item = Happened>, budget: &Budget) -> Watched {
-        let initial = self.initial.clone();
-        match self.model {
-            ModelChoice::Register => watch(&Register { initial }, self.dialect, budget, events),
-            ModelChoice::CasRegister => {
-                watch(&CasRegister { initial }, self.dialect, budget, events)
-            }
-        }
+        watch(&self.model, self.dialect, budget, events)
     }
 }
 
-/// Judges `history` by any data type. [`Linearizable`] is this for the data types we ship.
+/// Judges `history` by any data type. [`Linearizable`] is this as a [`Checker`].
 ///
 /// With several threads the verdict, the findings and their evidence are those of one thread; a
 /// budget that runs out may run out on another key.

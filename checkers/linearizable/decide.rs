@@ -6,6 +6,7 @@ use super::fast::{Allowance, Decided, Fast, Partition, Proof};
 use super::found::{Found, Progress, Took};
 use super::meter::Ledger;
 use super::partition::Component;
+use super::parts::{interleaved, parts};
 use super::portfolio::Decision;
 use super::quick::Refutation;
 use super::rules::Rules;
@@ -84,7 +85,43 @@ impl<M: FromHistory> Case<'_, M> {
                 }
             }
         }
-        self.search(component)
+        match parts(self.model, self.history, component) {
+            Some(parts) => self.search_parts(&parts),
+            None => self.search(component),
+        }
+    }
+
+    /// The first part that is bad decides, and without one the first that is unknown.
+    fn search_parts(&self, parts: &[Component]) -> Result<(Judged, Seen), CheckError> {
+        let (mut all, mut verified, mut orders) = (Took::default(), true, Vec::new());
+        let (mut seen, mut unknown) = (Seen::default(), None);
+        for part in parts {
+            let (judged, facts) = self.search(part)?;
+            seen.answered += facts.answered;
+            seen.completed += facts.completed;
+            seen.crashed += facts.crashed;
+            match judged {
+                Judged::Invalid { took, anomaly, verified } => {
+                    all.add(took);
+                    return Ok((Judged::Invalid { took: all, anomaly, verified }, seen));
+                }
+                Judged::Valid { took, verified: accepted, order } => {
+                    all.add(took);
+                    verified &= accepted;
+                    orders.push(order);
+                }
+                Judged::Unknown { took, spent, reason } => {
+                    all.add(took);
+                    unknown.get_or_insert((spent, reason));
+                }
+                Judged::Skipped => unreachable!("a search is never skipped"),
+            }
+        }
+        let judged = match unknown {
+            Some((spent, reason)) => Judged::Unknown { took: all, spent, reason },
+            None => Judged::Valid { took: all, verified, order: interleaved(self.history, orders) },
+        };
+        Ok((judged, seen))
     }
 
     fn seen(&self, component: &Component, completed: u64, crashed: u64) -> Seen {

@@ -42,9 +42,18 @@ pub(super) struct Progress {
 }
 
 /// What it took.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Took {
     pub(super) configurations: u64,
     pub(super) peak_bytes: u64,
     pub(super) engine: &'static str,
+}
+
+impl Took {
+    /// Another search after this one; the last one gives its name.
+    pub(super) fn add(&mut self, other: Took) {
+        self.configurations += other.configurations;
+        self.peak_bytes = self.peak_bytes.max(other.peak_bytes);
+        self.engine = other.engine;
+    }
 }

@@ -20,6 +20,8 @@ mod meter;
 mod model;
 mod models;
 mod partition;
+mod parts;
+mod persistent;
 mod plain;
 mod prep;
 mod quick;
@@ -33,11 +35,17 @@ pub mod zones;
 
 use window::portfolio;
 
-pub use checker::{Bare, Engines, Linearizable, ModelChoice, Options, Which, decide, judge};
+pub use checker::{Bare, Engines, Linearizable, Options, Which, decide, judge};
 pub use dialect::{Dialect, FailedCas, NilRead};
 pub use fast::{Allowance, Decided, Fast, Partition, Proof};
 pub use live::watch;
 pub use model::{FromHistory, Interpreted, Model, Steps, Words};
-pub use models::{CasRegister, CasRegisterOp, List, ListMop, ListOp, Register, RegisterOp};
+pub use models::{
+    CasRegister, CasRegisterOp, Container, ContainerOp, Counter, CounterOp, Discipline, Exclusive,
+    Fenced, FencedMutex, Fifo, FifoQueue, Grip, Kv, KvOp, Lifo, List, ListMop, ListOp, Lock,
+    LockOp, Locking, MultiRegister, MultiRegisterOp, MultiRegisterStep, Mutex, Owned, OwnerMutex,
+    Permits, Priority, PriorityQueue, Reentrant, ReentrantMutex, Register, RegisterOp, Semaphore,
+    Set, SetOp, Stack, UniqueId, UniqueIds, text,
+};
 pub use prep::{Entry, NEVER, Problem};
 pub use window::stream::{Failure, Standing, Stream};

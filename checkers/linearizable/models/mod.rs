@@ -1,10 +1,41 @@
 //! One data type per file.
 
 mod cas_register;
+mod container;
+mod counter;
+mod effect;
+mod fenced_mutex;
+mod fifo_queue;
+mod kv;
 mod list;
+mod lock;
+mod multi_register;
+mod mutex;
+mod owner_mutex;
+mod priority_queue;
+mod reentrant_mutex;
 mod register;
+mod semaphore;
+mod set;
+mod stack;
+mod unique_ids;
 
 pub use cas_register::{CasRegister, CasRegisterOp};
+pub use container::{Container, ContainerOp, Discipline};
+pub use counter::{Counter, CounterOp};
+pub use fenced_mutex::{Fenced, FencedMutex};
+pub use fifo_queue::{Fifo, FifoQueue};
+pub use kv::{Kv, KvOp, text};
 pub use list::{List, ListMop, ListOp};
+pub use lock::{Grip, Lock, LockOp, Locking};
+pub use multi_register::{MultiRegister, MultiRegisterOp, MultiRegisterStep};
+pub use mutex::{Exclusive, Mutex};
+pub use owner_mutex::{Owned, OwnerMutex};
+pub use priority_queue::{Priority, PriorityQueue};
+pub use reentrant_mutex::{Reentrant, ReentrantMutex};
 pub(super) use register::is_unparsed_read;
 pub use register::{Register, RegisterOp};
+pub use semaphore::{Permits, Semaphore};
+pub use set::{Set, SetOp};
+pub use stack::{Lifo, Stack};
+pub use unique_ids::{UniqueId, UniqueIds};

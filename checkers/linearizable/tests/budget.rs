@@ -31,7 +31,7 @@ fn hard(ops: usize) -> Vec<Act> {
 }
 
 /// Without the refutations that need no search.
-fn searching() -> Linearizable {
+fn searching() -> Linearizable<crate::linearizable::CasRegister> {
     cas_register(0).with_options(Options { quick: false, ..Options::default() })
 }
 
@@ -95,7 +95,7 @@ fn the_first_bad_key_may_be_enough() {
     let options = Options { which: Which::First, ..Options::default() };
     for threads in [1, 4] {
         let budget = Budget::unlimited().with_threads(threads);
-        let subjects = |checker: Linearizable| {
+        let subjects = |checker: Linearizable<_>| {
             let report = checker.check(&history, &budget).expect("a register history");
             let subject = report.anomalies.into_iter().map(|anomaly| anomaly.subject);
             subject.map(Option::unwrap_or_default).collect::<Vec<_>>()

@@ -19,11 +19,11 @@ mod zones;
 
 use tribunal_history::{History, Value};
 
-use crate::linearizable::{Dialect, Linearizable, ModelChoice, Options};
+use crate::linearizable::{CasRegister, Dialect, Linearizable, Options};
 use crate::{Budget, Checker, Report};
 
-pub(super) fn cas_register(initial: i64) -> Linearizable {
-    Linearizable::new(ModelChoice::CasRegister, Dialect::TRIBUNAL, Value::Int(initial))
+pub(super) fn cas_register(initial: i64) -> Linearizable<CasRegister> {
+    Linearizable::new(CasRegister { initial: Value::Int(initial) }, Dialect::TRIBUNAL)
         .with_options(Options::default())
 }
 

@@ -13,7 +13,7 @@ use crate::linearizable::portfolio::Order;
 use crate::linearizable::portfolio::decide_by;
 use crate::linearizable::prep::prepare;
 use crate::linearizable::rules::Rules;
-use crate::linearizable::{CasRegister, Dialect, Engines, Linearizable, ModelChoice, Options};
+use crate::linearizable::{CasRegister, Dialect, Engines, Linearizable, Options};
 use crate::{Budget, Checker, ReasonClass, Verdict};
 
 struct Row {
@@ -89,7 +89,7 @@ fn every_row_of_a_register_has_its_verdict() {
         };
         let name = row.path.display();
         let history = history(row);
-        let checker = Linearizable::new(ModelChoice::CasRegister, row.dialect, initial);
+        let checker = Linearizable::new(CasRegister { initial }, row.dialect);
         let check = |threads| {
             let budget = Budget::unlimited().with_threads(threads);
             checker.check(&history, &budget).unwrap_or_else(|error| panic!("{name}: {error}"))
@@ -146,7 +146,7 @@ fn the_dialect_decides() {
     let (mut wrong, mut all) = (0, 0);
     for row in rows.iter().filter(|row| row.dialect == Dialect::KNOSSOS) {
         let Some(initial) = initial(row) else { continue };
-        let checker = Linearizable::new(ModelChoice::CasRegister, Dialect::ETCD, initial);
+        let checker = Linearizable::new(CasRegister { initial }, Dialect::ETCD);
         let report = checker.check(&history(row), &Budget::unlimited()).expect("a history");
         all += 1;
         wrong += u64::from(report.verdict.name() != row.expected);

@@ -1,11 +1,11 @@
 //! The traps of the theory, by name, each decided by zones.
 
-use crate::linearizable::{Dialect, Linearizable, ModelChoice};
+use crate::linearizable::{CasRegister, Dialect, Linearizable};
 use crate::testing::drawn;
 use crate::{Budget, Checker, Evidence, Report, Verdict};
 
 fn judged(drawing: &str, dialect: Dialect) -> Report {
-    let checker = Linearizable::new(ModelChoice::CasRegister, dialect, 0.into());
+    let checker = Linearizable::new(CasRegister { initial: 0.into() }, dialect);
     let report = checker.check(&drawn(drawing), &Budget::unlimited()).expect("a register history");
     assert_eq!(report.cost.certificates_verified, 1, "{drawing}");
     report

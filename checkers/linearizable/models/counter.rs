@@ -1,0 +1,131 @@
+//! A counter: a number that is added to and read.
+
+use tribunal_history::{Code, CounterOp as Recorded, Op, Operation};
+
+use super::effect::{change, look};
+use crate::linearizable::{Dialect, FromHistory, Interpreted, Model, Steps, Words};
+
+/// A counter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Counter {
+    /// What it shows before the first addition.
+    pub initial: i64,
+    /// Whether it may shrink: a plus-minus counter; otherwise a grow-only one.
+    pub shrinks: bool,
+}
+
+/// An operation with its answer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CounterOp {
+    /// Added this.
+    Add {
+        /// How much.
+        delta: i64,
+        /// What the counter showed afterwards, where the client was told.
+        after: Option<i64>,
+    },
+    /// Saw this.
+    Read(i64),
+}
+
+impl Model for Counter {
+    /// Sums of 2^32 numbers of 64 bits fit.
+    type State = i128;
+    type Op = CounterOp;
+
+    fn initial(&self) -> i128 {
+        i128::from(self.initial)
+    }
+
+    fn step(&self, state: &i128, op: &CounterOp) -> Steps<i128> {
+        let (next, seen) = match op {
+            CounterOp::Add { delta, after } => (state + i128::from(*delta), *after),
+            CounterOp::Read(seen) => (*state, Some(*seen)),
+        };
+        match seen {
+            Some(seen) if i128::from(seen) != next => Steps::None,
+            Some(_) | None => Steps::One(next),
+        }
+    }
+
+    fn is_pure(&self, op: &CounterOp) -> bool {
+        match op {
+            CounterOp::Add { delta, .. } => *delta == 0,
+            CounterOp::Read(_) => true,
+        }
+    }
+
+    fn observes(&self, observer: &CounterOp, _producer: &CounterOp) -> bool {
+        match observer {
+            CounterOp::Add { after, .. } => after.is_some(),
+            CounterOp::Read(_) => true,
+        }
+    }
+
+    fn settles(&self, op: &CounterOp) -> bool {
+        match op {
+            CounterOp::Add { after, .. } => after.is_some(),
+            CounterOp::Read(_) => true,
+        }
+    }
+
+    fn describe_state(&self, state: &i128) -> String {
+        state.to_string()
+    }
+
+    fn words(&self, op: &CounterOp) -> Words {
+        match op {
+            CounterOp::Add { delta, after: None } => {
+                Words { past: format!("added {delta}"), perfect: format!("added {delta}") }
+            }
+            CounterOp::Add { delta, after: Some(after) } => {
+                let text = format!("added {delta} and got {after}");
+                Words { past: text.clone(), perfect: text }
+            }
+            CounterOp::Read(seen) => {
+                Words { past: format!("read {seen}"), perfect: format!("read {seen}") }
+            }
+        }
+    }
+
+    fn refusal(&self, state: &i128, op: &CounterOp) -> String {
+        match op {
+            CounterOp::Read(seen) => {
+                format!("a read of {seen} is illegal where the counter shows {state}")
+            }
+            CounterOp::Add { delta, after } => {
+                let after = after.map_or("nothing".into(), |after| after.to_string());
+                format!("adding {delta} cannot give {after} where the counter shows {state}")
+            }
+        }
+    }
+}
+
+impl FromHistory for Counter {
+    fn interpret(
+        &self,
+        operation: &Operation<'_>,
+        _dialect: Dialect,
+    ) -> Result<Interpreted<CounterOp>, String> {
+        let op = match operation.op() {
+            Op::Counter(op) => op,
+            other => return Err(other.to_string()),
+        };
+        match op {
+            Recorded::Add { delta, .. } if delta < 0 && !self.shrinks => {
+                Err(format!("{op}, which a counter that only grows does not have"))
+            }
+            Recorded::Add { delta, value, .. } => {
+                let told = || CounterOp::Add { delta, after: value.present().copied() };
+                Ok(change(operation, told, || CounterOp::Add { delta, after: None }))
+            }
+            Recorded::Read { value, .. } => {
+                Ok(look(operation, value.present().copied().map(CounterOp::Read)))
+            }
+        }
+    }
+
+    fn keys(&self, operation: &Operation<'_>, keys: &mut Vec<Code>) {
+        keys.push(operation.key());
+    }
+}

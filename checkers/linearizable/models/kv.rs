@@ -1,0 +1,157 @@
+//! Texts by key: get, put, append (Porcupine's key-value model). Each key is judged alone.
+
+use std::sync::Arc;
+
+use tribunal_history::{Code, Op, Operation, RegisterOp as Recorded, Value};
+
+use super::effect::{change, look, seen};
+use crate::linearizable::{Dialect, FromHistory, Interpreted, Model, Steps, Words};
+
+/// Texts by key, `initial` until they are first put or appended to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Kv {
+    /// What every key holds at first; usually nothing.
+    pub initial: Arc<str>,
+}
+
+/// An operation with its answer.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum KvOp {
+    /// Found this text.
+    Get(Arc<str>),
+    /// Got a reply that is no text, so nothing that was ever put.
+    GetUnparsed(Value),
+    /// Put this text.
+    Put(Arc<str>),
+    /// Appended this text.
+    Append(Arc<str>),
+}
+
+impl Model for Kv {
+    type State = Arc<str>;
+    type Op = KvOp;
+
+    fn initial(&self) -> Arc<str> {
+        self.initial.clone()
+    }
+
+    fn step(&self, state: &Arc<str>, op: &KvOp) -> Steps<Arc<str>> {
+        match op {
+            KvOp::Get(seen) if seen == state => Steps::One(state.clone()),
+            KvOp::Get(_) | KvOp::GetUnparsed(_) => Steps::None,
+            KvOp::Put(text) => Steps::One(text.clone()),
+            KvOp::Append(text) => Steps::One([&**state, text].concat().into()),
+        }
+    }
+
+    fn is_pure(&self, op: &KvOp) -> bool {
+        match op {
+            KvOp::Get(_) | KvOp::GetUnparsed(_) => true,
+            KvOp::Put(_) => false,
+            KvOp::Append(text) => text.is_empty(),
+        }
+    }
+
+    fn is_blind(&self, op: &KvOp) -> bool {
+        matches!(op, KvOp::Put(_))
+    }
+
+    /// A get shows what was last put and everything appended since: all of that stays.
+    fn observes(&self, observer: &KvOp, producer: &KvOp) -> bool {
+        match (observer, producer) {
+            (KvOp::Get(seen), KvOp::Put(text)) => seen.starts_with(&**text),
+            (KvOp::Get(seen), KvOp::Append(text)) => seen.contains(&**text),
+            (KvOp::Get(_), KvOp::Get(_) | KvOp::GetUnparsed(_))
+            | (KvOp::GetUnparsed(_) | KvOp::Put(_) | KvOp::Append(_), _) => false,
+        }
+    }
+
+    fn settles(&self, op: &KvOp) -> bool {
+        matches!(op, KvOp::Put(_) | KvOp::Get(_))
+    }
+
+    fn heap_bytes(&self, state: &Arc<str>) -> u64 {
+        state.len() as u64 + 16
+    }
+
+    fn describe_state(&self, state: &Arc<str>) -> String {
+        format!("{state:?}")
+    }
+
+    fn words(&self, op: &KvOp) -> Words {
+        match op {
+            KvOp::Get(seen) => {
+                Words { past: format!("got {seen:?}"), perfect: format!("got {seen:?}") }
+            }
+            KvOp::GetUnparsed(raw) => {
+                Words { past: format!("got {raw}"), perfect: format!("got {raw}") }
+            }
+            KvOp::Put(text) => {
+                Words { past: format!("put {text:?}"), perfect: format!("put {text:?}") }
+            }
+            KvOp::Append(text) => {
+                Words { past: format!("appended {text:?}"), perfect: format!("appended {text:?}") }
+            }
+        }
+    }
+
+    fn refusal(&self, state: &Arc<str>, op: &KvOp) -> String {
+        match op {
+            KvOp::Get(seen) => {
+                format!("a get of {seen:?} is illegal where the key holds {state:?}")
+            }
+            KvOp::GetUnparsed(_) => {
+                format!("the reply could not be parsed, and the key held {state:?}")
+            }
+            KvOp::Put(_) | KvOp::Append(_) => unreachable!("legal in every state"),
+        }
+    }
+}
+
+impl FromHistory for Kv {
+    fn interpret(
+        &self,
+        operation: &Operation<'_>,
+        dialect: Dialect,
+    ) -> Result<Interpreted<KvOp>, String> {
+        let op = match operation.op() {
+            Op::Register(op) => op,
+            other => return Err(other.to_string()),
+        };
+        match &op {
+            Recorded::Read { value, .. } => {
+                let seen = seen(value.clone(), dialect).map(|seen| match seen {
+                    None => KvOp::Get("".into()),
+                    Some(value) => text(&value).map_or(KvOp::GetUnparsed(value), KvOp::Get),
+                });
+                Ok(look(operation, seen))
+            }
+            Recorded::Write { value, .. } => {
+                let text = text(value).ok_or_else(|| op.to_string())?;
+                let put = || KvOp::Put(text.clone());
+                Ok(change(operation, put, put))
+            }
+            Recorded::Append { value, .. } => {
+                let text = text(value).ok_or_else(|| op.to_string())?;
+                let append = || KvOp::Append(text.clone());
+                Ok(change(operation, append, append))
+            }
+            Recorded::Cas { .. } => Err(op.to_string()),
+        }
+    }
+
+    fn keys(&self, operation: &Operation<'_>, keys: &mut Vec<Code>) {
+        keys.push(operation.key());
+    }
+}
+
+/// The text a value stands for: nothing for nil, the digits of a number; none for what could not
+/// be parsed.
+pub fn text(value: &Value) -> Option<Arc<str>> {
+    match value {
+        Value::Nil => Some("".into()),
+        Value::Int(int) => Some(int.to_string().into()),
+        Value::Text(text) => Some((&**text).into()),
+        Value::Unparsed(_) => None,
+    }
+}

@@ -1,0 +1,178 @@
+//! What locks have in common: somebody takes them and gives them back.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use tribunal_history::{Code, LockOp as Recorded, Op, Operation, Process};
+
+use super::effect::change;
+use crate::linearizable::{Dialect, FromHistory, Interpreted, Model, Steps, Words};
+
+/// What is taken and given back, and by whom.
+///
+/// A discipline forgets what does not matter to it ([`Locking::grip`]): operations that are alike
+/// then are interchangeable.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Grip {
+    /// Who.
+    pub owner: Option<Process>,
+    /// How many permits.
+    pub permits: i64,
+    /// The fencing token granted or presented.
+    pub token: Option<i64>,
+}
+
+/// When a lock can be taken and given back.
+pub trait Locking: Clone + Send + Sync {
+    /// Who holds it.
+    type Hold: Clone + Eq + Hash + Debug + Send + Sync;
+    /// Whether owners are told apart: then those of one do not matter to another's release.
+    const OWNED: bool;
+    /// Nobody holds it.
+    fn free(&self) -> Self::Hold;
+    /// What of `grip` matters.
+    fn grip(&self, grip: Grip) -> Grip;
+    /// `hold` once `grip` is taken; `None` where it cannot be.
+    fn acquire(&self, hold: &Self::Hold, grip: &Grip) -> Option<Self::Hold>;
+    /// `hold` once `grip` is given back; `None` where it cannot be.
+    fn release(&self, hold: &Self::Hold, grip: &Grip) -> Option<Self::Hold>;
+    /// Whether taking `grip` leads to the same state wherever it is possible.
+    fn settles(&self, grip: &Grip) -> bool;
+    /// The state, for people.
+    fn describe(&self, hold: &Self::Hold) -> String;
+}
+
+/// A lock, free at first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lock<L>(pub L);
+
+/// An operation. One that was refused did not happen.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum LockOp {
+    /// Took it.
+    Acquire(Grip),
+    /// Gave it back.
+    Release(Grip),
+}
+
+impl LockOp {
+    fn grip(&self) -> &Grip {
+        match self {
+            LockOp::Acquire(grip) | LockOp::Release(grip) => grip,
+        }
+    }
+
+    fn text(&self, acquire: &str, release: &str) -> String {
+        let (word, with, grip) = match self {
+            LockOp::Acquire(grip) => (acquire, "got", grip),
+            LockOp::Release(grip) => (release, "presented", grip),
+        };
+        let many = if grip.permits == 1 { String::new() } else { format!(" {}", grip.permits) };
+        let token = grip.token.map_or(String::new(), |token| format!(" and {with} token {token}"));
+        format!("{word}{many}{token}")
+    }
+}
+
+impl<L: Locking> Model for Lock<L> {
+    type State = L::Hold;
+    type Op = LockOp;
+
+    fn initial(&self) -> L::Hold {
+        self.0.free()
+    }
+
+    fn step(&self, state: &L::Hold, op: &LockOp) -> Steps<L::Hold> {
+        let next = match op {
+            LockOp::Acquire(grip) => self.0.acquire(state, grip),
+            LockOp::Release(grip) => self.0.release(state, grip),
+        };
+        next.map_or(Steps::None, Steps::One)
+    }
+
+    fn is_pure(&self, op: &LockOp) -> bool {
+        op.grip().permits == 0
+    }
+
+    /// With owners, by projection to fewer of them: who shut nobody out is not missed. Without,
+    /// taking needs what was given back, and giving back needs what was taken.
+    fn observes(&self, observer: &LockOp, producer: &LockOp) -> bool {
+        match (observer, producer) {
+            (LockOp::Release(grip), LockOp::Acquire(other)) => {
+                !L::OWNED || grip.owner == other.owner
+            }
+            (LockOp::Acquire(_), LockOp::Release(_)) => !L::OWNED,
+            (LockOp::Acquire(_), LockOp::Acquire(_)) | (LockOp::Release(_), LockOp::Release(_)) => {
+                false
+            }
+        }
+    }
+
+    const CONSUMES: bool = L::OWNED;
+
+    fn consumes(&self, consumer: &LockOp, producer: &LockOp) -> bool {
+        match (consumer, producer) {
+            (LockOp::Release(grip), LockOp::Acquire(other)) => {
+                L::OWNED && grip.owner == other.owner
+            }
+            (LockOp::Release(_) | LockOp::Acquire(_), _) => false,
+        }
+    }
+
+    fn settles(&self, op: &LockOp) -> bool {
+        matches!(op, LockOp::Acquire(grip) if self.0.settles(grip))
+    }
+
+    fn describe_state(&self, state: &L::Hold) -> String {
+        self.0.describe(state)
+    }
+
+    fn words(&self, op: &LockOp) -> Words {
+        Words { past: op.text("acquired", "released"), perfect: op.text("acquired", "released") }
+    }
+
+    fn refusal(&self, state: &L::Hold, op: &LockOp) -> String {
+        let word = match op {
+            LockOp::Acquire(_) => "acquired",
+            LockOp::Release(_) => "released",
+        };
+        let who = match op.grip().owner {
+            Some(owner) => format!(" by {owner}"),
+            None => String::new(),
+        };
+        format!("it cannot be {word}{who} where it is {}", self.0.describe(state))
+    }
+}
+
+impl<L: Locking> FromHistory for Lock<L> {
+    fn interpret(
+        &self,
+        operation: &Operation<'_>,
+        _dialect: Dialect,
+    ) -> Result<Interpreted<LockOp>, String> {
+        let op = match operation.op() {
+            Op::Lock(op) => op,
+            other => return Err(other.to_string()),
+        };
+        let owner = Some(operation.process());
+        match op {
+            Recorded::Acquire { permits, .. } | Recorded::Release { permits, .. }
+                if permits < 0 =>
+            {
+                Err(format!("{op}, with less than no permits"))
+            }
+            Recorded::Acquire { permits, token, .. } => {
+                let taken = |token| LockOp::Acquire(self.0.grip(Grip { owner, permits, token }));
+                Ok(change(operation, || taken(token.present().copied()), || taken(None)))
+            }
+            Recorded::Release { permits, token, .. } => {
+                let token = token.present().copied();
+                let given = || LockOp::Release(self.0.grip(Grip { owner, permits, token }));
+                Ok(change(operation, given, given))
+            }
+        }
+    }
+
+    fn keys(&self, operation: &Operation<'_>, keys: &mut Vec<Code>) {
+        keys.push(operation.key());
+    }
+}

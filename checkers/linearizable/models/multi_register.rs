@@ -1,0 +1,206 @@
+//! Registers that transactions read and write together (Knossos' multi-register).
+
+use tribunal_history::{Code, Mop, Op, Operation, Outcome, Value};
+
+use super::effect::seen;
+use crate::linearizable::persistent::Map;
+use crate::linearizable::{Dialect, FromHistory, Interpreted, Model, Steps, Words};
+
+/// Registers by key, each `initial` until it is first written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MultiRegister {
+    /// What every register holds before its first write.
+    pub initial: Value,
+}
+
+/// A transaction: its steps in program order. Reads without an answer are left out.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct MultiRegisterOp(pub Box<[MultiRegisterStep]>);
+
+/// One step of a transaction.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum MultiRegisterStep {
+    /// Found this value under this key.
+    Read(Value, Value),
+    /// Wrote this value under this key.
+    Write(Value, Value),
+}
+
+/// The registers that do not hold the initial value.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Registers(Map<Value, Value>);
+
+impl MultiRegister {
+    fn get<'a>(&'a self, registers: &'a Registers, key: &Value) -> &'a Value {
+        registers.0.get(key).unwrap_or(&self.initial)
+    }
+
+    fn set(&self, registers: &Registers, key: &Value, value: &Value) -> Registers {
+        Registers(match *value == self.initial {
+            true => registers.0.without(key),
+            false => registers.0.with(key.clone(), value.clone()),
+        })
+    }
+
+    /// The registers after `op`, or the step that is illegal and what its register held.
+    fn run<'a>(
+        &self,
+        registers: &Registers,
+        op: &'a MultiRegisterOp,
+    ) -> Result<Registers, (&'a Value, &'a Value, Value)> {
+        let mut registers = registers.clone();
+        for step in &op.0 {
+            match step {
+                MultiRegisterStep::Write(key, value) => {
+                    registers = self.set(&registers, key, value);
+                }
+                MultiRegisterStep::Read(key, value) => {
+                    let held = self.get(&registers, key);
+                    if held != value {
+                        return Err((key, value, held.clone()));
+                    }
+                }
+            }
+        }
+        Ok(registers)
+    }
+}
+
+impl MultiRegisterOp {
+    /// Reads that show the state before the transaction.
+    fn reads(&self) -> impl Iterator<Item = (&Value, &Value)> {
+        self.0.iter().enumerate().filter_map(|(at, step)| match step {
+            MultiRegisterStep::Read(key, value) if self.written(key, at).is_none() => {
+                Some((key, value))
+            }
+            MultiRegisterStep::Read(..) | MultiRegisterStep::Write(..) => None,
+        })
+    }
+
+    /// What the steps before `end` leave under `key`.
+    fn written(&self, key: &Value, end: usize) -> Option<&Value> {
+        self.0[..end].iter().rev().find_map(|step| match step {
+            MultiRegisterStep::Write(written, value) if written == key => Some(value),
+            MultiRegisterStep::Write(..) | MultiRegisterStep::Read(..) => None,
+        })
+    }
+
+    fn keys_written(&self) -> impl Iterator<Item = &Value> {
+        self.0.iter().filter_map(|step| match step {
+            MultiRegisterStep::Write(key, _) => Some(key),
+            MultiRegisterStep::Read(..) => None,
+        })
+    }
+
+    fn text(&self, read: &str, write: &str) -> String {
+        if self.0.is_empty() {
+            return "nothing".into();
+        }
+        let steps = self.0.iter().map(|step| match step {
+            MultiRegisterStep::Read(key, value) => format!("{read} {key} = {value}"),
+            MultiRegisterStep::Write(key, value) => format!("{write} {key} := {value}"),
+        });
+        steps.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Model for MultiRegister {
+    type State = Registers;
+    type Op = MultiRegisterOp;
+
+    fn initial(&self) -> Registers {
+        Registers(Map::default())
+    }
+
+    fn step(&self, state: &Registers, op: &MultiRegisterOp) -> Steps<Registers> {
+        self.run(state, op).map_or(Steps::None, Steps::One)
+    }
+
+    /// Exact: after a read of `v` a write of `v` changes nothing, as with a cas from v to v.
+    fn is_pure(&self, op: &MultiRegisterOp) -> bool {
+        op.keys_written().all(|key| {
+            let read = op.reads().find(|(read, _)| *read == key).map(|(_, value)| value);
+            read.is_some() && op.written(key, op.0.len()) == read
+        }) || contradicts_itself(op)
+    }
+
+    /// By projection to one key: what a read finds is the last write of its key, and that one
+    /// stays.
+    fn observes(&self, observer: &MultiRegisterOp, producer: &MultiRegisterOp) -> bool {
+        observer.reads().any(|(key, value)| producer.written(key, producer.0.len()) == Some(value))
+    }
+
+    fn heap_bytes(&self, state: &Registers) -> u64 {
+        state.0.change_bytes()
+    }
+
+    fn describe_state(&self, state: &Registers) -> String {
+        let held = state.0.iter().map(|(key, value)| format!("{key}: {value}"));
+        format!("{{{}}}", held.collect::<Vec<_>>().join(", "))
+    }
+
+    fn words(&self, op: &MultiRegisterOp) -> Words {
+        Words { past: op.text("read", "wrote"), perfect: op.text("read", "written") }
+    }
+
+    fn refusal(&self, state: &Registers, op: &MultiRegisterOp) -> String {
+        match self.run(state, op) {
+            Err((key, value, held)) => {
+                format!("a read of {value} is illegal where register {key} holds {held}")
+            }
+            Ok(_) => unreachable!("asked only where it is illegal"),
+        }
+    }
+}
+
+/// Whether no state satisfies its reads: it is legal nowhere.
+fn contradicts_itself(op: &MultiRegisterOp) -> bool {
+    let own = op.0.iter().enumerate().any(|(at, step)| match step {
+        MultiRegisterStep::Read(key, value) => {
+            op.written(key, at).is_some_and(|written| written != value)
+        }
+        MultiRegisterStep::Write(..) => false,
+    });
+    own || op.reads().any(|(key, value)| op.reads().any(|(k, other)| k == key && other != value))
+}
+
+impl FromHistory for MultiRegister {
+    fn interpret(
+        &self,
+        operation: &Operation<'_>,
+        dialect: Dialect,
+    ) -> Result<Interpreted<MultiRegisterOp>, String> {
+        let op = operation.op();
+        let Op::Txn(txn) = &op else { return Err(op.to_string()) };
+        let answered = operation.outcome() == Outcome::Ok;
+        let mut steps = Vec::with_capacity(txn.mops.len());
+        for mop in &txn.mops {
+            match mop {
+                Mop::Write { key, value } => {
+                    steps.push(MultiRegisterStep::Write(key.clone(), value.clone()));
+                }
+                Mop::Read { key, value } => match seen(value.clone(), dialect) {
+                    Some(value) if answered => {
+                        let value = value.unwrap_or(Value::Nil);
+                        steps.push(MultiRegisterStep::Read(key.clone(), value));
+                    }
+                    Some(_) | None => {}
+                },
+                Mop::Append { .. } | Mop::ReadList { .. } | Mop::ReadPredicate { .. } => {
+                    return Err(op.to_string());
+                }
+            }
+        }
+        let op = MultiRegisterOp(steps.into());
+        Ok(match operation.outcome() {
+            Outcome::Ok if op.0.is_empty() => Interpreted::Nothing,
+            Outcome::Ok => Interpreted::Completed(op),
+            Outcome::Info | Outcome::Open => Interpreted::Crashed(op),
+            Outcome::Fail => Interpreted::Nothing,
+        })
+    }
+
+    fn keys(&self, operation: &Operation<'_>, keys: &mut Vec<Code>) {
+        keys.extend(operation.mop_keys());
+    }
+}

@@ -1,0 +1,39 @@
+//! A mutex that anybody may give back (Knossos' mutex).
+
+use super::lock::{Grip, Lock, Locking};
+
+/// Held or not, whoever does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Exclusive;
+
+/// A mutex without owners.
+pub type Mutex = Lock<Exclusive>;
+
+impl Locking for Exclusive {
+    type Hold = bool;
+    const OWNED: bool = false;
+
+    fn free(&self) -> bool {
+        false
+    }
+
+    fn grip(&self, _grip: Grip) -> Grip {
+        Grip { owner: None, permits: 1, token: None }
+    }
+
+    fn acquire(&self, held: &bool, _grip: &Grip) -> Option<bool> {
+        (!held).then_some(true)
+    }
+
+    fn release(&self, held: &bool, _grip: &Grip) -> Option<bool> {
+        held.then_some(false)
+    }
+
+    fn settles(&self, _grip: &Grip) -> bool {
+        true
+    }
+
+    fn describe(&self, held: &bool) -> String {
+        if *held { "held".into() } else { "free".into() }
+    }
+}

@@ -1,0 +1,46 @@
+//! A stack: last in, first out.
+
+use tribunal_history::Value;
+
+use super::container::{Container, Discipline, listed};
+use crate::linearizable::containers::Next;
+use crate::linearizable::persistent::Sequence;
+
+/// The order of a stack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lifo;
+
+/// A stack.
+pub type Stack = Container<Lifo>;
+
+/// What a stack holds.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub struct Pile(Sequence<Value>);
+
+impl Discipline for Lifo {
+    type Shelf = Pile;
+
+    fn put(&self, shelf: &Pile, value: &Value) -> Pile {
+        Pile(shelf.0.with(value.clone()))
+    }
+
+    fn next<'a>(&self, shelf: &'a Pile) -> Option<&'a Value> {
+        shelf.0.last()
+    }
+
+    fn take(&self, shelf: &Pile) -> Pile {
+        Pile(shelf.0.without_last())
+    }
+
+    fn describe(&self, shelf: &Pile) -> String {
+        listed(shelf.0.backwards(), shelf.0.len())
+    }
+
+    fn order(&self) -> Option<Next> {
+        Some(Next::Last)
+    }
+
+    fn heap_bytes(&self, _shelf: &Pile) -> u64 {
+        Sequence::<Value>::ELEMENT_BYTES
+    }
+}
