@@ -15,6 +15,7 @@ mod streaming;
 mod third_party;
 mod units;
 mod window;
+mod worlds;
 mod zones;
 
 use tribunal_history::{History, Value};

@@ -1,0 +1,253 @@
+//! Proof that the histories find mistakes of a data type: models that are wrong on purpose.
+
+use tribunal_history::{Code, Operation};
+
+use super::super::generate::Random;
+use super::containers::{queue, stack};
+use super::locks::{fenced_mutex, owner_mutex, semaphore};
+use super::numbers::{Ids, Sum};
+use super::oracle::is_linearizable;
+use super::registers::{Several, Texts};
+use super::sets::Elements;
+use super::{World, history, small};
+use crate::linearizable::{
+    ContainerOp, CounterOp, Dialect, FromHistory, Interpreted, KvOp, LockOp, Model,
+    MultiRegisterStep, Options, SetOp, Steps, Words, judge,
+};
+use crate::{Budget, Verdict};
+
+type Step<M> = fn(&M, &<M as Model>::State, &<M as Model>::Op) -> Steps<<M as Model>::State>;
+
+/// What a model gets wrong; everything else it does right.
+struct Mistaken<M: Model> {
+    right: M,
+    step: Step<M>,
+    pure: fn(&M, &M::Op) -> bool,
+    observes: fn(&M, &M::Op, &M::Op) -> bool,
+    consumes: fn(&M, &M::Op, &M::Op) -> bool,
+    settles: fn(&M, &M::Op) -> bool,
+}
+
+impl<M: Model> Mistaken<M> {
+    fn none(right: M) -> Mistaken<M> {
+        Mistaken {
+            right,
+            step: M::step,
+            pure: M::is_pure,
+            observes: M::observes,
+            consumes: M::consumes,
+            settles: M::settles,
+        }
+    }
+}
+
+impl<M: Model> Model for Mistaken<M> {
+    type State = M::State;
+    type Op = M::Op;
+
+    fn initial(&self) -> M::State {
+        self.right.initial()
+    }
+
+    fn step(&self, state: &M::State, op: &M::Op) -> Steps<M::State> {
+        (self.step)(&self.right, state, op)
+    }
+
+    fn is_pure(&self, op: &M::Op) -> bool {
+        (self.pure)(&self.right, op)
+    }
+
+    fn is_blind(&self, op: &M::Op) -> bool {
+        self.right.is_blind(op)
+    }
+
+    fn settles(&self, op: &M::Op) -> bool {
+        (self.settles)(&self.right, op)
+    }
+
+    fn observes(&self, observer: &M::Op, producer: &M::Op) -> bool {
+        (self.observes)(&self.right, observer, producer)
+    }
+
+    const CONSUMES: bool = M::CONSUMES;
+
+    fn consumes(&self, consumer: &M::Op, producer: &M::Op) -> bool {
+        (self.consumes)(&self.right, consumer, producer)
+    }
+
+    fn words(&self, op: &M::Op) -> Words {
+        self.right.words(op)
+    }
+
+    fn refusal(&self, _state: &M::State, _op: &M::Op) -> String {
+        "refused".into()
+    }
+}
+
+impl<M: FromHistory> FromHistory for Mistaken<M> {
+    fn interpret(
+        &self,
+        operation: &Operation<'_>,
+        dialect: Dialect,
+    ) -> Result<Interpreted<M::Op>, String> {
+        self.right.interpret(operation, dialect)
+    }
+
+    fn keys(&self, operation: &Operation<'_>, keys: &mut Vec<Code>) {
+        self.right.keys(operation, keys);
+    }
+
+    fn part(&self, operation: &Operation<'_>) -> Option<Code> {
+        self.right.part(operation)
+    }
+}
+
+/// Which history shows it: a wrong verdict, or an error of the verifier or of the purity check.
+fn caught<W: World>(world: &W, what: &str, spoil: impl FnOnce(&mut Mistaken<W::Model>)) {
+    let mut model = Mistaken::none(world.model());
+    spoil(&mut model);
+    let mut random = Random(3);
+    let (mut wrong, mut refused) = (None, None);
+    for at in 0..20_000 {
+        let acts = small(world, &mut random);
+        let history = history(&acts);
+        let options = Options::default();
+        match judge(&model, &history, Dialect::TRIBUNAL, &Budget::unlimited(), options) {
+            Err(_) => refused = refused.or(Some(at)),
+            Ok(report) => {
+                let valid = is_linearizable(world, &acts);
+                if (report.verdict == Verdict::Valid) != valid {
+                    wrong = Some(at);
+                }
+            }
+        }
+        if wrong.is_some() || refused.is_some() {
+            break;
+        }
+    }
+    assert!(wrong.is_some() || refused.is_some(), "{what} was not caught");
+    println!("{what}: wrong verdict {wrong:?}, refused {refused:?}");
+}
+
+#[test]
+fn wrong_steps_are_caught() {
+    caught(&queue(false), "a dequeue from an empty queue finds anything", |model| {
+        model.step = |right, state, op| match (right.step(state, op), op) {
+            (Steps::None, ContainerOp::Take(Some(_))) if *state == right.initial() => {
+                Steps::One(state.clone())
+            }
+            (steps, _) => steps,
+        };
+    });
+    caught(&stack(false), "a crashed pop takes nothing", |model| {
+        model.step = |right, state, op| match op {
+            ContainerOp::TakeCrashed => Steps::One(state.clone()),
+            op => right.step(state, op),
+        };
+    });
+    caught(&owner_mutex(), "a release by somebody else", |model| {
+        model.step = |right, state, op| match op {
+            LockOp::Release(grip) => {
+                let grip = crate::linearizable::Grip { owner: *state, ..*grip };
+                right.step(state, &LockOp::Release(grip))
+            }
+            op => right.step(state, op),
+        };
+    });
+    caught(&fenced_mutex(), "a token that does not grow", |model| {
+        model.step = |right, state, op| match op {
+            LockOp::Acquire(grip) => {
+                let grip = crate::linearizable::Grip { token: None, ..*grip };
+                right.step(state, &LockOp::Acquire(grip))
+            }
+            op => right.step(state, op),
+        };
+    });
+    caught(&semaphore(), "one permit too many", |model| model.right.0.total += 1);
+    caught(&Elements { shrinks: true, whole: true }, "a removal that says nothing", |model| {
+        model.step = |right, state, op| match op {
+            SetOp::Remove(element, _) => right.step(state, &SetOp::Remove(element.clone(), None)),
+            op => right.step(state, op),
+        };
+    });
+    caught(&Sum { shrinks: true }, "an addition without its answer", |model| {
+        model.step = |right, state, op| match *op {
+            CounterOp::Add { delta, .. } => {
+                right.step(state, &CounterOp::Add { delta, after: None })
+            }
+            op @ CounterOp::Read(_) => right.step(state, &op),
+        };
+    });
+    caught(&Texts, "an append in front", |model| {
+        model.step = |right, state, op| match op {
+            KvOp::Append(text) => Steps::One([text, &**state].concat().into()),
+            op => right.step(state, op),
+        };
+    });
+    caught(&Ids, "an identifier given twice", |model| {
+        model.step = |_, state, _| Steps::One(state.clone());
+    });
+}
+
+#[test]
+fn wrong_purity_is_caught() {
+    caught(&Elements { shrinks: true, whole: true }, "an addition is pure", |model| {
+        model.pure = |_, op| matches!(op, SetOp::Add(_, None) | SetOp::Read(_));
+    });
+    caught(&queue(false), "a crashed dequeue is pure", |model| {
+        model.pure = |right, op| right.is_pure(op) || *op == ContainerOp::TakeCrashed;
+    });
+    caught(&Several, "a transaction is pure if it reads", |model| {
+        model.pure = |_, op| op.0.iter().any(|step| matches!(step, MultiRegisterStep::Read(..)));
+    });
+    caught(&Texts, "a put of nothing is pure", |model| {
+        model.pure = |right, op| right.is_pure(op) || *op == KvOp::Put("".into());
+    });
+    caught(&Sum { shrinks: true }, "an addition of -1 is pure", |model| {
+        model.pure =
+            |right, op| right.is_pure(op) || matches!(op, CounterOp::Add { delta: -1, .. });
+    });
+}
+
+/// These make counterexamples that prove nothing. The verifier follows the model's word on what
+/// may be left out, so the evidence is held against the definition: it must be bad by itself.
+#[test]
+fn wrong_words_on_what_may_be_left_out_are_caught() {
+    leaves_out(&queue(false), "nothing is observed", |model| model.observes = |_, _, _| false);
+    leaves_out(&queue(false), "nothing is consumed", |model| model.consumes = |_, _, _| false);
+    leaves_out(&stack(true), "nothing is consumed", |model| model.consumes = |_, _, _| false);
+    leaves_out(&semaphore(), "nothing is observed", |model| model.observes = |_, _, _| false);
+    leaves_out(&owner_mutex(), "nothing is consumed", |model| model.consumes = |_, _, _| false);
+    leaves_out(&semaphore(), "every acquisition settles", |model| {
+        model.settles = |_, op| matches!(op, LockOp::Acquire(_));
+    });
+    leaves_out(&Several, "a read of what was read is enough", |model| {
+        model.observes = |_, _, _| false;
+    });
+    leaves_out(&Texts, "only a put of all is seen", |model| {
+        model.observes = |_, observer, producer| match (observer, producer) {
+            (KvOp::Get(seen), KvOp::Put(text)) => seen == text,
+            _ => false,
+        };
+    });
+    leaves_out(&Elements { shrinks: true, whole: true }, "removals are not seen", |model| {
+        model.observes = |right, observer, producer| {
+            right.observes(observer, producer) && matches!(producer, SetOp::Add(..))
+        };
+    });
+}
+
+/// Whether the verifier, led by a wrong word, accepts a part of a linearizable history that is
+/// not linearizable alone: the property that `certificates` asserts of the right models.
+fn leaves_out<W: World>(world: &W, what: &str, spoil: impl FnOnce(&mut Mistaken<W::Model>)) {
+    let mut model = Mistaken::none(world.model());
+    spoil(&mut model);
+    let mut random = Random(4);
+    let caught = (0..20_000).find(|_| {
+        let acts = small(world, &mut random);
+        is_linearizable(world, &acts)
+            && (0..4).any(|_| super::certificates::is_misled(world, &model, &mut random, &acts))
+    });
+    let caught = caught.unwrap_or_else(|| panic!("{what} was not caught"));
+    println!("{what} caught by history {caught}");
+}
