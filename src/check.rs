@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use tribunal_checkers::linearizable::{Dialect, Options};
+use tribunal_checkers::linearizable::{Dialect, Engines, Options, Which};
 use tribunal_checkers::registry::{self as checkers, Parameters};
 use tribunal_checkers::{Checker, Consistency, Verdict};
 use tribunal_history::codec::{self, CodecError, Format, Read, ReadOptions};
-use tribunal_history::{History, Value};
+use tribunal_history::{Family, History, OpIndex, Value};
 use tribunal_results::store::{self, RunDir};
 use tribunal_results::{Answer, HumanOptions, RunInfo, RunReport, Warning, assemble, human};
 use tribunal_workloads::{Setting, registry};
 
-use crate::cli::CheckArgs;
+use crate::cli::{CheckArgs, EngineArg};
 use crate::exit_code::{ExitCode, Trouble};
 use crate::judge::{self, Limits};
 use crate::report::{named, write_page};
@@ -41,6 +41,9 @@ pub(crate) fn check(args: &CheckArgs, runs_dir: &Path) -> Result<ExitCode, Troub
     // A wrong flag is wrong for every input: it is said once, before anything is read.
     format(args)?;
     checkers(args, dialect(args, None)?)?;
+    if args.orders.is_some() && args.inputs.len() > 1 {
+        return Err(Trouble::usage("--orders takes one input: orders are of one history"));
+    }
     if args.report.is_some() && args.inputs.len() > 1 {
         return Err(Trouble::usage("--report takes one input: a page is about one history"));
     }
@@ -82,7 +85,8 @@ fn judge_one(args: &CheckArgs, input: &Path, limits: Limits) -> Result<Judged, T
         (input.to_path_buf(), foreign(args, &shown))
     };
     let format = format(args)?.or(run.then_some(Format::Native));
-    let read = read(&path, format)?;
+    let family = if run { None } else { model(args)?.family };
+    let read = read(&path, format, family)?;
     for warning in &read.warnings {
         eprintln!("tribunal: {}: {warning}", path.display());
     }
@@ -96,6 +100,9 @@ fn judge_one(args: &CheckArgs, input: &Path, limits: Limits) -> Result<Judged, T
     };
     let answers = judge_read(&read, &checkers, limits, &mut info);
     stop_at_errors(&path, &answers)?;
+    if let Some(file) = &args.orders {
+        write_orders(file, &read.history, &answers)?;
+    }
     let mut judged = judged(shown, &info, &read.history, &answers);
     if let Some(page) = &args.report {
         judged.page = write_page(page, &judged.report, &read.history);
@@ -107,7 +114,7 @@ fn judge_one(args: &CheckArgs, input: &Path, limits: Limits) -> Result<Judged, T
 pub(crate) fn judge_run(dir: &RunDir) -> Result<(RunInfo, History, Vec<Answer>), Trouble> {
     let path = history_of(dir)?;
     let mut info = dir.load_info().map_err(Trouble::usage)?;
-    let read = read(&path, Some(Format::Native))?;
+    let read = read(&path, Some(Format::Native), None)?;
     let checkers = checkers_of_run(&info)?;
     let limits = Limits { time: Duration::from_secs(120), bytes: 4 << 30 };
     let answers = judge_read(&read, &checkers, limits, &mut info);
@@ -128,12 +135,13 @@ fn history_of(dir: &RunDir) -> Result<PathBuf, Trouble> {
     }
 }
 
-fn read(path: &Path, format: Option<Format>) -> Result<Read, Trouble> {
+fn read(path: &Path, format: Option<Format>, family: Option<Family>) -> Result<Read, Trouble> {
     let shown = path.display();
     let bytes = std::fs::read(path).map_err(|error| {
         Trouble::usage(format!("read {shown}: {error}; name a history file or a run directory"))
     })?;
-    codec::read(&bytes, format, &ReadOptions::default()).map_err(|error| {
+    let options = ReadOptions { family, ..ReadOptions::default() };
+    codec::read(&bytes, format, &options).map_err(|error| {
         Trouble::usage(match error {
             CodecError::Text { line, column, message } => {
                 format!("{shown}:{line}:{column}: {message}")
@@ -203,6 +211,7 @@ fn foreign(args: &CheckArgs, shown: &str) -> RunInfo {
     flag("--format", args.format.as_ref());
     flag("--init", Some(&args.init).filter(|init| *init != "nil"));
     flag("--dialect", args.dialect.as_ref());
+    args.options.iter().for_each(|option| flag("--option", Some(option)));
     info.plan.repro = quoted(words);
     info
 }
@@ -270,15 +279,64 @@ fn checkers(args: &CheckArgs, dialect: Dialect) -> Result<Vec<Box<dyn Checker>>,
         dialect,
         initial: initial(&args.init),
         level: Some(level),
-        options: Options::default(),
+        options: options(args),
+        settings: settings(args)?,
     };
+    Ok(vec![model(args)?.build(&parameters).map_err(Trouble::usage)?])
+}
+
+/// The model the flags ask for.
+fn model(args: &CheckArgs) -> Result<&'static checkers::Entry, Trouble> {
     let name = args.model.as_deref().unwrap_or("cas-register");
-    let Some(entry) = checkers::MODELS.iter().find(|model| model.name == name) else {
+    checkers::MODELS.iter().find(|model| model.name == name).ok_or_else(|| {
         let known: Vec<&str> = checkers::MODELS.iter().map(|model| model.name).collect();
         let known = known.join(", ");
-        return Err(Trouble::usage(format!("-m {name:?} is not a model; there are {known}")));
+        Trouble::usage(format!("-m {name:?} is not a model; there are {known}"))
+    })
+}
+
+fn options(args: &CheckArgs) -> Options {
+    let which = if args.first { Which::First } else { Which::All };
+    let engines = match args.engine {
+        EngineArg::Auto => Engines::Auto,
+        EngineArg::Search => Engines::Search,
     };
-    Ok(vec![entry.build(&parameters).map_err(Trouble::usage)?])
+    let (verify, orders) = (args.verify, args.orders.is_some());
+    Options { which, verify, engines, orders, ..Options::default() }
+}
+
+fn settings(args: &CheckArgs) -> Result<BTreeMap<String, String>, Trouble> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err(Trouble::usage(format!("--option {text:?} is not NAME=VALUE"))),
+    };
+    args.options.iter().map(pair).collect()
+}
+
+/// The orders that prove keys linearizable: positions of operations in the history, ranks of their
+/// invocations and completions, who, and what.
+fn write_orders(file: &Path, history: &History, answers: &[Answer]) -> Result<(), Trouble> {
+    let one = |index: &OpIndex| {
+        let operation = history.operation(*index);
+        json!({
+            "operation": index.0,
+            "call": operation.call().0,
+            "ret": operation.ret().map(|ret| ret.0),
+            "process": operation.process().0,
+            "text": operation.op().to_string(),
+        })
+    };
+    let reports = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok());
+    let orders: Vec<Json> = reports
+        .flat_map(|report| &report.linearizations)
+        .map(|proof| {
+            let order: Vec<Json> = proof.order.iter().map(one).collect();
+            json!({ "subject": proof.subject, "order": order })
+        })
+        .collect();
+    let text = serde_json::to_string(&orders).map_err(Trouble::bug)?;
+    std::fs::write(file, text + "\n")
+        .map_err(|error| Trouble::usage(format!("write {}: {error}", file.display())))
 }
 
 fn initial(text: &str) -> Value {

@@ -170,15 +170,29 @@ pub(crate) struct RunArgs {
     pub(crate) json: bool,
 }
 
+/// Which algorithms may decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineArg {
+    /// A near-linear one where the model has one, else the search.
+    Auto,
+    /// The search alone.
+    Search,
+}
+
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CheckArgs {
     /// Histories or run directories.
     #[arg(required = true, value_name = "FILE|RUN")]
     pub(crate) inputs: Vec<PathBuf>,
 
-    /// What the objects are: `register`, `cas-register`. A run directory names its own.
+    /// What the objects are: `register`, `set`, `mutex`, see `list models`. A run directory names
+    /// its own.
     #[arg(long, short, value_name = "MODEL")]
     pub(crate) model: Option<String>,
+
+    /// A setting of the model, such as `permits=3` of a semaphore.
+    #[arg(long = "option", short = 'o', value_name = "K=V")]
+    pub(crate) options: Vec<String>,
 
     /// Consistency level.
     #[arg(long, short = 'c', value_name = "LEVEL", default_value = "linearizable")]
@@ -188,7 +202,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<String>,
 
-    /// Initial value of every register: an integer, a text, or `nil`.
+    /// Initial value of every object that has one: an integer, a text, or `nil`.
     #[arg(long, value_name = "V", default_value = "nil", allow_hyphen_values = true)]
     pub(crate) init: String,
 
@@ -196,6 +210,30 @@ pub(crate) struct CheckArgs {
     /// from the format when not given.
     #[arg(long, value_name = "DIALECT")]
     pub(crate) dialect: Option<String>,
+
+    /// Which algorithms may decide.
+    #[arg(long, value_enum, value_name = "ENGINE", default_value = "auto")]
+    pub(crate) engine: EngineArg,
+
+    /// Stop at the first bad key, instead of naming every one.
+    #[arg(long)]
+    pub(crate) first: bool,
+
+    /// Replay the orders that prove keys linearizable; `--verify=false` spares the time.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        default_value_t = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    pub(crate) verify: bool,
+
+    /// Write the orders that prove keys linearizable to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) orders: Option<PathBuf>,
 
     /// Give up after this long: the verdict is then unknown.
     #[arg(long, value_name = "DURATION", default_value = "60s")]

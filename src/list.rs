@@ -54,7 +54,12 @@ fn one(cli: &Cli, what: ListWhat) -> Result<String, Trouble> {
         ),
         ListWhat::Models => {
             let dialects: Vec<&str> = Dialect::NAMED.iter().map(|(name, _)| *name).collect();
-            let models = MODELS.iter().map(|entry| format!("{:14} {}", entry.name, entry.summary));
+            let models = MODELS.iter().map(|entry| {
+                let settings =
+                    entry.settings.iter().map(|(name, what)| format!("  -o {name}=…  {what}"));
+                let head = format!("{:15} {}", entry.name, entry.summary);
+                std::iter::once(head).chain(settings).collect::<Vec<_>>().join("\n")
+            });
             lines(models.chain([format!("{:14} {}", "dialects", dialects.join(", "))]))
         }
         ListWhat::Formats => lines(Format::ALL.iter().map(|format| format.name().to_string())),
