@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use tribunal_history::Value;
+use tribunal_history::codec::{Format, ReadOptions, read as read_history};
 
 use crate::registry::{Parameters, find};
 use crate::testing::drawn;
@@ -41,6 +42,11 @@ fn judge(case: &Case) -> Report {
     let dialect = setting("dialect").unwrap_or("tribunal");
     let parameters = Parameters {
         dialect: crate::linearizable::Dialect::named(dialect).expect("a dialect"),
+        settings: setting("option")
+            .and_then(|pair| pair.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into_iter()
+            .collect(),
         initial: match setting("init").unwrap_or("0") {
             "nil" => Value::Nil,
             int => Value::Int(int.parse().expect("nil or an integer")),
@@ -49,7 +55,15 @@ fn judge(case: &Case) -> Report {
     };
     let model = find(setting("model").unwrap_or("cas-register")).expect("a model");
     let checker = model.build(&parameters).expect("a promise it has");
-    checker.check(&drawn(&case.drawing), &Budget::unlimited()).expect("a register history")
+    let history = match setting("format") {
+        None => drawn(&case.drawing),
+        Some(format) => {
+            let options = ReadOptions { family: model.family, ..ReadOptions::default() };
+            let read = read_history(case.drawing.as_bytes(), Format::from_name(format), &options);
+            read.unwrap_or_else(|error| panic!("{}: {error}", case.name)).history
+        }
+    };
+    checker.check(&history, &Budget::unlimited()).unwrap_or_else(|e| panic!("{}: {e}", case.name))
 }
 
 /// What the report says under the name of a setting.
@@ -82,7 +96,7 @@ fn every_golden_history_has_its_verdict() {
     for case in &cases {
         let report = judge(case);
         for (setting, expected) in &case.settings {
-            if ["model", "dialect", "init"].contains(&setting.as_str()) {
+            if ["model", "dialect", "init", "format", "option"].contains(&setting.as_str()) {
                 continue;
             }
             let found = found(&report, setting);
