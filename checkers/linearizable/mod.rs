@@ -39,10 +39,10 @@ pub use checker::{Bare, Engines, Linearizable, Options, Which, decide, judge};
 pub use dialect::{Dialect, FailedCas, NilRead};
 pub use fast::{Allowance, Decided, Fast, Partition, Proof};
 pub use live::watch;
-pub use model::{FromHistory, Interpreted, Model, Steps, Words};
+pub use model::{FromHistory, Interpreted, Merge, Model, Steps, Words};
 pub use models::{
     CasRegister, CasRegisterOp, Container, ContainerOp, Counter, CounterOp, Discipline, Exclusive,
-    Fenced, FencedMutex, Fifo, FifoQueue, Grip, Kv, KvOp, Lifo, List, ListMop, ListOp, Lock,
+    Fenced, FencedMutex, Fifo, FifoQueue, Grip, Held, Kv, KvOp, Lifo, List, ListMop, ListOp, Lock,
     LockOp, Locking, MultiRegister, MultiRegisterOp, MultiRegisterStep, Mutex, Owned, OwnerMutex,
     Permits, Priority, PriorityQueue, Reentrant, ReentrantMutex, Register, RegisterOp, Semaphore,
     Set, SetOp, Stack, UniqueId, UniqueIds, text,

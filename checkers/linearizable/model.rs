@@ -18,6 +18,9 @@ pub enum Steps<S> {
     Many(Vec<S>),
 }
 
+/// Takes a state to the one that stands for it.
+pub type Merge<'a, S> = Box<dyn Fn(S) -> S + 'a>;
+
 /// How people are told about an operation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Words {
@@ -85,6 +88,16 @@ pub trait Model: Send + Sync {
     /// [`Model::observes`] describes.
     fn consumes(&self, _consumer: &Self::Op, _producer: &Self::Op) -> bool {
         false
+    }
+
+    /// One state for all that no operation of `ops` can tell apart, now or later; `None` where
+    /// that is not worth asking. Lets searches see fewer states.
+    ///
+    /// The contract, for states `s` and `t` with the same representative: whatever operation of
+    /// `ops` is legal in one is legal in the other, and leads to states that have the same
+    /// representative again. Representatives are their own.
+    fn merged<'a>(&'a self, _ops: &'a [Self::Op]) -> Option<Merge<'a, Self::State>> {
+        None
     }
 
     /// Bytes that `state` holds beyond its own size and does not share with the states before it.

@@ -44,7 +44,7 @@ pub(super) fn refute<M: Model>(
 ) -> Option<Refutation> {
     let alone = |at: u32| Refutation { kept: vec![at], rank: problem.entries[at as usize].ret };
     unexplained(model, problem, rules).map(alone).or_else(|| {
-        let mut states = States::new(model, &problem.ops[..]);
+        let mut states = States::merging(model, &problem.ops);
         let mut table = Table::new(&states, 4 * CELLS as u64);
         let mut grid = Grid { table: &mut table, source: &mut states };
         let classes: Vec<u32> = (0..problem.ops.len() as u32).collect();

@@ -57,7 +57,7 @@ pub(super) fn shrink<M: Model>(
     cost: u64,
     rules: Rules,
 ) -> Option<Counterexample<M::State>> {
-    let states = States::new(model, &problem.ops[..]);
+    let states = States::merging(model, &problem.ops);
     let mut shrinker = Shrinker {
         model,
         problem,

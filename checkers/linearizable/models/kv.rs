@@ -5,13 +5,22 @@ use std::sync::Arc;
 use tribunal_history::{Code, Op, Operation, RegisterOp as Recorded, Value};
 
 use super::effect::{change, look, seen};
-use crate::linearizable::{Dialect, FromHistory, Interpreted, Model, Steps, Words};
+use crate::linearizable::{Dialect, FromHistory, Interpreted, Merge, Model, Steps, Words};
 
 /// Texts by key, `initial` until they are first put or appended to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Kv {
     /// What every key holds at first; usually nothing.
     pub initial: Arc<str>,
+}
+
+/// What a key holds.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Held {
+    /// This text.
+    Text(Arc<str>),
+    /// Some text that no get shows, nor anything that begins with it.
+    Unread,
 }
 
 /// An operation with its answer.
@@ -27,21 +36,48 @@ pub enum KvOp {
     Append(Arc<str>),
 }
 
+impl KvOp {
+    fn read(&self) -> Option<&str> {
+        match self {
+            KvOp::Get(seen) => Some(seen),
+            KvOp::GetUnparsed(_) | KvOp::Put(_) | KvOp::Append(_) => None,
+        }
+    }
+}
+
 impl Model for Kv {
-    type State = Arc<str>;
+    type State = Held;
     type Op = KvOp;
 
-    fn initial(&self) -> Arc<str> {
-        self.initial.clone()
+    fn initial(&self) -> Held {
+        Held::Text(self.initial.clone())
     }
 
-    fn step(&self, state: &Arc<str>, op: &KvOp) -> Steps<Arc<str>> {
-        match op {
-            KvOp::Get(seen) if seen == state => Steps::One(state.clone()),
-            KvOp::Get(_) | KvOp::GetUnparsed(_) => Steps::None,
-            KvOp::Put(text) => Steps::One(text.clone()),
-            KvOp::Append(text) => Steps::One([&**state, text].concat().into()),
+    fn step(&self, state: &Held, op: &KvOp) -> Steps<Held> {
+        match (op, state) {
+            (KvOp::Get(seen), Held::Text(text)) if seen == text => Steps::One(state.clone()),
+            (KvOp::Get(_) | KvOp::GetUnparsed(_), _) => Steps::None,
+            (KvOp::Put(text), _) => Steps::One(Held::Text(text.clone())),
+            (KvOp::Append(more), Held::Text(text)) => {
+                Steps::One(Held::Text([&**text, more].concat().into()))
+            }
+            (KvOp::Append(_), Held::Unread) => Steps::One(Held::Unread),
         }
+    }
+
+    /// A text with which no get begins is never read: what is appended to it neither, whatever
+    /// the order, until something is put.
+    fn merged<'a>(&'a self, ops: &'a [KvOp]) -> Option<Merge<'a, Held>> {
+        let mut read: Vec<&str> = ops.iter().filter_map(KvOp::read).collect();
+        read.sort_unstable();
+        Some(Box::new(move |state| match &state {
+            Held::Text(text) => {
+                let next = read.partition_point(|read| **read < **text);
+                let begins = read.get(next).is_some_and(|read| read.starts_with(&**text));
+                if begins { state } else { Held::Unread }
+            }
+            Held::Unread => Held::Unread,
+        }))
     }
 
     fn is_pure(&self, op: &KvOp) -> bool {
@@ -70,12 +106,18 @@ impl Model for Kv {
         matches!(op, KvOp::Put(_) | KvOp::Get(_))
     }
 
-    fn heap_bytes(&self, state: &Arc<str>) -> u64 {
-        state.len() as u64 + 16
+    fn heap_bytes(&self, state: &Held) -> u64 {
+        match state {
+            Held::Text(text) => text.len() as u64 + 16,
+            Held::Unread => 0,
+        }
     }
 
-    fn describe_state(&self, state: &Arc<str>) -> String {
-        format!("{state:?}")
+    fn describe_state(&self, state: &Held) -> String {
+        match state {
+            Held::Text(text) => format!("{text:?}"),
+            Held::Unread => "a text that no get shows".into(),
+        }
     }
 
     fn words(&self, op: &KvOp) -> Words {
@@ -95,13 +137,14 @@ impl Model for Kv {
         }
     }
 
-    fn refusal(&self, state: &Arc<str>, op: &KvOp) -> String {
+    fn refusal(&self, state: &Held, op: &KvOp) -> String {
+        let state = self.describe_state(state);
         match op {
             KvOp::Get(seen) => {
-                format!("a get of {seen:?} is illegal where the key holds {state:?}")
+                format!("a get of {seen:?} is illegal where the key holds {state}")
             }
             KvOp::GetUnparsed(_) => {
-                format!("the reply could not be parsed, and the key held {state:?}")
+                format!("the reply could not be parsed, and the key held {state}")
             }
             KvOp::Put(_) | KvOp::Append(_) => unreachable!("legal in every state"),
         }

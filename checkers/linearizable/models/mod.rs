@@ -25,7 +25,7 @@ pub use container::{Container, ContainerOp, Discipline};
 pub use counter::{Counter, CounterOp};
 pub use fenced_mutex::{Fenced, FencedMutex};
 pub use fifo_queue::{Fifo, FifoQueue};
-pub use kv::{Kv, KvOp, text};
+pub use kv::{Held, Kv, KvOp, text};
 pub use list::{List, ListMop, ListOp};
 pub use lock::{Grip, Lock, LockOp, Locking};
 pub use multi_register::{MultiRegister, MultiRegisterOp, MultiRegisterStep};

@@ -13,7 +13,7 @@ use crate::linearizable::portfolio::Order;
 use crate::linearizable::portfolio::decide_by;
 use crate::linearizable::prep::prepare;
 use crate::linearizable::rules::Rules;
-use crate::linearizable::{CasRegister, Dialect, Engines, Linearizable, Options};
+use crate::linearizable::{CasRegister, Dialect, Engines, Kv, Linearizable, Options};
 use crate::{Budget, Checker, ReasonClass, Verdict};
 
 struct Row {
@@ -115,6 +115,24 @@ fn every_row_of_a_register_has_its_verdict() {
     }
     println!("{judged} rows judged; skipped: {skipped:?}");
     assert_eq!(judged + skipped.values().sum::<u64>(), rows.len() as u64);
+}
+
+/// Each key alone, whatever the label says of partitions: those are found.
+#[test]
+fn every_row_of_a_key_value_log_has_its_verdict() {
+    let Some(rows) = rows() else { return };
+    let of_texts = rows.iter().filter(|row| row.model.starts_with("linearizable/append-kv"));
+    for row in of_texts {
+        let (name, history) = (row.path.display(), history(row));
+        for engines in [Engines::Auto, Engines::Search] {
+            let options = Options { engines, ..Options::default() };
+            let checker = Linearizable::new(Kv { initial: "".into() }, row.dialect);
+            let report = checker.with_options(options).check(&history, &Budget::unlimited());
+            let report = report.unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(report.verdict.name(), row.expected, "{name}: {report:?}");
+            println!("{name}: {} configurations", report.cost.configurations);
+        }
+    }
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub(crate) fn decide_by<M: Model>(
     rules: Rules,
     only: Option<Order>,
 ) -> Decision<M::State> {
-    let mut states = States::new(model, &problem.ops[..]);
+    let mut states = States::merging(model, &problem.ops);
     let mut table = Table::new(&states, ledger.most_bytes() / 16);
     let grid = Grid { table: &mut table, source: &mut states };
     let (found, took) = search(grid, &problem.entries, ledger, limit, rules, only);

@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::super::{Model, Steps};
+use super::super::{Merge, Model, Steps};
 
 /// Above this many cells transitions are computed each time instead of remembered.
 const CELLS: usize = 1 << 22;
@@ -55,12 +55,25 @@ pub(crate) struct States<'m, M: Model, O = &'m [<M as Model>::Op]> {
     states: Vec<M::State>,
     numbers: FxHashMap<M::State, u32>,
     heap_bytes: u64,
+    merge: Option<Merge<'m, M::State>>,
+}
+
+impl<'m, M: Model> States<'m, M> {
+    /// The states of a search that meets no operations but `ops`: what they cannot tell apart is
+    /// one state.
+    pub(crate) fn merging(model: &'m M, ops: &'m [M::Op]) -> States<'m, M> {
+        let merge = model.merged(ops);
+        let (states, numbers) = (Vec::new(), FxHashMap::default());
+        let mut states = States { model, ops, states, numbers, heap_bytes: 0, merge };
+        states.number(model.initial());
+        states
+    }
 }
 
 impl<'m, M: Model, O> States<'m, M, O> {
     pub(crate) fn new(model: &'m M, ops: O) -> States<'m, M, O> {
         let (all, numbers) = (Vec::new(), FxHashMap::default());
-        let mut states = States { model, ops, states: all, numbers, heap_bytes: 0 };
+        let mut states = States { model, ops, states: all, numbers, heap_bytes: 0, merge: None };
         states.number(model.initial());
         states
     }
@@ -70,6 +83,10 @@ impl<'m, M: Model, O> States<'m, M, O> {
     }
 
     pub(crate) fn number(&mut self, state: M::State) -> u32 {
+        let state = match &self.merge {
+            Some(merge) => merge(state),
+            None => state,
+        };
         // Nearly every data type has few states at hand, and comparing a few is faster.
         if self.states.len() <= 8 {
             if let Some(known) = self.states.iter().position(|known| *known == state) {

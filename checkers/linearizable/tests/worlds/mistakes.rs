@@ -11,12 +11,13 @@ use super::registers::{Several, Texts};
 use super::sets::Elements;
 use super::{World, history, small};
 use crate::linearizable::{
-    ContainerOp, CounterOp, Dialect, FromHistory, Interpreted, KvOp, LockOp, Model,
+    ContainerOp, CounterOp, Dialect, FromHistory, Held, Interpreted, KvOp, LockOp, Merge, Model,
     MultiRegisterStep, Options, SetOp, Steps, Words, judge,
 };
 use crate::{Budget, Verdict};
 
 type Step<M> = fn(&M, &<M as Model>::State, &<M as Model>::Op) -> Steps<<M as Model>::State>;
+type MergeInto<M> = fn(&[<M as Model>::Op], <M as Model>::State) -> <M as Model>::State;
 
 /// What a model gets wrong; everything else it does right.
 struct Mistaken<M: Model> {
@@ -26,6 +27,7 @@ struct Mistaken<M: Model> {
     observes: fn(&M, &M::Op, &M::Op) -> bool,
     consumes: fn(&M, &M::Op, &M::Op) -> bool,
     settles: fn(&M, &M::Op) -> bool,
+    merge: Option<MergeInto<M>>,
 }
 
 impl<M: Model> Mistaken<M> {
@@ -37,6 +39,7 @@ impl<M: Model> Mistaken<M> {
             observes: M::observes,
             consumes: M::consumes,
             settles: M::settles,
+            merge: None,
         }
     }
 }
@@ -73,6 +76,13 @@ impl<M: Model> Model for Mistaken<M> {
 
     fn consumes(&self, consumer: &M::Op, producer: &M::Op) -> bool {
         (self.consumes)(&self.right, consumer, producer)
+    }
+
+    fn merged<'a>(&'a self, ops: &'a [M::Op]) -> Option<Merge<'a, M::State>> {
+        match self.merge {
+            Some(merge) => Some(Box::new(move |state| merge(ops, state))),
+            None => self.right.merged(ops),
+        }
     }
 
     fn words(&self, op: &M::Op) -> Words {
@@ -180,12 +190,25 @@ fn wrong_steps_are_caught() {
     });
     caught(&Texts, "an append in front", |model| {
         model.step = |right, state, op| match op {
-            KvOp::Append(text) => Steps::One([text, &**state].concat().into()),
+            KvOp::Append(more) => match state {
+                Held::Text(text) => Steps::One(Held::Text([more, &**text].concat().into())),
+                Held::Unread => Steps::One(Held::Unread),
+            },
             op => right.step(state, op),
         };
     });
     caught(&Ids, "an identifier given twice", |model| {
         model.step = |_, state, _| Steps::One(state.clone());
+    });
+}
+
+#[test]
+fn states_merged_too_far_are_caught() {
+    caught(&Texts, "a text that no get equals is never read", |model| {
+        model.merge = Some(|ops, state| match &state {
+            Held::Text(text) if ops.contains(&KvOp::Get(text.clone())) => state,
+            Held::Text(_) | Held::Unread => Held::Unread,
+        });
     });
 }
 
