@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::bounded::{shortened, visible};
 use crate::run_report::{Bite, Finding, Guarantee, RunReport};
+use crate::witness::write_witness;
 
 /// What the caller decides about the text.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -195,8 +196,15 @@ fn write_finding(
         let (call, process, text) = (op.call, op.process, op.text(80));
         let _ = writeln!(out, "      event #{call}{end} p{process}{node}: {text}");
     }
+    write_witness(out, finding);
     for state in finding.evidence.states.iter().take(8) {
-        let _ = writeln!(out, "      state {}: {}", line(&state.state), line(&state.because));
+        let (held, why) =
+            (shortened(&line(&state.state), 200), shortened(&line(&state.because), 400));
+        let _ = writeln!(out, "      state {held}: {why}");
+    }
+    let more = finding.evidence.states.len().saturating_sub(8) as u64 + finding.evidence.states_cut;
+    if more > 0 {
+        let _ = writeln!(out, "      and {more} more states, each of which refuses it");
     }
     for step in finding.evidence.steps.iter().take(12) {
         let _ = writeln!(out, "      event #{}: {}", step.event, line(&step.because));

@@ -16,6 +16,7 @@ mod report;
 mod run_report;
 pub mod stats;
 pub mod store;
+mod witness;
 
 pub use assemble::{Answer, assemble};
 pub use class::Class;
