@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Labels of one folder: file, model with its initial value, expected verdict.
-fn labels(folder: &Path) -> Vec<(PathBuf, String, String)> {
+/// Labels of one folder: file, initial value where the model has one, expected verdict.
+fn labels(folder: &Path, wanted: &str) -> Vec<(PathBuf, String, String)> {
     let path = folder.join("verdicts.tsv");
     let text = std::fs::read_to_string(&path).expect("a folder of the corpus has its verdicts");
     let mut rows = Vec::new();
@@ -12,7 +12,7 @@ fn labels(folder: &Path) -> Vec<(PathBuf, String, String)> {
         let mut columns = line.split('\t');
         let mut next = || columns.next().expect("file, model and verdict").to_string();
         let (file, model, expected) = (folder.join(next()), next(), next());
-        if let Some(init) = model.strip_prefix("linearizable/cas-register init=") {
+        if let Some(init) = model.strip_prefix(wanted) {
             rows.push((file, init.to_string(), expected));
         }
     }
@@ -20,11 +20,11 @@ fn labels(folder: &Path) -> Vec<(PathBuf, String, String)> {
 }
 
 /// What `tribunal check` says, with its exit code. The format is found by the program.
-fn judge(file: &Path, more: &[&str]) -> (String, Option<i32>) {
+fn judge(file: &Path, model: &str, more: &[&str]) -> (String, Option<i32>) {
     let output = Command::new(env!("CARGO_BIN_EXE_tribunal"))
         .arg("check")
         .arg(file)
-        .args(["-m", "cas-register", "--json"])
+        .args(["-m", model, "--json"])
         .args(more)
         .output()
         .expect("the binary starts");
@@ -47,7 +47,7 @@ fn every_cas_register_of_the_corpus_gets_its_verdict() {
         return;
     }
     for folder in ["porcupine", "knossos", "elle-cli"] {
-        let rows = labels(&corpus.join(folder));
+        let rows = labels(&corpus.join(folder), "linearizable/cas-register init=");
         assert!(!rows.is_empty(), "{folder} has registers");
         for (file, init, expected) in rows {
             let hollow = NOTHING_SUCCEEDED.iter().any(|name| file.ends_with(name));
@@ -59,10 +59,29 @@ fn every_cas_register_of_the_corpus_gets_its_verdict() {
                 (other, _) => panic!("{}: unknown label {other:?}", file.display()),
             };
             for more in [&[][..], &["--init", &init]] {
-                let (verdict, code) = judge(&file, more);
+                let (verdict, code) = judge(&file, "cas-register", more);
                 let got = (verdict.as_str(), code.expect("it was not killed"));
                 assert_eq!(got, wanted, "{} {more:?}", file.display());
             }
+        }
+    }
+}
+
+/// Whether a label says that keys are judged apart or together: they are found.
+#[test]
+fn every_key_value_log_of_the_corpus_gets_its_verdict() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    if !corpus.is_dir() {
+        println!("skipped: the corpus {} is missing", corpus.display());
+        return;
+    }
+    let rows = labels(&corpus.join("porcupine"), "linearizable/append-kv ");
+    assert!(rows.len() >= 4, "{} rows", rows.len());
+    for (file, _, expected) in rows {
+        let code = i32::from(expected == "invalid");
+        for more in [&[][..], &["--engine", "search", "--first", "--verify=false"]] {
+            let got = judge(&file, "kv", more);
+            assert_eq!(got, (expected.clone(), Some(code)), "{} {more:?}", file.display());
         }
     }
 }
