@@ -5,6 +5,7 @@ mod fuzz;
 mod histories;
 mod leases;
 mod nightly;
+mod oracle;
 mod outside;
 mod setup;
 mod steps;
@@ -52,9 +53,9 @@ enum Chore {
         #[command(flatten)]
         order: histories::Order,
     },
-    /// The long checks: detection matrix, clean seeds, kill storms, etcd, fuzzing.
+    /// The long checks: detection matrix, clean seeds, kill storms, etcd, fuzzing, the oracle.
     Nightly {
-        /// Which: matrix, clean, etcd, leases, fuzz, all.
+        /// Which: matrix, clean, etcd, leases, fuzz, oracle, all.
         name: Option<String>,
         /// Seeds per row.
         #[arg(long, default_value_t = 20)]

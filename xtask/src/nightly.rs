@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::setup::{self, Need};
 use crate::steps::{build, root};
-use crate::{fuzz, leases};
+use crate::{fuzz, leases, oracle};
 
 /// One row: the same run with many seeds.
 struct Row {
@@ -88,10 +88,16 @@ const KILLS_PER_SEED: u64 = 5;
 /// Inputs given to each fuzzer for each seed asked for: a million with the usual 20.
 const INPUTS_PER_SEED: u64 = 50_000;
 
+/// Random histories per data type for each seed asked for: a million with the usual 20.
+const HISTORIES_PER_SEED: u64 = 50_000;
+
 /// Runs the rows of one group, or all, and prints a Markdown table.
 pub(crate) fn run(group: Option<&str>, seeds: u64) -> Result<ExitCode> {
     if group == Some("fuzz") {
         return fuzz::run(seeds * INPUTS_PER_SEED, 1);
+    }
+    if group == Some("oracle") {
+        return oracle::run(seeds * HISTORIES_PER_SEED);
     }
     setup::run(Need::Everything)?;
     let tribunal = build("release")?;
@@ -102,7 +108,7 @@ pub(crate) fn run(group: Option<&str>, seeds: u64) -> Result<ExitCode> {
     let rows: Vec<&Row> = ROWS.iter().filter(|row| all || Some(row.group) == group).collect();
     if rows.is_empty() {
         bail!(
-            "no nightly check is called {:?}; there are matrix, clean, etcd, leases, fuzz",
+            "no nightly check is called {:?}; there are matrix, clean, etcd, leases, fuzz, oracle",
             group.unwrap_or("")
         );
     }
@@ -116,6 +122,9 @@ pub(crate) fn run(group: Option<&str>, seeds: u64) -> Result<ExitCode> {
         failed = true;
     }
     if all && fuzz::run(seeds * INPUTS_PER_SEED, 1)? != ExitCode::SUCCESS {
+        failed = true;
+    }
+    if all && oracle::run(seeds * HISTORIES_PER_SEED)? != ExitCode::SUCCESS {
         failed = true;
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
