@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 use tribunal_checkers::linearizable::{
-    CasRegister, Engines, FromHistory, Options, Register, decide, judge,
+    CasRegister, Container, Engines, Fifo, FromHistory, Kv, Lifo, Options, Priority, Register, Set,
+    decide, judge,
 };
 use tribunal_checkers::{Budget, Verdict};
 
@@ -15,6 +16,11 @@ use crate::input::Input;
 pub(crate) enum Data {
     Register,
     CasRegister,
+    Kv,
+    Queue,
+    Stack,
+    PriorityQueue,
+    Set,
 }
 
 /// What is timed.
@@ -48,6 +54,11 @@ impl Data {
         match name {
             "register" => Some(Data::Register),
             "cas-register" => Some(Data::CasRegister),
+            "kv" => Some(Data::Kv),
+            "fifo-queue" => Some(Data::Queue),
+            "stack" => Some(Data::Stack),
+            "priority-queue" => Some(Data::PriorityQueue),
+            "set" => Some(Data::Set),
             _ => None,
         }
     }
@@ -106,6 +117,13 @@ fn once(input: &Input, options: Options, check: Check, budget: &Budget) -> Sampl
     match input.data {
         Some(Data::Register) => run(&Register { initial }, input, options, check, budget),
         Some(Data::CasRegister) => run(&CasRegister { initial }, input, options, check, budget),
+        Some(Data::Kv) => run(&Kv { initial: "".into() }, input, options, check, budget),
+        Some(Data::Queue) => run(&Container(Fifo), input, options, check, budget),
+        Some(Data::Stack) => run(&Container(Lifo), input, options, check, budget),
+        Some(Data::PriorityQueue) => {
+            run(&Container(Priority::Greatest), input, options, check, budget)
+        }
+        Some(Data::Set) => run(&Set { shrinks: true }, input, options, check, budget),
         None => unreachable!("what has not landed is not measured"),
     }
 }
