@@ -18,7 +18,7 @@ use super::{
 use crate::{Anomaly, Budget, CheckError, Spent, Verdict};
 
 /// Configurations a search may visit before a refutation without search is tried.
-const PATIENCE: u64 = 1 << 13;
+const PATIENCE: u64 = 1 << 8;
 /// Configurations it may take to decide what that claims.
 const QUICK_LIMIT: u64 = 1 << 16;
 /// Its name in reports.
