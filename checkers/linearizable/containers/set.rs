@@ -20,7 +20,7 @@ pub(super) fn solve(acts: &Acts, watch: Watch<'_>, tricks: Tricks) -> Result<Sol
     let mut gap_of = vec![NONE; acts.acts.len()];
     // 0: absent before, 1: add, 2: contains, 3: remove, 4: absent again.
     let mut phase_of = vec![0u8; acts.acts.len()];
-    let mut phases = [false; 5];
+    let mut ends = [0usize; 5];
     for (at, act) in acts.acts.iter().enumerate() {
         watch.poll(at)?;
         let life = &lives[act.value as usize];
@@ -45,15 +45,25 @@ pub(super) fn solve(acts: &Acts, watch: Watch<'_>, tricks: Tricks) -> Result<Sol
         };
         gap_of[at] = gap;
         phase_of[at] = phase;
-        phases[usize::from(phase)] = true;
+        ends[usize::from(phase)] += 1;
     }
-    let mut placing = Placing::new(&gap_of, acts.events as usize + 1);
-    for phase in (0..5).filter(|phase| phases[usize::from(*phase)]) {
-        for at in 0..acts.acts.len() {
-            if phase_of[at] == phase && gap_of[at] != NONE {
-                placing.put(at as u32);
-            }
-        }
+    Ok(Solved::Order(in_order(&gap_of, &phase_of, ends, acts.events)))
+}
+
+/// Operations by gap, those of one gap by phase. O(n).
+fn in_order(gap_of: &[u32], phase_of: &[u8], mut ends: [usize; 5], events: u32) -> Vec<u32> {
+    let mut all = 0;
+    for end in &mut ends {
+        all += std::mem::replace(end, all);
     }
-    Ok(Solved::Order(placing.finish()))
+    let mut by_phase = vec![0u32; all];
+    let placed = (0u32..).zip(gap_of).filter(|(_, gap)| **gap != NONE);
+    for (at, _) in placed {
+        let end = &mut ends[usize::from(phase_of[at as usize])];
+        by_phase[*end] = at;
+        *end += 1;
+    }
+    let mut placing = Placing::new(gap_of, events as usize + 1);
+    by_phase.into_iter().for_each(|at| placing.put(at));
+    placing.finish()
 }
