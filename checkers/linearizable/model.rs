@@ -35,6 +35,91 @@ pub struct Words {
 /// An `Op` is an operation *with its result*: two operations with the same question and the same
 /// answer are the same `Op`, and the searches intern them. Methods must be functions of their
 /// arguments: searches call them in any order and remember what they said.
+///
+/// A data type of your own, whose steps need not be deterministic: a register that may lose a
+/// write.
+///
+/// ```
+/// use tribunal_checkers::linearizable::{
+///     Dialect, FromHistory, Interpreted, Model, Options, Steps, judge,
+/// };
+/// use tribunal_checkers::{Budget, Verdict};
+/// use tribunal_history::{Code, Observed, Op, Operation, Outcome, RegisterOp, Value, drawn};
+///
+/// struct Lossy;
+///
+/// #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+/// enum LossyOp {
+///     Write(Value),
+///     Read(Option<Value>),
+/// }
+///
+/// impl Model for Lossy {
+///     type State = Option<Value>;
+///     type Op = LossyOp;
+///
+///     fn initial(&self) -> Option<Value> {
+///         None
+///     }
+///
+///     fn step(&self, state: &Option<Value>, op: &LossyOp) -> Steps<Option<Value>> {
+///         match op {
+///             LossyOp::Write(value) => Steps::Many(vec![Some(value.clone()), state.clone()]),
+///             LossyOp::Read(seen) if seen == state => Steps::One(state.clone()),
+///             LossyOp::Read(_) => Steps::None,
+///         }
+///     }
+///
+///     fn is_pure(&self, op: &LossyOp) -> bool {
+///         matches!(op, LossyOp::Read(_))
+///     }
+///
+///     fn refusal(&self, state: &Option<Value>, op: &LossyOp) -> String {
+///         format!("{op:?} is illegal where it holds {state:?}")
+///     }
+/// }
+///
+/// impl FromHistory for Lossy {
+///     fn interpret(
+///         &self,
+///         operation: &Operation<'_>,
+///         _dialect: Dialect,
+///     ) -> Result<Interpreted<LossyOp>, String> {
+///         let op = operation.op();
+///         Ok(match (&op, operation.outcome()) {
+///             (_, Outcome::Fail) => Interpreted::Nothing,
+///             (Op::Register(RegisterOp::Write { value, .. }), outcome) => {
+///                 let write = LossyOp::Write(value.clone());
+///                 match outcome {
+///                     Outcome::Ok => Interpreted::Completed(write),
+///                     _ => Interpreted::Crashed(write),
+///                 }
+///             }
+///             (Op::Register(RegisterOp::Read { value, .. }), Outcome::Ok) => match value {
+///                 Observed::Present(value) => {
+///                     Interpreted::Completed(LossyOp::Read(Some(value.clone())))
+///                 }
+///                 Observed::Absent => Interpreted::Completed(LossyOp::Read(None)),
+///                 Observed::Pending => Interpreted::Nothing,
+///             },
+///             (Op::Register(RegisterOp::Read { .. }), _) => Interpreted::Nothing,
+///             _ => return Err(op.to_string()),
+///         })
+///     }
+///
+///     fn keys(&self, operation: &Operation<'_>, keys: &mut Vec<Code>) {
+///         keys.push(operation.key());
+///     }
+/// }
+///
+/// let lost = drawn::parse("p0 |--w1--| |--w2--|          |--r1--|").unwrap();
+/// let found_again = drawn::parse("p0 |--w1--| |--w2--| |--r1--| |--r2--|").unwrap();
+/// for (history, expected) in [(lost, Verdict::Valid), (found_again, Verdict::Invalid)] {
+///     let (dialect, budget) = (Dialect::TRIBUNAL, Budget::unlimited());
+///     let report = judge(&Lossy, &history, dialect, &budget, Options::default()).unwrap();
+///     assert_eq!(report.verdict, expected);
+/// }
+/// ```
 pub trait Model: Send + Sync {
     /// What the object holds.
     type State: Clone + Eq + Hash + Debug + Send + Sync;
