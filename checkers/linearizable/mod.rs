@@ -42,10 +42,10 @@ pub use live::watch;
 pub use model::{FromHistory, Interpreted, Merge, Model, Steps, Words};
 pub use models::{
     CasRegister, CasRegisterOp, Container, ContainerOp, Counter, CounterOp, Discipline, Exclusive,
-    Fenced, FencedMutex, Fifo, FifoQueue, Grip, Held, Kv, KvOp, Lifo, List, ListMop, ListOp, Lock,
-    LockOp, Locking, MultiRegister, MultiRegisterOp, MultiRegisterStep, Mutex, Owned, OwnerMutex,
-    Permits, Priority, PriorityQueue, Reentrant, ReentrantMutex, Register, RegisterOp, Semaphore,
-    Set, SetOp, Stack, UniqueId, UniqueIds, text,
+    Fenced, FencedMutex, Fifo, FifoQueue, Grip, Held, Kv, KvOp, Lifo, List, ListMop, ListOp,
+    Listed, Lock, LockOp, Locking, MultiRegister, MultiRegisterOp, MultiRegisterStep, Mutex, Owned,
+    OwnerMutex, Permits, Priority, PriorityQueue, Reentrant, ReentrantMutex, Register, RegisterOp,
+    Semaphore, Set, SetOp, Stack, UniqueId, UniqueIds, text,
 };
 pub use prep::{Entry, NEVER, Problem};
 pub use window::stream::{Failure, Standing, Stream};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tribunal_history::{Code, F, Mop, Observed, Op, Operation, Outcome, Value};
 
 use crate::linearizable::{
-    Allowance, Dialect, Fast, FromHistory, Interpreted, Model, NilRead, Partition, Steps, Words,
-    append,
+    Allowance, Dialect, Fast, FromHistory, Interpreted, Merge, Model, NilRead, Partition, Steps,
+    Words, append,
 };
 
 /// Lists by key, all empty at first. A list that is absent is empty.
@@ -44,10 +44,26 @@ impl ListOp {
             ListMop::Read { .. } => None,
         })
     }
+
+    fn reads(&self) -> impl Iterator<Item = (&Value, &[Value])> {
+        self.0.iter().filter_map(|mop| match mop {
+            ListMop::Append { .. } => None,
+            ListMop::Read { key, elements } => Some((key, &elements[..])),
+        })
+    }
+}
+
+/// What the list at a key holds.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Listed {
+    /// These, in order.
+    Elements(Arc<[Value]>),
+    /// Some list that no read shows, nor any that begins with it.
+    Unread,
 }
 
 impl Model for List {
-    type State = BTreeMap<Value, Arc<[Value]>>;
+    type State = BTreeMap<Value, Listed>;
     type Op = ListOp;
 
     fn initial(&self) -> Self::State {
@@ -59,6 +75,28 @@ impl Model for List {
             Ok(next) => Steps::One(next),
             Err(_) => Steps::None,
         }
+    }
+
+    /// A list with which no read begins is never read, whatever is appended to it; one that
+    /// nobody reads is as good as empty.
+    fn merged<'a>(&'a self, ops: &'a [ListOp]) -> Option<Merge<'a, Self::State>> {
+        let mut read: BTreeMap<&Value, Vec<&[Value]>> = BTreeMap::new();
+        for (key, elements) in ops.iter().flat_map(ListOp::reads) {
+            read.entry(key).or_default().push(elements);
+        }
+        read.values_mut().for_each(|reads| reads.sort_unstable());
+        Some(Box::new(move |mut state| {
+            state.retain(|key, _| read.contains_key(key));
+            for (key, held) in &mut state {
+                let Listed::Elements(list) = held else { continue };
+                let reads = &read[key];
+                let next = reads.partition_point(|read| *read < &list[..]);
+                if reads.get(next).is_none_or(|read| !read.starts_with(list)) {
+                    *held = Listed::Unread;
+                }
+            }
+            state
+        }))
     }
 
     fn is_pure(&self, op: &ListOp) -> bool {
@@ -80,7 +118,7 @@ impl Model for List {
     }
 
     fn describe_state(&self, state: &Self::State) -> String {
-        let list = |(key, list): (&Value, &Arc<[Value]>)| format!("{key}: {}", words_of(list));
+        let list = |(key, held): (&Value, &Listed)| format!("{key}: {}", held.words());
         let lists: Vec<String> = state.iter().map(list).collect();
         if lists.is_empty() { "nothing".into() } else { lists.join(", ") }
     }
@@ -102,7 +140,7 @@ impl Model for List {
     fn refusal(&self, state: &Self::State, op: &ListOp) -> String {
         match run(state, op) {
             Err((key, found, held)) => {
-                let (found, held) = (words_of(found), words_of(&held));
+                let (found, held) = (words_of(found), held.words());
                 format!("a read of {found} is illegal where the list at {key} holds {held}")
             }
             Ok(_) => unreachable!("asked only where it is illegal"),
@@ -111,28 +149,44 @@ impl Model for List {
 }
 
 /// The state after `op`, or the read that is illegal: key, what it found, what the list held.
-type Illegal<'o> = (&'o Value, &'o [Value], Arc<[Value]>);
+type Illegal<'o> = (&'o Value, &'o [Value], Listed);
 
 fn run<'o>(
-    state: &BTreeMap<Value, Arc<[Value]>>,
+    state: &BTreeMap<Value, Listed>,
     op: &'o ListOp,
-) -> Result<BTreeMap<Value, Arc<[Value]>>, Illegal<'o>> {
+) -> Result<BTreeMap<Value, Listed>, Illegal<'o>> {
     let mut next = state.clone();
     for mop in &op.0 {
         match mop {
             ListMop::Append { key, element } => {
-                let list = next.entry(key.clone()).or_default();
-                *list = list.iter().cloned().chain([element.clone()]).collect();
+                let held = next.entry(key.clone()).or_insert_with(Listed::nothing);
+                if let Listed::Elements(list) = held {
+                    *list = list.iter().cloned().chain([element.clone()]).collect();
+                }
             }
             ListMop::Read { key, elements } => {
-                let held = next.get(key).cloned().unwrap_or_default();
-                if held[..] != elements[..] {
+                let held = next.get(key).cloned().unwrap_or_else(Listed::nothing);
+                let same = matches!(&held, Listed::Elements(list) if list[..] == elements[..]);
+                if !same {
                     return Err((key, elements, held));
                 }
             }
         }
     }
     Ok(next)
+}
+
+impl Listed {
+    fn nothing() -> Listed {
+        Listed::Elements(Arc::default())
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Listed::Elements(list) => words_of(list),
+            Listed::Unread => "a list that no read shows".into(),
+        }
+    }
 }
 
 fn words_of(list: &[Value]) -> String {

@@ -26,7 +26,7 @@ pub use counter::{Counter, CounterOp};
 pub use fenced_mutex::{Fenced, FencedMutex};
 pub use fifo_queue::{Fifo, FifoQueue};
 pub use kv::{Held, Kv, KvOp, text};
-pub use list::{List, ListMop, ListOp};
+pub use list::{List, ListMop, ListOp, Listed};
 pub use lock::{Grip, Lock, LockOp, Locking};
 pub use multi_register::{MultiRegister, MultiRegisterOp, MultiRegisterStep};
 pub use mutex::{Exclusive, Mutex};
