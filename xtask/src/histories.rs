@@ -9,6 +9,8 @@ use clap::Args;
 use tribunal_history::codec::{Format, write};
 use xtask::generate::{Expected, FAMILIES, Family, Shape, find};
 
+use crate::usage::NoSuch;
+
 /// What is asked for, beyond family and size.
 #[derive(Args)]
 pub(crate) struct Order {
@@ -43,8 +45,8 @@ pub(crate) fn run(name: Option<&str>, operations: u64, order: &Order) -> Result<
         return Ok(ExitCode::SUCCESS);
     };
     let Some(family) = find(name) else {
-        let names: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
-        bail!("no family is called {name:?}; there are {}", names.join(", "));
+        let known = FAMILIES.iter().map(|family| family.name);
+        return Err(NoSuch::new("family", name, known).into());
     };
     if !(FEWEST..=MOST).contains(&operations) {
         bail!("{operations} operations; a history has {FEWEST} to {MOST}");

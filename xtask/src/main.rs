@@ -10,6 +10,7 @@ mod outside;
 mod setup;
 mod steps;
 mod tidy;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -81,7 +82,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("xtask: error: {error:#}");
-            ExitCode::from(70)
+            usage::exit_code(&error)
         }
     }
 }
