@@ -2,6 +2,7 @@
 
 mod audit;
 mod axis;
+mod bands;
 mod charts;
 mod coverage;
 mod environment;

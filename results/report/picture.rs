@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::axis::{Axis, Both, ORDER, Room, TIME};
+use super::bands::{Band, bands};
 use super::finding::class;
 use super::page::{Scene, SectionError};
 use crate::bounded::{shortened, visible};
@@ -52,13 +53,6 @@ struct Lane {
     odd: bool,
     name: String,
     node: String,
-}
-
-#[derive(Serialize)]
-struct Band {
-    x: String,
-    width: String,
-    label: String,
 }
 
 #[derive(Serialize)]
@@ -152,9 +146,12 @@ pub(super) fn draw(
     let axis = Axis::new(&ops, f64::from(LEFT), &labels);
     let rows =
         if lanes.len() <= 12 { Rows { lane: 58, bar: 26 } } else { Rows { lane: 44, bar: 20 } };
-    let top = |op: &OpReport| TOP + lanes.get(&op.process).copied().unwrap_or(0) * rows.lane;
+    let bands = [ORDER, TIME].map(|it| bands(scene, finding, &axis, (it, f64::from(LEFT))));
+    // Names of faults that meet are stacked above the lanes.
+    let first = TOP + bands.iter().map(|it| it.height).max().unwrap_or(0);
+    let top = |op: &OpReport| first + lanes.get(&op.process).copied().unwrap_or(0) * rows.lane;
     let points = points(&ops, &axis, |op| top(op) + rows.bar + 16);
-    let states_y = TOP + lanes.len() as u32 * rows.lane + 6;
+    let states_y = first + lanes.len() as u32 * rows.lane + 6;
     let states = segments(&runs, &axis);
     let axis_y = states_y + if states.is_empty() { 0 } else { STATES + 10 };
     let dead = dead(&ops, &axis, finding, &points, states_y, |op| top(op) + rows.bar + 16);
@@ -165,8 +162,11 @@ pub(super) fn draw(
         height: axis_y + 32,
         axis_y,
         label: format!("{}: {}", finding.r#ref, visible(&shortened(&finding.summary, 300))),
-        lanes: lanes.iter().map(|(process, at)| lane(*process, *at, rows, &ops)).collect(),
-        bands: [ORDER, TIME].map(|scale| bands(scene, finding, &axis, scale)),
+        lanes: lanes
+            .iter()
+            .map(|(process, at)| lane(*process, *at, first + *at * rows.lane, rows, &ops))
+            .collect(),
+        bands: bands.map(|it| it.bands),
         bars: ops.iter().map(|op| bar(op, &axis, top(op), rows)).collect(),
         ticks: [order_ticks(&axis), time_ticks(&axis)],
         path: path(&points),
@@ -231,7 +231,7 @@ fn cut(evidence: &EvidenceReport, ops: &[&OpReport], limit: usize) -> String {
     format!("Drawn are {drawn} of the {total} operations of the proof: {which}{earlier}.")
 }
 
-fn lane(process: u32, at: u32, rows: Rows, ops: &[&OpReport]) -> Lane {
+fn lane(process: u32, at: u32, top: u32, rows: Rows, ops: &[&OpReport]) -> Lane {
     let mine = ops.iter().filter(|op| op.process == process);
     let mut nodes: Vec<&str> = mine.filter_map(|op| op.node.as_deref()).collect();
     nodes.dedup();
@@ -240,7 +240,6 @@ fn lane(process: u32, at: u32, rows: Rows, ops: &[&OpReport]) -> Lane {
         [only] => visible(&shortened(only, 10)),
         _ => "several".to_owned(),
     };
-    let top = TOP + at * rows.lane;
     let name = format!("p{process}");
     Lane { y: top + rows.bar / 2 + 4, top, height: rows.lane, odd: at % 2 == 1, name, node }
 }
@@ -432,23 +431,6 @@ fn segments(runs: &[Run], axis: &Axis) -> Vec<Segment> {
         }
     };
     runs.iter().enumerate().map(segment).collect()
-}
-
-/// Faults in force, where the drawing covers them.
-fn bands(scene: &Scene<'_>, finding: &Finding, axis: &Axis, scale: usize) -> Vec<Band> {
-    let end = scene.history.end().0;
-    let named = |id: &String| scene.report.faults.iter().find(|fault| &fault.id == id);
-    let faults = finding.spanned_faults.iter().filter_map(named).take(12);
-    let window = |fault: &crate::Fault| {
-        let (from, to) = fault.window(end)?;
-        let (x, right) = (axis.at_time(from)[scale], axis.at_time(to)[scale]);
-        if x >= axis.right[scale] || right <= f64::from(LEFT) {
-            return None;
-        }
-        let label = visible(&shortened(&format!("{} {}", fault.id, fault.kind), 24));
-        Some(Band { x: px(x), width: px((right - x).max(2.0)), label })
-    };
-    faults.filter_map(window).collect()
 }
 
 /// Times of events, or their ranks, where there is room for them.

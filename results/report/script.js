@@ -285,10 +285,11 @@ function drawLanes(c) {
 }
 
 function drawFaults(c) {
+  let named = -99;
   meta.faults.forEach((fault, at) => {
     const y = 24 + at * box.fault;
     const x0 = clamp(X(fault.from), box.left, box.left + box.width), x1 = clamp(X(fault.to), box.left, box.left + box.width);
-    if (box.fault >= 9) { c.fillStyle = colors.muted; c.textAlign = 'right'; c.fillText(fault.id, box.left - 7, y + box.fault / 2); }
+    if (y - named >= 12) { c.fillStyle = colors.muted; c.textAlign = 'right'; c.fillText(fault.id, box.left - 7, y + box.fault / 2, box.left - 10); named = y; }
     if (x1 <= box.left || x0 >= box.left + box.width) return;
     const width = Math.max(1.5, x1 - x0);
     c.fillStyle = colors['fault-bg']; c.fillRect(x0, box.top, width, box.height - box.top);
@@ -410,7 +411,16 @@ function outline(c, i, stroke, width, fill) {
   c.strokeStyle = stroke; c.lineWidth = width; c.strokeRect(from, y, to - from, box.lane - 2); c.lineWidth = 1;
 }
 
-const STEPS = [1, 2, 5];
+const STEPS = [1, 2, 5], LETTER = 6.7;
+// A row of labels between `low` and `high`: takes a place, unless another label stands there.
+const row = (low, high) => {
+  const taken = [];
+  return (from, to) => {
+    if (from < low || to > high || taken.some((it) => from < it[1] + 5 && it[0] < to + 5)) return false;
+    taken.push([from, to]);
+    return true;
+  };
+};
 function drawAxis(c) {
   const span = view.to - view.from, target = span / Math.max(2, box.width / 110);
   let step = 10 ** Math.floor(Math.log10(target));
@@ -418,25 +428,42 @@ function drawAxis(c) {
   step = Math.max(1, step);
   const digits = clamp(Math.ceil(-Math.log10(step / 1e6)), 0, 6);
   c.fillStyle = colors.panel; c.fillRect(box.left, 0, box.width, 22);
+  const axis = row(box.left, box.left + box.width);
+  drawFindings(c, axis);
   c.textAlign = 'center';
   for (let time = Math.ceil(view.from / step) * step; time <= view.to; time += step) {
-    const x = X(time);
+    const x = X(time), text = clock(time, digits), half = text.length * LETTER / 2;
     c.fillStyle = colors.line; c.fillRect(x, 18, 1, 6);
-    c.fillStyle = colors.muted; if (x > box.left + 26 && x < box.left + box.width - 26) c.fillText(clock(time, digits), x, 10);
+    if (axis(x - half, x + half)) { c.fillStyle = colors.muted; c.fillText(text, x, 10); }
   }
+  drawMarks(c);
+}
+// Findings come before times: what was broken is named, and the time beside it is not.
+function drawFindings(c, axis) {
+  const findings = meta.findings.map((finding, at) => ({ finding, at, x: X(finding.at) })).filter(({ x }) => x >= box.left && x <= box.left + box.width);
+  findings.sort((one, other) => (other.at === view.finding) - (one.at === view.finding) || one.x - other.x);
+  for (const { finding, at, x } of findings) {
+    c.fillStyle = colors.bad; c.beginPath(); c.moveTo(x - 5, 16); c.lineTo(x + 5, 16); c.lineTo(x, 23); c.fill();
+    const wide = finding.name.length * LETTER + 7, left = x + wide > box.left + box.width;
+    if (at !== view.finding && findings.length >= 40) continue;
+    if (left ? axis(x - wide, x - 5) : axis(x + 5, x + wide)) { c.textAlign = left ? 'right' : 'left'; c.fillText(finding.name, x + (left ? -7 : 7), 17); }
+  }
+}
+// Names of marks run upwards; one that would stand on another stands above it.
+function drawMarks(c) {
+  const bottom = box.height - 5;
+  let last = -99, top = bottom;
   for (const [time, name] of meta.marks) {
-    const x = X(time);
+    const x = X(time), long = name.length * LETTER;
     if (x < box.left || x > box.left + box.width) continue;
     c.strokeStyle = colors.muted; c.globalAlpha = .5; c.beginPath(); c.moveTo(x, 18); c.lineTo(x, box.height); c.stroke(); c.globalAlpha = 1;
-    c.save(); c.translate(x + 3, box.height - 5); c.rotate(-Math.PI / 2); c.textAlign = 'left'; c.fillStyle = colors.muted; c.fillText(name, 0, 6); c.restore();
+    const at = Math.min(x + 3, box.left + box.width - 12), y = at - last < 13 ? top - 10 : bottom;
+    if (y - long < box.top) continue;
+    c.save(); c.translate(at, y); c.rotate(-Math.PI / 2);
+    c.fillStyle = colors.panel; c.globalAlpha = .8; c.fillRect(-2, 0, long + 4, 12); c.globalAlpha = 1;
+    c.textAlign = 'left'; c.fillStyle = colors.muted; c.fillText(name, 0, 6); c.restore();
+    last = at; top = y - long;
   }
-  meta.findings.forEach((finding, at) => {
-    const x = X(finding.at);
-    if (x < box.left || x > box.left + box.width) return;
-    c.fillStyle = colors.bad; c.beginPath(); c.moveTo(x - 5, 16); c.lineTo(x + 5, 16); c.lineTo(x, 23); c.fill();
-    const apart = meta.findings.every((other) => other === finding || Math.abs(X(other.at) - x) > 44);
-    if (at === view.finding || (apart && meta.findings.length < 40)) { c.textAlign = x > box.left + box.width - 60 ? 'right' : 'left'; c.fillText(finding.name, x + (c.textAlign === 'left' ? 7 : -7), 17); }
-  });
 }
 
 const mapX = (time) => box.left + time / meta.end * box.width;

@@ -206,6 +206,73 @@ fn opens_at_every_width_and_in_both_schemes() {
     }
 }
 
+/// Keeps the box of every text on the timeline's canvas since it was last cleared, as it is seen.
+const LISTEN: &str = "(() => { const proto = CanvasRenderingContext2D.prototype; \
+    const { fillText, clearRect } = proto; window.written = []; \
+    const timeline = (c) => c.canvas.id === 'tl-main'; \
+    proto.clearRect = function (...box) { if (timeline(this)) written = []; \
+        clearRect.apply(this, box); }; \
+    proto.fillText = function (text, x, y, ...most) { \
+        if (timeline(this) && text) { const m = this.measureText(text), to = this.getTransform(); \
+            const ends = [[-m.actualBoundingBoxLeft, -m.actualBoundingBoxAscent], \
+                [m.actualBoundingBoxRight, m.actualBoundingBoxDescent]]; \
+            const [a, b] = ends.map(([dx, dy]) => to.transformPoint({ x: x + dx, y: y + dy })); \
+            const mid = (a.y + b.y) / 2; \
+            written.push({ text, upright: to.b === 0, low: mid > 24, box: [Math.min(a.x, b.x), \
+                Math.min(a.y, b.y), Math.max(a.x, b.x), Math.max(a.y, b.y)] }); } \
+        fillText.call(this, text, x, y, ...most); }; })()";
+/// Pairs of names that overlap by more than a pixel: on the canvas, in the pictures, in the charts.
+/// What a failing operation or the name of a mark stands on was painted over before.
+const CLASHES: &str = "(async () => { \
+    await new Promise(r => requestAnimationFrame(() => setTimeout(r))); \
+    const of = (it) => { const r = it.getBoundingClientRect(); return { text: it.textContent, \
+        box: [r.left, r.top, r.right, r.bottom].map((x, at) => x + (at < 2 ? 2 : -2)) }; }; \
+    const groups = [written, ...['svg.proof', '.plot'].flatMap((name) => \
+        [...document.querySelectorAll(name)].map((it) => \
+        [...it.querySelectorAll('.bandname, .ticktext, .yaxis span, .xaxis span')]\
+        .filter((it) => it.getClientRects().length).map(of)))]; \
+    const clashes = []; \
+    const hidden = (one, other) => one.text === other.text || \
+        (!one.upright && one.low && other.upright && other.low); \
+    const shared = (one, other, at) => \
+        Math.min(one.box[at + 2], other.box[at + 2]) - Math.max(one.box[at], other.box[at]); \
+    for (const group of groups) group.forEach((one, at) => { \
+        for (const other of group.slice(0, at)) \
+            if (!hidden(one, other) && shared(one, other, 0) > 1 && shared(one, other, 1) > 1) \
+                clashes.push(other.text + ' / ' + one.text); }); \
+    return [clashes, groups.map((group) => group.length)]; })()";
+
+#[test]
+fn names_never_stand_on_one_another() {
+    let Some(mut browser) = Browser::start() else { return };
+    browser.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": LISTEN }));
+    let (info, history, answers) = common::crowded();
+    let text = html(&assemble(&info, &history, &answers), &history).text;
+    let path = browser.page("crowded.html", &text);
+    let clear = |browser: &mut Browser, what: &str| {
+        let found = browser.eval(CLASHES);
+        assert_eq!(found[0], json!([]), "{what}");
+        found[1].clone()
+    };
+    for width in [1280, 360] {
+        browser.open(&path, width, false);
+        browser.wait(READY);
+        let seen = clear(&mut browser, &format!("{width}: the whole run"));
+        assert!(seen[0].as_u64() > Some(15), "{width}: names on the canvas: {seen}");
+        for scale in ["1", "0"] {
+            browser.eval(&format!("document.querySelector('[data-scale=\"{scale}\"]').click()"));
+            clear(&mut browser, &format!("{width}: scale {scale}"));
+        }
+        browser.key("n");
+        clear(&mut browser, &format!("{width}: a finding"));
+        let named = "document.querySelectorAll('#R-1 .in-order .bandname').length";
+        assert!(browser.eval(named).as_u64() > Some(3), "{width}: faults are named");
+        let told = "[...document.querySelectorAll('#R-1 .in-order .band title')].length";
+        assert_eq!(browser.eval(told), json!(12), "{width}: and all have a tooltip");
+        assert_eq!(browser.complaints(), Vec::<Json>::new(), "{width}");
+    }
+}
+
 #[test]
 fn every_control_works_without_complaint() {
     let Some(mut browser) = Browser::start() else { return };

@@ -365,6 +365,40 @@ pub(crate) fn invalid(shape: &Shape) -> (RunInfo, History, Vec<Answer>) {
     (info(), history, answers)
 }
 
+/// A run in which everything that has a name is close to its neighbours: faults of half a
+/// millisecond one after the other in the middle of a proof, two findings, and marks.
+pub(crate) fn crowded() -> (RunInfo, History, Vec<Answer>) {
+    let mut builder = Builder::by_time();
+    let shape = Shape { ops: 2000, faults: 0, ..Shape::default() };
+    generate(&shape, &mut builder);
+    for (ms, name) in
+        [(23_000, "heal"), (23_001, "quiet"), (23_400, "final-reads"), (23_990, "end")]
+    {
+        builder.mark(Mark { time: Nanos::from_millis(ms), name: name.to_owned() });
+    }
+    for it in 0..14u32 {
+        let kind = ["partition", "kill", "pause"][it as usize % 3].to_owned();
+        let from = Nanos(12_000_000_000 + u64::from(it) * 300_000);
+        let to = Nanos(from.0 + 500_000);
+        let edges =
+            [(from, FaultEdge::Injected), (from, FaultEdge::Verified), (to, FaultEdge::Healed)];
+        for (time, edge) in edges {
+            let (kind, nodes, detail) = (kind.clone(), vec!["n1".to_owned()], "{}".to_owned());
+            builder.fault(FaultEvent { time, fault: it, edge, kind, nodes, detail });
+        }
+    }
+    let two = |one, other| [Value::Int(one), Value::Int(other)];
+    let [a, b] = two(3, 4);
+    let one = stale(&mut builder, 12_000, 900_000, &Value::Int(17), [&a, &b]);
+    let [a, b] = two(31, 40);
+    let other = stale(&mut builder, 12_200, 910_000, &Value::Int(23), [&a, &b]);
+    let history = builder.finish();
+    let anomalies =
+        vec![accuse(&history, &one, "17", "3", "4"), accuse(&history, &other, "23", "31", "40")];
+    let report = Report::invalid(anomalies, coverage(true), cost());
+    (info(), history, vec![("linearizable".to_owned(), Ok(report))])
+}
+
 /// The same run, judged otherwise.
 pub(crate) fn judged(answer: Result<Report, CheckError>) -> (RunInfo, History, Vec<Answer>) {
     let mut builder = Builder::by_time();
