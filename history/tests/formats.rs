@@ -6,7 +6,9 @@ mod told;
 use expect_test::expect;
 use told::check;
 use tribunal_history::codec::{Format, Read, ReadOptions, detect, read, write};
-use tribunal_history::{FaultEdge, Observed, Op, Outcome, RegisterOp, Value};
+use tribunal_history::{
+    Builder, FaultEdge, History, Nanos, Observed, Op, OpIndex, Outcome, Process, RegisterOp, Value,
+};
 
 fn auto(text: &str) -> Read {
     read(text.as_bytes(), None, &ReadOptions::default()).unwrap_or_else(|error| panic!("{error}"))
@@ -138,6 +140,39 @@ fn index_overrules_the_order_of_lines() {
             warning: events were not in order of :index; they were sorted by it
         "#]],
     );
+}
+
+/// The example of docs/history-format.md: equal times, and the lines decide.
+#[test]
+fn lines_rank_operations_that_touch() {
+    let invoke = r#""process":0,"kind":"invoke","op":{"f":"write","key":null,"value":1}}"#;
+    let ok = r#""time":5,"process":0,"kind":"ok","op":{"f":"write","key":null,"value":1}}"#;
+    let read = r#""time":5,"process":1,"kind":"invoke","op":{"f":"read","key":null}}"#;
+    let file = |second: &str, third: &str| {
+        let head = r#"{"schema":"tribunal.history","schema_version":1}"#;
+        auto(&format!(
+            "{head}\n{{\"id\":0,\"time\":1,{invoke}\n{{\"id\":1,{second}\n{{\"id\":2,{third}\n"
+        ))
+        .history
+    };
+    let precedes = |history: &History| {
+        let [write, read] = [0, 1].map(|op| history.operation(OpIndex(op)));
+        write.ret().expect("answered") < read.call()
+    };
+    let (apart, touching) = (file(ok, read), file(read, ok));
+    assert!(precedes(&apart) && !precedes(&touching));
+    // A log of the same stamps, recorded in either order, means the second.
+    let mut log = Builder::by_time();
+    let put = Op::Register(RegisterOp::Write { key: Value::Nil, value: Value::Int(1) });
+    let read = Op::Register(RegisterOp::Read { key: Value::Nil, value: Observed::Pending });
+    log.invoke(Nanos(1), Process(0), None, None, &put).expect("free");
+    log.complete(Nanos(5), Process(0), Outcome::Ok, None, None).expect("open");
+    log.invoke(Nanos(5), Process(1), None, None, &read).expect("free");
+    let log = log.finish();
+    assert!(!precedes(&log));
+    let mut lines = Vec::new();
+    write(&log, Format::Jsonl, &mut lines).expect("a sink that does not fail");
+    assert!(!precedes(&auto(std::str::from_utf8(&lines).expect("text")).history));
 }
 
 #[test]
