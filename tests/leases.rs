@@ -264,6 +264,11 @@ fn heal_ends_what_a_dead_run_left() {
     let twice = tribunal(&["heal", "--nodes", &lab.inventory()]);
     assert_eq!(twice.status.code(), Some(0), "{}", words(&twice));
     assert!(words(&twice).contains("n3: nothing to heal"), "{}", words(&twice));
+    let doctor = tribunal(&["doctor", "--nodes", &lab.inventory()]);
+    let text = words(&doctor);
+    assert_eq!(doctor.status.code(), Some(0), "{text}");
+    let limits = "  sshd       yes (MaxSessions 64, MaxStartups 100:30:100)";
+    assert_eq!(text.matches(limits).count(), 3, "what these nodes' sshd was started with: {text}");
 }
 
 #[test]

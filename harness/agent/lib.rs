@@ -28,6 +28,7 @@ mod proc;
 mod reach;
 mod reaper;
 mod serve;
+mod sshd;
 mod sys;
 #[cfg(test)]
 mod testing;

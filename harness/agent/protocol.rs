@@ -57,6 +57,8 @@ pub enum Body {
     Hello,
     /// Try each fault family in a scratch place.
     Probe,
+    /// What does your sshd allow?
+    Sshd,
     /// Take the node for a run. Refused while another controller's lease lives, unless `force`.
     Claim {
         /// Run id, 8 hex digits: names tables and directories.
@@ -258,6 +260,8 @@ pub enum Reply {
     Hello(Hello),
     /// To `Probe`: fault family, and why not if not.
     Probed(Vec<Probed>),
+    /// To `Sshd`.
+    Sshd(SshLimits),
     /// To `Claim`.
     Claimed {
         /// Put it into every later request.
@@ -336,6 +340,19 @@ pub struct Probed {
     pub unavailable: Option<String>,
     /// Mechanism that will be used (`nft`, `iptables+ipset`, `iptables`).
     pub mechanism: String,
+}
+
+/// What an sshd allows, outside of `Match` blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshLimits {
+    /// Channels on one connection (`MaxSessions`).
+    pub max_sessions: u32,
+    /// Connections before login from which on new ones are dropped at random (`MaxStartups`).
+    pub startups_begin: u32,
+    /// How many of them at first, in percent.
+    pub startups_rate_pct: u32,
+    /// Connections before login at which every new one is dropped.
+    pub startups_full: u32,
 }
 
 /// A fault, measured.

@@ -171,6 +171,7 @@ impl Lane {
             | Body::Bye => Some(Lane::Lease),
             Body::Start(_) | Body::Stop { .. } => Some(Lane::Daemons),
             Body::Probe
+            | Body::Sshd
             | Body::Install { .. }
             | Body::Reset { .. }
             | Body::Put { .. }

@@ -273,6 +273,7 @@ pub(crate) fn name(body: &Body) -> &'static str {
     match body {
         Body::Hello => "hello",
         Body::Probe => "probe",
+        Body::Sshd => "read the limits of sshd",
         Body::Claim { .. } => "claim",
         Body::Renew { .. } => "renew the lease",
         Body::Start(_) => "start a daemon",

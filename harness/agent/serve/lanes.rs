@@ -17,7 +17,7 @@ use crate::heal;
 use crate::protocol::{Body, FRAME_LIMIT, Failure, Fault, Reply};
 use crate::reach;
 use crate::reaper::Message;
-use crate::{frame, probe};
+use crate::{frame, probe, sshd};
 
 /// Longest grace of an orderly stop.
 const GRACE_MS: u64 = 120_000;
@@ -54,6 +54,7 @@ impl Agent {
                 self.daemons(work)?.stop(daemon, grace).map(Reply::Daemon)
             }
             Body::Probe => Ok(Reply::Probed(probe::families(self.home.network, self.mechanism))),
+            Body::Sshd => sshd::limits().map(Reply::Sshd),
             Body::Install { argv, env } => self.install(work, argv, env),
             Body::Reset { .. } | Body::Put { .. } | Body::Get { .. } | Body::Digest { .. } => {
                 self.files(work)
