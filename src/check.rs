@@ -86,7 +86,7 @@ fn judge_one(args: &CheckArgs, input: &Path, limits: Limits) -> Result<Judged, T
     };
     let format = format(args)?.or(run.then_some(Format::Native));
     let family = if run { None } else { model(args)?.family };
-    let read = read(&path, format, family)?;
+    let read = read(&path, format, family, limits)?;
     for warning in &read.warnings {
         eprintln!("tribunal: {}: {warning}", path.display());
     }
@@ -114,9 +114,9 @@ fn judge_one(args: &CheckArgs, input: &Path, limits: Limits) -> Result<Judged, T
 pub(crate) fn judge_run(dir: &RunDir) -> Result<(RunInfo, History, Vec<Answer>), Trouble> {
     let path = history_of(dir)?;
     let mut info = dir.load_info().map_err(Trouble::usage)?;
-    let read = read(&path, Some(Format::Native), None)?;
-    let checkers = checkers_of_run(&info)?;
     let limits = Limits { time: Duration::from_secs(120), bytes: 4 << 30 };
+    let read = read(&path, Some(Format::Native), None, limits)?;
+    let checkers = checkers_of_run(&info)?;
     let answers = judge_read(&read, &checkers, limits, &mut info);
     stop_at_errors(&path, &answers)?;
     Ok((info, read.history, answers))
@@ -135,12 +135,18 @@ fn history_of(dir: &RunDir) -> Result<PathBuf, Trouble> {
     }
 }
 
-fn read(path: &Path, format: Option<Format>, family: Option<Family>) -> Result<Read, Trouble> {
+fn read(
+    path: &Path,
+    format: Option<Format>,
+    family: Option<Family>,
+    limits: Limits,
+) -> Result<Read, Trouble> {
     let shown = path.display();
     let bytes = std::fs::read(path).map_err(|error| {
         Trouble::usage(format!("read {shown}: {error}; name a history file or a run directory"))
     })?;
-    let options = ReadOptions { family, ..ReadOptions::default() };
+    let unpacked_bytes = Some(limits.bytes);
+    let options = ReadOptions { family, unpacked_bytes, ..ReadOptions::default() };
     codec::read(&bytes, format, &options).map_err(|error| {
         Trouble::usage(match error {
             CodecError::Text { line, column, message } => {
@@ -148,6 +154,7 @@ fn read(path: &Path, format: Option<Format>, family: Option<Family>) -> Result<R
             }
             CodecError::Events { line, source } => format!("{shown}:{line}: {source}"),
             CodecError::Unsupported(_)
+            | CodecError::Packed(_)
             | CodecError::Native { .. }
             | CodecError::NativeEvents { .. }
             | CodecError::RecordTooLong { .. }

@@ -181,7 +181,7 @@ pub(crate) enum EngineArg {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// Histories or run directories.
+    /// Histories, also packed with zstd or gzip, or run directories.
     #[arg(required = true, value_name = "FILE|RUN")]
     pub(crate) inputs: Vec<PathBuf>,
 

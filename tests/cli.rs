@@ -115,6 +115,31 @@ fn a_history_that_is_cut_short_is_never_called_valid() {
     assert_eq!(judged("flipped.log", &flipped).0, 2);
 }
 
+/// One frame with one block that is stored as it is (RFC 8878, 3.1.1).
+fn zstd(text: &str) -> Vec<u8> {
+    let size = u8::try_from(text.len()).expect("a short text");
+    let block = (u32::from(size) << 3 | 1).to_le_bytes();
+    [&[0x28, 0xb5, 0x2f, 0xfd, 0x20, size], &block[..3], text.as_bytes()].concat()
+}
+
+#[test]
+fn packed_histories_are_judged_and_torn_ones_say_what_to_do() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let packed = zstd(INVALID);
+    let (whole, torn) = (dir.path().join("whole.edn.zst"), dir.path().join("torn.edn.zst"));
+    std::fs::write(&whole, &packed).expect("scratch files can be written");
+    std::fs::write(&torn, &packed[..packed.len() - 9]).expect("scratch files can be written");
+    assert_eq!(code(&tribunal(&["check", path(&whole)])), 1);
+    let output = tribunal(&["check", path(&torn)]);
+    assert_eq!(code(&output), 64, "what is left is valid, and judged by nobody");
+    let wanted = format!("{}: packed with zstd, and damaged or cut short", path(&torn));
+    assert!(stderr(&output).contains(&wanted), "{}", stderr(&output));
+    assert!(stderr(&output).contains("copy it again"), "{}", stderr(&output));
+    let output = tribunal(&["check", path(&whole), "--memory-limit", "100"]);
+    assert_eq!(code(&output), 64);
+    assert!(stderr(&output).contains("unpacks to more than 100 bytes"), "{}", stderr(&output));
+}
+
 #[test]
 fn the_same_events_mean_the_same_as_edn_and_as_json() {
     let dir = TempDir::new().expect("a scratch directory");

@@ -42,6 +42,10 @@ pub enum CodecError {
     /// The bytes are of a kind that is not read; the message says what to do instead.
     #[error("{0}")]
     Unsupported(String),
+    /// The bytes are packed, and what they were is not to be had: damage, or a limit. The message
+    /// says what to do.
+    #[error("{0}")]
+    Packed(String),
     /// One operation is larger than any record may be.
     #[error("a record of {bytes} bytes is larger than the limit of {limit}")]
     RecordTooLong {

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::native::{self, FrameEncoder, LogHeader, Torn};
-use super::{CodecError, Track, edn, jsonl, porcupine, track};
+use super::{CodecError, Track, edn, jsonl, packed, porcupine, track};
 use crate::{EventId, Family, History, Value};
 
 /// The key of the one register of a format that names no key.
@@ -51,6 +51,9 @@ pub struct ReadOptions {
     /// Which family `:read` and `:add` of Jepsen's formats belong to, in events that do not say it
     /// themselves. `None`: whatever the rest of the file shows; an error where it shows nothing.
     pub family: Option<Family>,
+    /// Most bytes that a packed file may unpack to: 4 GiB if `None`. It is never more than a
+    /// hundred times the file, or 16 MiB.
+    pub unpacked_bytes: Option<u64>,
 }
 
 /// A history as it was read.
@@ -117,7 +120,8 @@ fn skip_blank(mut bytes: &[u8]) -> &[u8] {
     }
 }
 
-/// Reads a history in `format`, or in the format its content shows.
+/// Reads a history in `format`, or in the format its content shows. What is packed with zstd or
+/// gzip is unpacked first.
 ///
 /// # Errors
 /// Bytes in no known format, or that are not a history; the error says where.
@@ -126,6 +130,7 @@ pub fn read(
     format: Option<Format>,
     options: &ReadOptions,
 ) -> Result<Read, CodecError> {
+    let bytes = &*packed::unpacked(bytes, options.unpacked_bytes)?;
     let Some(format) = format.or_else(|| detect(bytes)) else {
         return Err(CodecError::Unsupported(refusal(bytes)));
     };
@@ -181,9 +186,7 @@ fn native(bytes: &[u8]) -> Result<Read, CodecError> {
 
 /// Why bytes in no known format are refused, and what to do.
 fn refusal(bytes: &[u8]) -> String {
-    let known: [(&[u8], &str); 6] = [
-        (b"\x28\xb5\x2f\xfd", "zstd-compressed; unpack it first: zstd -d FILE"),
-        (b"\x1f\x8b", "gzip-compressed; unpack it first: gunzip FILE"),
+    let known: [(&[u8], &str); 4] = [
         (b"PAR1", "Parquet, which is only written"),
         (b"JEPSEN", "Jepsen's binary store; export its history.edn first"),
         (b"r(", "Plume text, which is not supported yet"),

@@ -14,6 +14,7 @@ mod jsonl;
 mod losses;
 pub mod native;
 mod nemesis;
+mod packed;
 mod porcupine;
 mod tape;
 mod track;

@@ -39,8 +39,8 @@ fn formats_are_told_by_content() {
 #[test]
 fn what_is_not_read_is_named() {
     for (bytes, part) in [
-        (&b"\x28\xb5\x2f\xfd...."[..], "zstd -d"),
-        (b"\x1f\x8b....", "gunzip"),
+        (&b"\x28\xb5\x2f\xfd...."[..], "packed with zstd, and damaged"),
+        (b"\x1f\x8b....", "packed with gzip, and damaged"),
         (b"PAR1", "Parquet"),
         (b"JEPSEN\0", "history.edn"),
         (b"w(1,2,3,4)", "Plume"),
@@ -50,6 +50,36 @@ fn what_is_not_read_is_named() {
         let error = read(bytes, None, &ReadOptions::default()).expect_err("refused").to_string();
         assert!(error.contains(part), "{error}");
     }
+}
+
+#[test]
+fn packed_files_are_read_like_what_is_in_them() {
+    let drawn = "p0 |--w1--|\np1    |--r1--|\n";
+    let history = tribunal_history::drawn::parse(drawn).expect("a history");
+    for format in Format::ALL {
+        let mut plain = Vec::new();
+        write(&history, format, &mut plain).expect("a sink that does not fail");
+        let packed = ruzstd::encoding::compress_to_vec(
+            &plain[..],
+            ruzstd::encoding::CompressionLevel::Fastest,
+        );
+        let read = |bytes: &[u8]| read(bytes, None, &ReadOptions::default()).expect("readable");
+        let (one, other) = (read(&plain), read(&packed));
+        assert_eq!((one.format, other.format), (format, format));
+        let text = |read: &Read| {
+            let mut bytes = Vec::new();
+            write(&read.history, Format::Jsonl, &mut bytes).expect("a sink that does not fail");
+            bytes
+        };
+        assert_eq!(text(&one), text(&other), "{format:?}");
+    }
+    let limit = ReadOptions { unpacked_bytes: Some(5), ..ReadOptions::default() };
+    let packed = ruzstd::encoding::compress_to_vec(
+        &b"{:process 0}"[..],
+        ruzstd::encoding::CompressionLevel::Fastest,
+    );
+    let error = read(&packed, None, &limit).expect_err("too large").to_string();
+    assert!(error.contains("more than 5 bytes"), "{error}");
 }
 
 #[test]

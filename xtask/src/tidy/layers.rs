@@ -14,7 +14,16 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     (
         "tribunal-history",
         &[],
-        &["serde", "serde_json", "thiserror", "rustc-hash", "foldhash", "zstd", "crc32c"],
+        &[
+            "serde",
+            "serde_json",
+            "thiserror",
+            "rustc-hash",
+            "foldhash",
+            "ruzstd",
+            "flate2",
+            "crc32c",
+        ],
     ),
     (
         "tribunal-checkers",
