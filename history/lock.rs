@@ -71,13 +71,18 @@ impl fmt::Display for LockOp {
             LockOp::Acquire { permits, .. } => ("acquire", *permits),
             LockOp::Release { permits, .. } => ("release", *permits),
         };
-        write!(f, "{word} {}", self.key())?;
+        f.write_str(word)?;
+        // The one lock of a history without keys has no name, and who is told nothing says nothing.
+        if *self.key() != Value::Nil {
+            write!(f, " {}", self.key())?;
+        }
         if permits != 1 {
             write!(f, " * {permits}")?;
         }
         match self {
+            LockOp::Acquire { token: Observed::Pending, .. }
+            | LockOp::Release { token: Observed::Pending, .. } => Ok(()),
             LockOp::Acquire { token, .. } => write!(f, " -> {token}"),
-            LockOp::Release { token: Observed::Pending, .. } => Ok(()),
             LockOp::Release { token, .. } => write!(f, " with {token}"),
         }
     }

@@ -562,7 +562,7 @@ fn every_operation_of_a_log_of_1_1_is_read() {
         #30 6.000 s p4 ok dequeue "o" -> 3
         #31 6.000 s p4 invoke peek "o" -> ?
         #32 6.000 s p4 ok peek "o" -> nil
-        #33 6.000 s p4 invoke acquire "o" * 2 -> ?
+        #33 6.000 s p4 invoke acquire "o" * 2
         #34 6.000 s p4 ok acquire "o" * 2 -> 33
         #35 6.000 s p4 invoke release "o" * 2 with 33
         #36 6.000 s p4 ok release "o" * 2 with 33

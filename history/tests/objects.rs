@@ -171,12 +171,12 @@ fn queues_locks_and_identifiers() {
          {:process 2, :type :invoke, :f :generate}\n\
          {:process 2, :type :ok, :f :generate, :value \"a-1\"}\n",
         expect![[r##"
-            #0 0.000 s p1 invoke acquire nil -> ?
-            #1 0.000 s p1 ok acquire nil -> 7
-            #2 0.000 s p1 invoke release nil with 7
-            #3 0.000 s p1 ok release nil with 7
-            #4 0.000 s p1 invoke acquire nil * 2 -> ?
-            #5 0.000 s p1 ok acquire nil * 2 -> ?
+            #0 0.000 s p1 invoke acquire
+            #1 0.000 s p1 ok acquire -> 7
+            #2 0.000 s p1 invoke release with 7
+            #3 0.000 s p1 ok release with 7
+            #4 0.000 s p1 invoke acquire * 2
+            #5 0.000 s p1 ok acquire * 2
             #6 0.000 s p2 invoke generate nil -> ?
             #7 0.000 s p2 ok generate nil -> "a-1"
             warning: no event has a :time; only their order is known
