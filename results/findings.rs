@@ -58,6 +58,7 @@ impl Findings {
         self.by_signature.insert(signature.clone(), self.list.len());
         let spanned = faults::active(scene.faults, span(scene.history, &ops), end);
         let moment = failed.map_or(0, |op| moment(scene.history, op));
+        let place = place(scene.history, failed, moment);
         self.list.push(Finding {
             r#ref: name.clone(),
             signature,
@@ -66,7 +67,7 @@ impl Findings {
             subject: anomaly.subject.as_deref().map(|it| shortened(it, 512)),
             summary: sentence(&anomaly.summary),
             moment_ns: moment,
-            moment: format!("{}#{name}@t={:.3}", scene.run, moment as f64 / 1e9),
+            moment: format!("{}#{name}@{place}", scene.run),
             during_faults: during.iter().map(|fault| fault.id.clone()).collect(),
             spanned_faults: spanned.iter().map(|fault| fault.id.clone()).collect(),
             count: 1,
@@ -122,6 +123,16 @@ fn failed_operation(history: &History, evidence: &Evidence) -> Option<OpIndex> {
 fn moment(history: &History, op: OpIndex) -> u64 {
     let op = history.operation(op);
     op.completed_at().0
+}
+
+/// Where in the run a finding is, in words that can be copied: seconds since its start, or the rank
+/// of the event where the record has no times.
+fn place(history: &History, failed: Option<OpIndex>, moment: u64) -> String {
+    let event = failed.map(|op| history.operation(op)).map(|op| op.ret().unwrap_or(op.call()).0);
+    match (history.end().0, event) {
+        (0, Some(event)) => format!("event={event}"),
+        (_, Some(_) | None) => format!("t={:.3}", moment as f64 / 1e9),
+    }
 }
 
 /// From the first invocation to the last answer. An operation without one counts to the moment its

@@ -252,7 +252,7 @@ pub struct Finding {
     pub summary: String,
     /// When, since the start of the run.
     pub moment_ns: u64,
-    /// `RUN#R-1@t=12.418`.
+    /// `RUN#R-1@t=12.418`, or `RUN#R-1@event=7` where the record has no times.
     pub moment: String,
     /// Faults in force while the failing operation was open.
     pub during_faults: Vec<String>,

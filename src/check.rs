@@ -50,7 +50,7 @@ pub(crate) fn check(args: &CheckArgs, runs_dir: &Path) -> Result<ExitCode, Troub
     let mut code = None::<ExitCode>;
     let mut results = Vec::new();
     for input in &args.inputs {
-        let one = match judge_one(args, &named(input, runs_dir), limits) {
+        let one = match judge_one(args, &named(input, runs_dir).path, limits) {
             Ok(judged) => {
                 if !args.json {
                     show(&judged, args.inputs.len() > 1)?;

@@ -49,7 +49,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Write the report of a run directory again.
     Report {
-        /// The run directory; `latest` for the newest.
+        /// The run directory or its name below --runs-dir; `latest` for the newest. Also a moment
+        /// in it, as reports print them.
         run: PathBuf,
     },
     /// What there is: targets, workloads, faults, checkers, models, formats, suites, runs.

@@ -13,20 +13,36 @@ use crate::run::{print, write_artefacts};
 
 /// The subcommand.
 pub(crate) fn report(path: &Path, runs_dir: &Path) -> Result<ExitCode, Trouble> {
-    let path = named(path, runs_dir);
+    let Named { path, moment } = named(path, runs_dir);
     let dir = RunDir::open(&path).map_err(Trouble::usage)?;
     let (info, history, answers) = judge_run(&dir)?;
     write_artefacts(&dir, &info, &history, &answers)?;
-    print(&dir.file(store::REPORT).display().to_string())?;
+    let page = dir.file(store::REPORT).display().to_string();
+    print(&moment.map_or(page.clone(), |moment| format!("{page}#{moment}")))?;
     Ok(ExitCode::Held)
 }
 
-/// A run by its path, or the newest one by the word `latest`.
-pub(crate) fn named(path: &Path, runs_dir: &Path) -> PathBuf {
-    match path.to_str() {
-        Some("latest") if !path.exists() => runs_dir.join("latest"),
-        _ => path.to_path_buf(),
-    }
+/// What a caller named.
+pub(crate) struct Named {
+    pub(crate) path: PathBuf,
+    /// The finding and its place, if a moment was copied from a report.
+    pub(crate) moment: Option<String>,
+}
+
+/// A run or history by its path, a run by its name in `runs_dir` or the newest one by the word
+/// `latest`; each also as a moment in it, `RUN#R-1@t=12.418`, as reports print them.
+pub(crate) fn named(path: &Path, runs_dir: &Path) -> Named {
+    let plain = Named { path: path.to_path_buf(), moment: None };
+    let Some(text) = path.to_str().filter(|_| !path.exists()) else { return plain };
+    let (name, moment) = match text.rsplit_once('#') {
+        Some((name, moment)) if moment.starts_with("R-") => (name, Some(moment.to_owned())),
+        Some(_) | None => (text, None),
+    };
+    // A path is one, there or not; a bare name may be that of a run.
+    let run = runs_dir.join(name);
+    let bare = !name.contains('/') && !Path::new(name).exists();
+    let path = if bare && run.exists() { run } else { PathBuf::from(name) };
+    Named { path, moment }
 }
 
 /// Writes the page of a checked history beside its place and renames it: a reader sees all or
@@ -46,5 +62,30 @@ pub(crate) fn write_page(path: &Path, report: &RunReport, history: &History) -> 
             eprintln!("tribunal: write {shown}: {error}; name a writable file with --report");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_and_bare_names_lead_to_runs() {
+        let runs = tempfile::tempdir().expect("a scratch directory");
+        std::fs::create_dir(runs.path().join("one")).expect("a run");
+        let of = |text: &str| {
+            let named = named(Path::new(text), runs.path());
+            let path = named.path.strip_prefix(runs.path()).unwrap_or(&named.path).to_path_buf();
+            (path.display().to_string(), named.moment)
+        };
+        let at = |moment: &str| Some(moment.to_owned());
+        assert_eq!(of("one"), ("one".into(), None));
+        assert_eq!(of("one#R-1@t=2.289"), ("one".into(), at("R-1@t=2.289")));
+        assert_eq!(of("x/mutex.edn#R-2@event=7"), ("x/mutex.edn".into(), at("R-2@event=7")));
+        assert_eq!(of("x/odd#name.edn"), ("x/odd#name.edn".into(), None));
+        assert_eq!(named(Path::new("none"), runs.path()).path, Path::new("none"));
+        let whole = runs.path().join("one#R-1@t=1.000");
+        std::fs::write(&whole, "").expect("a file of that very name");
+        assert_eq!(named(&whole, runs.path()).path, whole);
     }
 }

@@ -21,6 +21,14 @@ for (const button of document.querySelectorAll('.copy')) {
   });
 }
 
+// A copied moment, such as #R-1@t=12.418, leads to its finding.
+const place = () => {
+  const found = /^#(R-\d+)@/.exec(location.hash), finding = found && $(found[1]);
+  if (finding) finding.scrollIntoView();
+};
+on(window, 'hashchange', place);
+place();
+
 const holder = $('tl-data');
 if (!holder) return;
 const root = $('tl'), main = $('tl-main'), map = $('tl-map'), read = $('tl-read');

@@ -274,6 +274,21 @@ fn names_never_stand_on_one_another() {
 }
 
 #[test]
+fn a_copied_moment_leads_to_its_finding() {
+    let Some(mut browser) = Browser::start() else { return };
+    let path = browser.page("anomaly.html", &anomaly_page(500));
+    browser.open(&path, 1280, false);
+    browser.wait(READY);
+    browser.eval("location.hash = '#R-2@t=3.124'");
+    let seen = "(() => { const top = document.getElementById('R-2').getBoundingClientRect().top; \
+        return top >= 0 && top < 200; })()";
+    browser.wait(seen);
+    browser.eval("scrollTo(0, 0)");
+    browser.eval("location.hash = '#R-9@t=nowhere'");
+    assert_eq!(browser.complaints(), Vec::<Json>::new());
+}
+
+#[test]
 fn every_control_works_without_complaint() {
     let Some(mut browser) = Browser::start() else { return };
     let path = browser.page("anomaly.html", &anomaly_page(3000));
