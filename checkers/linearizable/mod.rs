@@ -30,6 +30,7 @@ mod rules;
 mod shrink;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod window;
 pub mod zones;
 

@@ -159,4 +159,15 @@ impl Arena {
             Some(Value::Nil | Value::Text(_) | Value::Unparsed(_)) | None => None,
         }
     }
+
+    /// The text behind a code; `None` of anything else.
+    pub(super) fn text(&self, code: Code) -> Option<&str> {
+        if code.0 & INTERNED == 0 {
+            return None;
+        }
+        match self.values.get((code.0 & !INTERNED) as usize) {
+            Some(Value::Text(text)) => Some(text),
+            Some(Value::Nil | Value::Int(_) | Value::Unparsed(_)) | None => None,
+        }
+    }
 }

@@ -175,6 +175,12 @@ impl History {
         self.arena.int(code)
     }
 
+    /// The text behind a code, without a copy; `None` of `PENDING`, `ABSENT` and every value that
+    /// is no text.
+    pub fn text(&self, code: Code) -> Option<&str> {
+        self.arena.text(code)
+    }
+
     /// The code of a value, if the value occurs here. Small integers always have one.
     pub fn code(&self, value: &Value) -> Option<Code> {
         self.arena.lookup(value)

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use tribunal_history::{Code, Op, Operation, RegisterOp as Recorded, Value};
 
 use super::effect::{change, look, seen};
-use crate::linearizable::{Dialect, FromHistory, Interpreted, Merge, Model, Steps, Words};
+use crate::linearizable::{
+    Allowance, Dialect, Fast, FromHistory, Interpreted, Merge, Model, Partition, Steps, Words,
+    texts,
+};
 
 /// Texts by key, `initial` until they are first put or appended to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -181,6 +184,10 @@ impl FromHistory for Kv {
             }
             Recorded::Cas { .. } => Err(op.to_string()),
         }
+    }
+
+    fn fast(&self, partition: &Partition<'_>, allowance: Allowance<'_>) -> Fast {
+        texts::decide(partition, allowance, &self.initial)
     }
 
     fn keys(&self, operation: &Operation<'_>, keys: &mut Vec<Code>) {

@@ -12,6 +12,7 @@ mod quick;
 mod regressions;
 mod replay;
 mod streaming;
+mod texts;
 mod third_party;
 mod units;
 mod window;
