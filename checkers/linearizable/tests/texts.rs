@@ -13,7 +13,6 @@ use crate::linearizable::texts::{Planted, Trap, decide_with};
 use crate::linearizable::{
     Allowance, Dialect, Engines, Fast, Kv, Options, Partition, Proof, judge,
 };
-use crate::testing::drawn;
 use crate::{Budget, Evidence, Report, Verdict};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -409,16 +408,216 @@ fn planted_mistakes_are_caught() {
     }
 }
 
-/// Verdict and engine, and of a finding how many operations show it.
+/// Verdict, whether the fast path decided, and of a finding how many operations show it.
 #[track_caller]
-fn check(expected: (Verdict, &str, usize), drawing: &str) {
-    let model = Kv { initial: "".into() };
-    let (history, budget) = (drawn(drawing), Budget::unlimited());
-    let report = judge(&model, &history, Dialect::TRIBUNAL, &budget, Options::default());
-    let report = report.unwrap_or_else(|error| panic!("{error}"));
+fn check(expected: (Verdict, bool, usize), initial: &'static str, acts: &[(u32, &str, u32, u32)]) {
+    let acts: Vec<Act> = acts
+        .iter()
+        .map(|(process, what, from, to)| {
+            let (f, text) = what.split_once(' ').expect("put, append or get, and a text");
+            let text = text.to_owned();
+            let action = match f {
+                "put" => Action::Put(text),
+                "append" => Action::Append(text),
+                _ => Action::Get(text),
+            };
+            Act { process: *process, action, from: *from, to: *to }
+        })
+        .collect();
+    let acts = Acts { initial, acts };
+    assert_eq!(is_linearizable(&acts), expected.0 == Verdict::Valid, "{acts:?}");
+    let report = judged(&acts, Engines::Auto, u64::MAX);
     let named = report.anomalies.first().map_or(0, |anomaly| match &anomaly.evidence {
         Evidence::Counterexample { operations, .. } => operations.len(),
         other => panic!("{other:?}"),
     });
-    assert_eq!((report.verdict, engine(&report), named), expected, "{drawing}");
+    assert_eq!((report.verdict, engine(&report) == "texts", named), expected, "{acts:?}");
+    assert_eq!(judged(&acts, Engines::Search, u64::MAX).verdict, expected.0, "{acts:?}");
+}
+
+const NEVER: u32 = u32::MAX;
+
+#[test]
+fn a_get_goes_back() {
+    let acts =
+        [(0, "put 1.", 1, 2), (0, "append 2.", 3, 4), (1, "get 1.2.", 5, 6), (1, "get 1.", 7, 8)];
+    check((Verdict::Invalid, true, 3), "", &acts);
+}
+
+#[test]
+fn two_gets_disagree_about_the_order() {
+    let acts = [
+        (0, "append 1.", 1, 3),
+        (1, "append 2.", 2, 4),
+        (2, "get 1.2.", 5, 7),
+        (3, "get 2.1.", 6, 8),
+    ];
+    check((Verdict::Invalid, true, 4), "", &acts);
+}
+
+#[test]
+fn a_completed_append_is_lost() {
+    check((Verdict::Invalid, true, 2), "", &[(0, "append 1.", 1, 2), (1, "get ", 3, 4)]);
+}
+
+#[test]
+fn an_append_that_a_put_hid_may_be_lost() {
+    let acts = [(0, "append 1.", 1, 5), (1, "put 2.", 2, 4), (1, "get 2.", 6, 7)];
+    check((Verdict::Valid, true, 0), "", &acts);
+    let acts = [(1, "put 2.", 1, 2), (0, "append 1.", 3, 4), (1, "get 2.", 5, 6)];
+    check((Verdict::Invalid, true, 3), "", &acts);
+}
+
+#[test]
+fn a_get_shows_what_a_put_hid() {
+    let acts = [(0, "put 1.", 1, 2), (0, "put 2.", 3, 4), (1, "get 1.", 5, 6)];
+    check((Verdict::Invalid, true, 2), "", &acts);
+}
+
+#[test]
+fn the_initial_text_is_there_until_something_is_put() {
+    let acts = [(0, "get 0.", 1, 2), (1, "append 1.", 3, 4), (0, "get 0.1.", 5, 6)];
+    check((Verdict::Valid, true, 0), "0.", &acts);
+    check((Verdict::Invalid, true, 1), "", &acts);
+    let acts = [(0, "put 1.", 1, 2), (1, "get 0.", 3, 4)];
+    check((Verdict::Invalid, true, 2), "0.", &acts);
+}
+
+#[test]
+fn a_put_comes_between_what_a_get_shows() {
+    let acts =
+        [(0, "put 1.", 1, 20), (1, "get 1.", 2, 3), (2, "put 2.", 4, 5), (1, "get 1.", 6, 7)];
+    check((Verdict::Invalid, true, 4), "", &acts);
+}
+
+#[test]
+fn a_crashed_append_may_show_late_or_never() {
+    let acts = [
+        (0, "append 1.", 1, NEVER),
+        (1, "append 3.", 2, NEVER),
+        (2, "append 2.", 3, 4),
+        (3, "get 2.", 5, 6),
+        (3, "get 2.1.", 7, 8),
+    ];
+    check((Verdict::Valid, true, 0), "", &acts);
+}
+
+#[test]
+fn a_text_that_nobody_wrote_shows() {
+    check((Verdict::Invalid, true, 1), "", &[(0, "put 1.", 1, 2), (1, "get 7.", 3, 4)]);
+    check((Verdict::Invalid, true, 1), "", &[(0, "put 1.", 1, 2), (1, "get 1", 3, 4)]);
+    check((Verdict::Invalid, true, 2), "", &[(0, "put 1.", 1, 2), (1, "get 1.7", 3, 4)]);
+}
+
+#[test]
+fn a_text_written_twice_is_told_apart_by_time() {
+    let acts = [
+        (0, "append 1.", 1, 2),
+        (1, "get 1.", 3, 4),
+        (0, "append 1.", 5, 6),
+        (1, "get 1.1.", 7, 8),
+        (0, "put 1.", 9, 10),
+        (1, "get 1.", 11, 12),
+    ];
+    check((Verdict::Valid, true, 0), "", &acts);
+    let acts = [(0, "append 1.", 1, 2), (1, "get 1.", 3, 4), (1, "get 1.1.", 5, 6)];
+    check((Verdict::Invalid, true, 2), "", &acts);
+}
+
+/// Whichever of the two showed: with one taken there is an order.
+#[test]
+fn a_retry_after_a_crash_may_show_once_or_twice() {
+    let acts = [
+        (0, "append 1.", 1, NEVER),
+        (1, "append 1.", 2, 3),
+        (2, "get 1.", 4, 5),
+        (2, "get 1.1.", 6, 7),
+    ];
+    check((Verdict::Valid, true, 0), "", &acts);
+    check((Verdict::Valid, true, 0), "", &acts[..3]);
+}
+
+/// One must be taken, and what follows from that is no proof.
+#[test]
+fn a_text_written_twice_at_once_is_searched_where_it_matters() {
+    let acts = [
+        (0, "put 1.", 1, 8),
+        (1, "put 1.", 2, 9),
+        (2, "put 2.", 3, 10),
+        (3, "get 1.", 4, 5),
+        (3, "get 2.", 6, 7),
+        (3, "get 1.", 11, 12),
+    ];
+    check((Verdict::Valid, false, 0), "", &acts);
+}
+
+#[test]
+fn texts_that_begin_with_others_are_searched() {
+    let acts = [(0, "append a", 1, 2), (1, "append ab", 3, 4), (2, "get aab", 5, 6)];
+    check((Verdict::Valid, false, 0), "", &acts);
+    let acts = [(0, "append a", 1, 2), (1, "append ab", 3, 4), (2, "get aba", 5, 6)];
+    check((Verdict::Invalid, false, 3), "", &acts);
+}
+
+fn kv(acts: &[(Op, Option<Op>)], dialect: Dialect) -> Report {
+    let mut builder = Builder::as_given();
+    for (time, (asked, told)) in (0..).zip(acts) {
+        builder.invoke(Nanos(2 * time), Process(0), None, None, asked).expect("well-formed");
+        let told = Some(told.as_ref().unwrap_or(asked));
+        let ended = builder.complete(Nanos(2 * time + 1), Process(0), Outcome::Ok, told, None);
+        ended.expect("well-formed");
+    }
+    let (model, budget) = (Kv { initial: "".into() }, Budget::unlimited());
+    let report = judge(&model, &builder.finish(), dialect, &budget, Options::default());
+    report.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A get with its answer.
+fn got(value: Observed<Value>) -> (Op, Option<Op>) {
+    let read = |value| Op::Register(RegisterOp::Read { key: Value::text("x"), value });
+    (read(Observed::Pending), Some(read(value)))
+}
+
+fn wrote(value: Value) -> (Op, Option<Op>) {
+    (Op::Register(RegisterOp::Write { key: Value::text("x"), value }), None)
+}
+
+#[test]
+fn answers_mean_what_the_dialect_says() {
+    let acts = [wrote(Value::Int(7)), got(Observed::Absent)];
+    assert_eq!(kv(&acts, Dialect::ETCD).verdict, Verdict::Invalid);
+    assert_eq!(kv(&acts, Dialect::KNOSSOS).verdict, Verdict::Valid);
+    let acts = [wrote(Value::Int(7)), got(Observed::Present(Value::text("7")))];
+    let report = kv(&acts, Dialect::ETCD);
+    assert_eq!((report.verdict, engine(&report)), (Verdict::Valid, "texts"));
+    let acts = [wrote(Value::Int(7)), got(Observed::Present(Value::unparsed(b"7")))];
+    let report = kv(&acts, Dialect::ETCD);
+    assert_eq!((report.verdict, engine(&report)), (Verdict::Invalid, "texts"));
+    // Nothing is written: the search knows what that means.
+    let acts = [wrote(Value::Nil), got(Observed::Present(Value::text("")))];
+    let report = kv(&acts, Dialect::ETCD);
+    assert_eq!(report.verdict, Verdict::Valid);
+    assert_ne!(engine(&report), "texts");
+}
+
+/// The clock is the caller's, and the cap holds.
+#[test]
+fn a_spent_budget_is_unknown() {
+    let shape = Shape {
+        ops: 200,
+        clients: 5,
+        crash_percent: 0,
+        put_percent: 5,
+        pool: Pool::Fresh,
+        initial: "",
+    };
+    let history = history(&valid(&mut Random(75), &shape));
+    let model = Kv { initial: "".into() };
+    for budget in [Budget::unlimited().with_bytes(1 << 10), Budget::unlimited()] {
+        if budget.bytes > 1 << 10 {
+            budget.cancel();
+        }
+        let report = judge(&model, &history, Dialect::TRIBUNAL, &budget, Options::default());
+        assert_eq!(report.expect("a history of texts").verdict, Verdict::Unknown);
+    }
 }

@@ -130,7 +130,10 @@ fn every_row_of_a_key_value_log_has_its_verdict() {
             let report = checker.with_options(options).check(&history, &Budget::unlimited());
             let report = report.unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(report.verdict.name(), row.expected, "{name}: {report:?}");
-            println!("{name}: {} configurations", report.cost.configurations);
+            let cost = &report.cost;
+            println!("{name}: {:?}, {} configurations", cost.engines, cost.configurations);
+            let fast = cost.engines.iter().all(|(engine, _)| *engine == "texts");
+            assert_eq!(fast, engines == Engines::Auto, "{name}: {:?}", cost.engines);
         }
     }
 }

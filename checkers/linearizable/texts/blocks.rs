@@ -5,11 +5,14 @@ use super::dictionary::Dictionary;
 use super::evidence::Refuted;
 use super::rows::{Get, Rows, Write};
 use super::traps::{Planted, Trap};
-use crate::linearizable::NEVER;
 use crate::linearizable::codes::NONE;
+use crate::linearizable::{Allowance, NEVER};
 
 /// The base of what builds on the initial text.
 pub(super) const INITIAL: u32 = u32::MAX - 1;
+
+/// Gets between two looks at the budget: texts may be long.
+const POLL: usize = 64;
 
 /// A text as gets show it, with where it ends in the longest of them.
 #[derive(Clone, Copy, Debug)]
@@ -61,8 +64,8 @@ impl<'r> Blocks<'r> {
     /// Takes all gets apart. O(n log n + total length of the texts).
     pub(super) fn new(
         rows: &'r Rows<'_>,
-        dictionary: &Dictionary<'r>,
-        initial: &str,
+        (dictionary, initial): (&Dictionary<'r>, &str),
+        allowance: Allowance<'_>,
         planted: Planted,
     ) -> Result<Blocks<'r>, Stop> {
         let barriers = Barriers::new(&dictionary.writes);
@@ -70,12 +73,19 @@ impl<'r> Blocks<'r> {
         let mut blocks = Blocks { of, places, guessed: false };
         // By write, and last of the initial text.
         let mut begun = vec![NONE; dictionary.writes.len() + 1];
+        let mut first = None;
         for (at, (text, get)) in (0..).zip(&rows.gets) {
+            if blocks.places.len().is_multiple_of(POLL) {
+                allowance.allows(rows.bytes() + dictionary.bytes())?;
+            }
             let gone = barriers.before(get.call).map_or(0, |(call, put)| {
                 let early = planted.has(Trap::HiddenTooEarly);
                 if early { dictionary.writes[put as usize].ret } else { call }
             });
-            let beginning = beginning(dictionary, initial, (text, get), gone, planted);
+            // Most gets begin as the one before.
+            first = first.filter(|first| text.starts_with(dictionary.text(*first)));
+            first = first.or_else(|| dictionary.first(text));
+            let beginning = beginning(dictionary, initial, (text, get, first), gone, planted);
             let Some(Beginning { base, start, only }) = beginning else {
                 return Err(Stop::Refuted(Refuted::by_gets(&[at])));
             };
@@ -159,7 +169,7 @@ impl<'r> Block<'r> {
         let mut end = self.text.len();
         while !rest.is_empty() {
             let Some(token) = dictionary.first(rest) else { return false };
-            let text = dictionary.tokens[token as usize].text;
+            let text = dictionary.text(token);
             end += text.len();
             rest = &rest[text.len()..];
             self.shown.push(Shown { token, end: end as u32 });
@@ -177,15 +187,15 @@ struct Beginning {
 }
 
 /// On what `get` builds: a put of how its text begins, or the initial text, that was called before
-/// it returned, and not hidden by the put called at `gone`. The latest, if there are several.
+/// it returned, and not hidden by the put called at `gone`; the latest, if there are several.
+/// `first` is the token that its text begins with.
 fn beginning(
     dictionary: &Dictionary<'_>,
     initial: &str,
-    (text, get): (&str, &Get),
+    (text, get, first): (&str, &Get, Option<u32>),
     gone: u32,
     planted: Planted,
 ) -> Option<Beginning> {
-    let first = dictionary.first(text);
     let writes = first.map_or(0..0, |first| dictionary.writes_of(first));
     let (mut found, mut possible) = (None, 0);
     let in_time = |write: &Write| write.call < get.ret;
@@ -194,7 +204,7 @@ fn beginning(
             let mut appends = dictionary.writes[writes.clone()].iter().filter(|write| !write.puts);
             text.is_empty() || appends.any(in_time)
         } else {
-            first.is_some_and(|first| dictionary.tokens[first as usize].text == initial)
+            first.is_some_and(|first| dictionary.text(first) == initial)
         };
     if initially {
         found = Some((INITIAL, initial.len()));
@@ -204,7 +214,7 @@ fn beginning(
         let write = &dictionary.writes[at];
         if write.puts && in_time(write) && write.ret >= gone {
             let first = first.expect("what was written begins a text");
-            found = Some((at as u32, dictionary.tokens[first as usize].text.len()));
+            found = Some((at as u32, dictionary.text(first).len()));
             possible += 1;
         }
     }

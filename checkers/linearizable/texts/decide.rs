@@ -73,7 +73,7 @@ fn prove(
     let held = rows.bytes() + dictionary.bytes();
     allowance.allows(held)?;
     let mut peak = held;
-    let found = Blocks::new(rows, &dictionary, initial, planted).and_then(|blocks| {
+    let found = Blocks::new(rows, (&dictionary, initial), allowance, planted).and_then(|blocks| {
         allowance.allows(held + blocks.bytes())?;
         let swept = sweep(rows, &dictionary, &blocks, planted)?;
         let laid_out = 4 * (rows.gets.len() + rows.writes.len() + swept.versions.len());

@@ -10,7 +10,6 @@ const WRITES: usize = 64;
 /// A text with the operations that wrote it. The initial text is one, unless it is empty.
 pub(super) struct Token<'r> {
     pub(super) text: &'r str,
-    head: u128,
     first: u32,
     last: u32,
 }
@@ -18,6 +17,8 @@ pub(super) struct Token<'r> {
 /// All texts, sorted. No one is a prefix of another.
 pub(super) struct Dictionary<'r> {
     pub(super) tokens: Vec<Token<'r>>,
+    /// Of each token; apart, because a search looks at little else.
+    heads: Vec<u128>,
     /// By text, then by call.
     pub(super) writes: Vec<Write>,
 }
@@ -41,32 +42,44 @@ impl<'r> Dictionary<'r> {
             by_text.then_with(|| call(&one.2).cmp(&call(&other.2)))
         });
         let mut tokens: Vec<Token<'r>> = Vec::with_capacity(sorted.len());
+        let mut heads: Vec<u128> = Vec::with_capacity(sorted.len());
         let mut writes = Vec::with_capacity(sorted.len());
         for (head, text, write) in sorted {
             let first = writes.len() as u32;
             writes.extend(write);
             let last = writes.len() as u32;
             match tokens.last_mut() {
-                Some(token) if token.head == head && token.text == text => token.last = last,
+                Some(token) if token.text == text => token.last = last,
                 Some(token) if text.starts_with(token.text) && !planted.has(Trap::AnyCode) => {
                     return Err(Stop::HandOver("a text begins with another one"));
                 }
-                Some(_) | None => tokens.push(Token { text, head, first, last }),
+                Some(_) | None => {
+                    heads.push(head);
+                    tokens.push(Token { text, first, last });
+                }
             }
         }
         if tokens.iter().any(|token| token.writes().len() > WRITES) {
             return Err(Stop::HandOver("a text is written too often to tell its writes apart"));
         }
-        Ok(Dictionary { tokens, writes })
+        Ok(Dictionary { tokens, heads, writes })
     }
 
     /// The one token that `text` begins with. Were another one between it and `text` in order, that
     /// one would begin with it. O(log tokens).
     pub(super) fn first(&self, text: &str) -> Option<u32> {
         let head = head(text);
-        let behind = self.tokens.partition_point(|token| (token.head, token.text) <= (head, text));
+        let mut behind = self.heads.partition_point(|known| *known < head);
+        if self.heads.get(behind) == Some(&head) {
+            behind += self.tokens[behind..].partition_point(|token| token.text <= text);
+        }
         let at = behind.checked_sub(1)?;
         text.starts_with(self.tokens[at].text).then_some(at as u32)
+    }
+
+    /// What a token reads.
+    pub(super) fn text(&self, token: u32) -> &'r str {
+        self.tokens[token as usize].text
     }
 
     /// The positions in `writes` of those that wrote a token.
@@ -75,7 +88,7 @@ impl<'r> Dictionary<'r> {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        let tokens = self.tokens.capacity() * size_of::<Token<'_>>();
+        let tokens = self.tokens.capacity() * (size_of::<Token<'_>>() + size_of::<u128>());
         (tokens + self.writes.capacity() * size_of::<Write>()) as u64
     }
 }
@@ -88,8 +101,11 @@ impl Token<'_> {
 
 /// The first bytes as one number: in the same order as the texts, where it tells them apart.
 fn head(text: &str) -> u128 {
+    let text = text.as_bytes();
+    if let Some(head) = text.first_chunk() {
+        return u128::from_be_bytes(*head);
+    }
     let mut head = [0; 16];
-    let length = text.len().min(head.len());
-    head[..length].copy_from_slice(&text.as_bytes()[..length]);
+    head[..text.len()].copy_from_slice(text);
     u128::from_be_bytes(head)
 }

@@ -1,16 +1,21 @@
 //! From a contradiction to the operations that show it: gets that have no order together, what
 //! they may have seen, and for each the put that hides the rest.
 
+use std::collections::BTreeSet;
+
 use tribunal_history::OpIndex;
 
 use super::blocks::{Barriers, Blocks, INITIAL};
 use super::dictionary::Dictionary;
-use super::rows::Rows;
+use super::rows::{Rows, Write};
 use super::sweep::Version;
 use crate::linearizable::codes::NONE;
 
 /// Operations a contradiction may name: a get is explained by all that it shows.
 const NAMED: usize = 1 << 12;
+
+/// Most bytes looked through for what a get may have seen: texts written times bytes shown.
+const LOOKED_THROUGH: usize = 1 << 28;
 
 /// Gets, by position, that have no order together with the writes they may have seen, and these.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -51,41 +56,49 @@ impl Refuted {
     }
 }
 
-/// The operations of a contradiction; `None` if these are too many. O(gets * writes).
+/// The operations of a contradiction; `None` if these are too many, or too long to look through.
+/// O(texts written * length of the longest get).
 pub(super) fn close(
     rows: &Rows<'_>,
     dictionary: &Dictionary<'_>,
     refuted: Refuted,
 ) -> Option<Vec<OpIndex>> {
     let Refuted { mut gets, writes } = refuted;
-    gets.sort_unstable_by_key(|at| (std::cmp::Reverse(rows.gets[*at as usize].0.len()), *at));
+    let get = |at: &u32| rows.gets[*at as usize].1;
+    let text = |at: &u32| &*rows.gets[*at as usize].0;
+    gets.sort_unstable_by_key(|at| (std::cmp::Reverse(text(at).len()), *at));
     gets.dedup();
-    let mut named = vec![false; dictionary.writes.len()];
-    writes.iter().for_each(|write| named[*write as usize] = true);
+    let longest = gets.first().map_or(0, |at| text(at).len());
+    let looked_through = longest.saturating_mul(dictionary.tokens.len());
+    if gets.len() + writes.len() > NAMED || looked_through > LOOKED_THROUGH {
+        return None;
+    }
+    let mut named: BTreeSet<u32> = writes.into_iter().collect();
     let barriers = Barriers::new(&dictionary.writes);
+    let gone = |call: u32| barriers.before(call).map_or(0, |(call, _)| call);
+    // No get saw what is gone before all of them, or comes after.
+    let from = gone(gets.iter().map(|at| get(at).call).min().unwrap_or(0));
+    let until = gets.iter().map(|at| get(at).ret).max().unwrap_or(0);
     let mut texts: Vec<Seen<'_>> = Vec::new();
     for at in &gets {
-        let (text, get) = &rows.gets[*at as usize];
-        let known = texts.iter().position(|seen| seen.text.starts_with(&**text));
+        let (get, text) = (get(at), text(at));
+        named.extend(barriers.before(get.call).map(|(_, put)| put));
+        let known = texts.iter().position(|seen| seen.text.starts_with(text));
         let seen = known.unwrap_or_else(|| {
-            texts.push(Seen::new(text, dictionary));
+            texts.push(Seen::new(text, dictionary, (from, until)));
             texts.len() - 1
         });
-        let barrier = barriers.before(get.call);
-        let gone = barrier.map_or(0, |(call, _)| call);
-        if let Some((_, put)) = barrier {
-            named[put as usize] = true;
+        let gone = gone(get.call);
+        named.extend(texts[seen].by(text.len()).filter(|write| {
+            let write = &dictionary.writes[*write as usize];
+            write.call < get.ret && write.ret >= gone
+        }));
+        if gets.len() + named.len() > NAMED {
+            return None;
         }
-        texts[seen].by(text.len(), |write| {
-            let other = &dictionary.writes[write];
-            named[write] |= other.call < get.ret && other.ret >= gone;
-        });
     }
-    let writes = dictionary.writes.iter().zip(&named).filter(|(_, named)| **named);
-    let mut found: Vec<OpIndex> = writes.map(|(write, _)| OpIndex(write.op)).collect();
-    found.extend(gets.iter().map(|at| OpIndex(rows.gets[*at as usize].1.op)));
-    found.sort_unstable();
-    (found.len() <= NAMED).then_some(found)
+    let writes = named.iter().map(|write| OpIndex(dictionary.writes[*write as usize].op));
+    Some(writes.chain(gets.iter().map(|at| OpIndex(get(at).op))).collect())
 }
 
 /// Which writes a get of a text, or of what it begins with, may have seen.
@@ -96,24 +109,27 @@ struct Seen<'r> {
 }
 
 impl<'r> Seen<'r> {
-    /// As the data type has it: a put that it begins with, an append that it contains.
-    fn new(text: &'r str, dictionary: &Dictionary<'_>) -> Seen<'r> {
-        let mut from = Vec::new();
+    /// As the data type has it: a put that it begins with, an append that it contains. Only of what
+    /// was called before `until` and did not return before `from`.
+    fn new(text: &'r str, dictionary: &Dictionary<'_>, (from, until): (u32, u32)) -> Seen<'r> {
+        let mut seen = Vec::new();
         for token in &dictionary.tokens {
-            let Some(at) = text.find(token.text) else { continue };
-            for write in token.writes() {
-                if !dictionary.writes[write].puts || at == 0 {
-                    from.push(((at + token.text.len()) as u32, write as u32));
-                }
+            let writes = || token.writes().map(|at| (at as u32, &dictionary.writes[at]));
+            let in_time = |write: &Write| write.call < until && write.ret >= from;
+            if !writes().any(|(_, write)| in_time(write)) {
+                continue;
             }
+            let Some(at) = text.find(token.text) else { continue };
+            let all = writes().filter(|(_, write)| !write.puts || at == 0);
+            seen.extend(all.map(|(write, _)| ((at + token.text.len()) as u32, write)));
         }
-        from.sort_unstable();
-        Seen { text, from }
+        seen.sort_unstable();
+        Seen { text, from: seen }
     }
 
     /// Every write that a get of the first `length` bytes may have seen.
-    fn by(&self, length: usize, mut each: impl FnMut(usize)) {
-        let seen = self.from.iter().take_while(|(from, _)| *from as usize <= length);
-        seen.for_each(|(_, write)| each(*write as usize));
+    fn by(&self, length: usize) -> impl Iterator<Item = u32> {
+        let seen = self.from.iter().take_while(move |(from, _)| *from as usize <= length);
+        seen.map(|(_, write)| *write)
     }
 }
