@@ -407,6 +407,15 @@ fn what_a_checker_needs_is_read_without_an_operation_of_its_own() {
     }
     assert_eq!(history.int(crate::Code::PENDING), None);
     assert_eq!(history.int(crate::Code::ABSENT), None);
+    for operation in history.operations() {
+        let code = operation.key();
+        let key = history.value(code);
+        let text = if let Value::Text(text) = &key { Some(&**text) } else { None };
+        assert_eq!(history.text(code), text);
+    }
+    assert_eq!(history.text(crate::Code(7)), None);
+    assert_eq!(history.text(crate::Code::PENDING), None);
+    assert_eq!(history.text(crate::Code::ABSENT), None);
 }
 
 #[test]
