@@ -285,11 +285,15 @@ fn names(names: impl Iterator<Item = &'static str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tribunal_history::Value;
+    use tribunal_history::{
+        Builder, CounterOp, History, IdOp, LockOp, Mop, Nanos, Observed, Op, Outcome, Process,
+        QueueOp, RegisterOp, SetOp, TxnOp, Value,
+    };
 
     use super::{CHECKERS, MODELS, Parameters, find};
+    use crate::linearizable::{Engines, Options};
     use crate::testing::drawn;
-    use crate::{Budget, Consistency, ReasonClass, Verdict};
+    use crate::{Budget, CheckError, Consistency, ReasonClass, Verdict};
 
     #[test]
     fn every_checker_but_vacuity_calls_the_empty_history_not_exercised() {
@@ -336,5 +340,96 @@ mod tests {
         let expected = "model `mutex`: it has no initial value, but 3 was given";
         assert_eq!(said("mutex", None, 3), expected);
         assert_eq!(said("pn-counter", None, 3), "");
+    }
+
+    /// One completed operation of every kind there is, except where two differ in an argument only.
+    fn every_operation() -> Vec<Op> {
+        let (key, value) = (Value::Int(0), Value::Int(3));
+        let (seen, yes) = (Observed::Present(value.clone()), Observed::Present(true));
+        let all = Observed::Present(vec![value.clone()]);
+        let key = || key.clone();
+        let register = [
+            RegisterOp::Read { key: key(), value: seen.clone() },
+            RegisterOp::Write { key: key(), value: value.clone() },
+            RegisterOp::Cas { key: key(), from: Value::Int(1), to: value.clone() },
+            RegisterOp::Append { key: key(), value: Value::text("a") },
+        ];
+        let mops = [
+            Mop::Read { key: key(), value: seen.clone() },
+            Mop::Write { key: key(), value: value.clone() },
+            Mop::Append { key: key(), element: value.clone() },
+            Mop::ReadList { key: key(), elements: all.clone() },
+        ];
+        let set = [
+            SetOp::Add { key: key(), element: value.clone(), added: yes },
+            SetOp::Remove { key: key(), element: value.clone(), removed: yes },
+            SetOp::Contains { key: key(), element: value.clone(), found: yes },
+            SetOp::Read { key: key(), elements: all },
+        ];
+        let counter = [
+            CounterOp::Add { key: key(), delta: 1, value: Observed::Pending },
+            CounterOp::Add { key: key(), delta: -1, value: Observed::Pending },
+            CounterOp::Read { key: key(), value: Observed::Present(0) },
+        ];
+        let queue = [
+            QueueOp::Enqueue { key: key(), value: value.clone() },
+            QueueOp::Dequeue { key: key(), value: seen.clone() },
+            QueueOp::Peek { key: key(), value: seen.clone() },
+        ];
+        let lock = [
+            LockOp::Acquire { key: key(), permits: 1, token: Observed::Pending },
+            LockOp::Release { key: key(), permits: 1, token: Observed::Pending },
+        ];
+        let txns = mops.map(|mop| Op::Txn(TxnOp { mops: vec![mop] }));
+        let id = Op::Id(IdOp::Generate { key: key(), id: seen });
+        (register.map(Op::Register).into_iter().chain(txns))
+            .chain(set.map(Op::Set).into_iter().chain(counter.map(Op::Counter)))
+            .chain(queue.map(Op::Queue).into_iter().chain(lock.map(Op::Lock)).chain([id]))
+            .collect()
+    }
+
+    /// One operation after another one.
+    fn in_a_row(ops: [&Op; 2]) -> History {
+        let (mut builder, process) = (Builder::as_given(), Process(0));
+        for (at, op) in (0..).zip(ops) {
+            let (from, to) = (Nanos(2 * at), Nanos(2 * at + 1));
+            builder.invoke(from, process, None, None, &op.pending()).expect("well-formed");
+            let done = builder.complete(to, process, Outcome::Ok, Some(op), None);
+            done.expect("well-formed");
+        }
+        builder.finish()
+    }
+
+    /// Also where a fast path could make sense of it.
+    #[test]
+    fn an_operation_a_model_does_not_have_is_refused_by_every_engine_verified_or_not() {
+        let every = every_operation();
+        let pairs = || every.iter().flat_map(|one| every.iter().map(move |other| [one, other]));
+        let alike = |[one, other]: &[&Op; 2]| one.family() == other.family();
+        let (mut refused, mut judged) = (0, 0);
+        for (entry, pair) in MODELS.iter().flat_map(|entry| pairs().map(move |pair| (entry, pair)))
+        {
+            if !alike(&pair) {
+                continue;
+            }
+            let history = in_a_row(pair);
+            let said = |engines, verify| {
+                let options = Options { engines, verify, ..Options::default() };
+                let parameters = Parameters { options, ..Parameters::tribunal() };
+                let checker = entry.build(&parameters).expect("a default promise");
+                match checker.check(&history, &Budget::unlimited()) {
+                    Ok(report) => Some(report.verdict),
+                    Err(CheckError::Unsupported { .. }) => None,
+                    Err(error) => panic!("{} of {pair:?}: {error}", entry.name),
+                }
+            };
+            let expected = said(Engines::Search, true);
+            for verify in [true, false] {
+                assert_eq!(said(Engines::Auto, verify), expected, "{} of {pair:?}", entry.name);
+            }
+            refused += u32::from(expected.is_none());
+            judged += u32::from(expected.is_some());
+        }
+        assert!(refused > 500 && judged > 50, "{refused} refused, {judged} judged");
     }
 }

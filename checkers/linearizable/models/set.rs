@@ -1,6 +1,6 @@
 //! A set: add, remove, look up, read whole.
 
-use tribunal_history::{Code, F, Observed, Op, Operation, SetOp as Recorded, Value};
+use tribunal_history::{Code, F, Observed, Op, OpIndex, Operation, SetOp as Recorded, Value};
 
 use super::container::listed;
 use super::effect::{change, look};
@@ -204,6 +204,10 @@ impl FromHistory for Set {
     }
 
     fn fast(&self, partition: &Partition<'_>, allowance: Allowance<'_>) -> Fast {
+        let removes = |index: &OpIndex| partition.history.operation(*index).f() == F::SetRemove;
+        if !self.shrinks && partition.operations.iter().any(removes) {
+            return Fast::HandOver("an operation that a set that only grows does not have");
+        }
         fast_set(partition, allowance)
     }
 
