@@ -3,6 +3,7 @@
 use super::super::generate::Random;
 use super::super::histories;
 use super::containers::{least_first, priority_queue, queue, stack};
+use super::lists::Lists;
 use super::locks::{fenced_mutex, mutex, owner_mutex, reentrant_mutex, semaphore};
 use super::numbers::{Ids, Sum};
 use super::oracle::is_linearizable;
@@ -50,6 +51,8 @@ worlds! {
     register: Plain;
     multi_register: Several;
     kv: Texts;
+    list: Lists { single: true };
+    list_transactions: Lists { single: false };
     set: Elements { shrinks: true, whole: true };
     set_by_element: Elements { shrinks: true, whole: false };
     g_set: Elements { shrinks: false, whole: true };

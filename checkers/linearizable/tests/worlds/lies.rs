@@ -103,6 +103,16 @@ fn near(random: &mut Random, told: Observed<i64>) -> Observed<i64> {
     Observed::Present(told.present().copied().unwrap_or(1) + off)
 }
 
+fn other_elements(random: &mut Random, told: &Observed<Vec<Value>>) -> Vec<Value> {
+    let mut elements = told.present().cloned().unwrap_or_default();
+    match random.below(3) {
+        0 => drop(elements.pop()),
+        1 => elements.push(value(random)),
+        _ => elements.reverse(),
+    }
+    elements
+}
+
 fn another_answer(random: &mut Random, op: &Op) -> Op {
     match op.clone() {
         Op::Register(RegisterOp::Read { key, value: Observed::Present(Value::Text(text)) }) => {
@@ -121,6 +131,10 @@ fn another_answer(random: &mut Random, op: &Op) -> Op {
             match &mut mops[at] {
                 Mop::Read { value, .. } => *value = seen(random),
                 Mop::Write { value: written, .. } => *written = value(random),
+                Mop::Append { element, .. } => *element = value(random),
+                Mop::ReadList { elements, .. } => {
+                    *elements = Observed::Present(other_elements(random, elements));
+                }
                 other => panic!("{other}"),
             }
             Op::Txn(TxnOp { mops })
@@ -135,13 +149,8 @@ fn another_answer(random: &mut Random, op: &Op) -> Op {
             Op::Set(SetOp::Contains { key, element, found: turned(found) })
         }
         Op::Set(SetOp::Read { key, elements }) => {
-            let mut elements = elements.present().cloned().unwrap_or_default();
-            match random.below(3) {
-                0 => drop(elements.pop()),
-                1 => elements.push(value(random)),
-                _ => elements.reverse(),
-            }
-            Op::Set(SetOp::Read { key, elements: Observed::Present(elements) })
+            let elements = Observed::Present(other_elements(random, &elements));
+            Op::Set(SetOp::Read { key, elements })
         }
         Op::Counter(CounterOp::Add { key, delta, value }) => {
             Op::Counter(CounterOp::Add { key, delta, value: near(random, value) })

@@ -6,6 +6,7 @@ mod certificates;
 mod conform;
 mod containers;
 mod lies;
+mod lists;
 mod locks;
 mod metamorphic;
 mod mistakes;

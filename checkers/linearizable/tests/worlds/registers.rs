@@ -111,18 +111,9 @@ impl World for Several {
         process: u32,
         told: &Op,
     ) -> Vec<BTreeMap<Value, i64>> {
-        let (Op::Txn(said), outcomes) =
-            (told, self.outcomes(object, process, &told.pending()).into_iter())
-        else {
-            panic!("{told}")
-        };
-        let agrees = |(answer, _): &(Op, BTreeMap<Value, i64>)| {
-            let Op::Txn(answer) = answer else { panic!("{answer}") };
-            answer.mops.iter().zip(&said.mops).all(|(answer, said)| {
-                answer == said || (*said == said.pending() && answer.pending() == *said)
-            })
-        };
-        outcomes.filter(agrees).map(|(_, object)| object).collect()
+        let outcomes = self.outcomes(object, process, &told.pending()).into_iter();
+        let agrees = outcomes.filter(|(answer, _)| agrees_in_part(answer, told));
+        agrees.map(|(_, object)| object).collect()
     }
 
     fn moved(&self, op: &Op) -> Op {
@@ -143,6 +134,15 @@ impl World for Several {
     fn most(&self) -> u64 {
         8
     }
+}
+
+/// Whether a transaction with `answer` may be one whose client was told `said`: all of it, or some
+/// of its reads.
+pub(super) fn agrees_in_part(answer: &Op, said: &Op) -> bool {
+    let (Op::Txn(answer), Op::Txn(said)) = (answer, said) else { panic!("{answer}, {said}") };
+    answer.mops.iter().zip(&said.mops).all(|(answer, said)| {
+        answer == said || (*said == said.pending() && answer.pending() == *said)
+    })
 }
 
 /// A text.
