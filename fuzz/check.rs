@@ -1,7 +1,9 @@
 //! Every model judges every history, or refuses its operations by name.
 
+use std::collections::BTreeMap;
+
 use tribunal_checkers::linearizable::{Dialect, Engines, Options};
-use tribunal_checkers::registry::{MODELS, Parameters};
+use tribunal_checkers::registry::{Entry, MODELS, Parameters};
 use tribunal_checkers::{Budget, CheckError, Verdict};
 use tribunal_history::{Family, History, Value};
 
@@ -25,10 +27,12 @@ pub(crate) fn run(data: &[u8]) -> bool {
     let history = history(family, &mut bytes);
     let mut decided = false;
     for model in MODELS {
+        let settings: BTreeMap<String, String> =
+            model.settings.iter().map(|(name, _)| setting(name, &mut bytes)).collect();
         let verdict = |engines| {
             let options = Options { engines, ..Options::default() };
-            let initial = initial.clone();
-            judge(&history, model.name, &Parameters { dialect, initial, level: None, options })
+            let (initial, settings) = (initial.clone(), settings.clone());
+            judge(&history, model, Parameters { dialect, initial, level: None, options, settings })
         };
         let (Some(auto), Some(search)) = (verdict(Engines::Auto), verdict(Engines::Search)) else {
             continue;
@@ -40,14 +44,27 @@ pub(crate) fn run(data: &[u8]) -> bool {
     decided
 }
 
+/// One of the values that a setting can have.
+fn setting(name: &str, bytes: &mut Bytes<'_>) -> (String, String) {
+    let value = match name {
+        "permits" => (1 + bytes.below(3)).to_string(),
+        "first" => ["greatest", "least"][usize::from(bytes.below(2))].to_owned(),
+        other => panic!("which values has {other}?"),
+    };
+    (name.to_owned(), value)
+}
+
 /// `None` where the model has no such operations.
-fn judge(history: &History, model: &str, parameters: &Parameters) -> Option<Verdict> {
-    let entry = MODELS.iter().find(|entry| entry.name == model)?;
-    let checker = entry.build(parameters).expect("the strongest promise");
+fn judge(history: &History, model: &Entry, parameters: Parameters) -> Option<Verdict> {
+    // Most models begin empty and take no other initial value.
+    let checker = model.build(&parameters).unwrap_or_else(|_| {
+        let empty = Parameters { initial: Value::Nil, ..parameters };
+        model.build(&empty).expect("the strongest promise, from nothing")
+    });
     let budget = Budget::unlimited().with_configurations(CONFIGURATIONS).with_bytes(BYTES);
     match checker.check(history, &budget) {
         Ok(report) => Some(report.verdict),
         Err(CheckError::Unsupported { .. }) => None,
-        Err(error @ CheckError::Internal { .. }) => panic!("{model}: {error}"),
+        Err(error @ CheckError::Internal { .. }) => panic!("{}: {error}", model.name),
     }
 }

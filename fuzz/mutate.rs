@@ -1,6 +1,11 @@
 //! Inputs that reach deep: histories as they are written, then damaged so that most of the grammar
 //! still holds. An input is a function of its target, the seed and its number.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use tribunal_history::Family;
 use tribunal_history::codec::{Format, write};
 
@@ -42,6 +47,9 @@ impl Random {
 /// Input `number` of a target.
 pub fn input(target: Target, seed: u64, number: u64) -> Vec<u8> {
     let mut random = Random::of(seed, number);
+    if target == Target::Packed {
+        return packed(&mut random);
+    }
     let Target::Reader(format) = target else {
         let length = 8 + random.below(240);
         return (0..length).map(|_| random.next() as u8).collect();
@@ -62,6 +70,35 @@ pub fn input(target: Target, seed: u64, number: u64) -> Vec<u8> {
     while format != Format::Native && long && (1..INPUT_LIMIT / 2).contains(&bytes.len()) {
         bytes.extend_from_within(..);
     }
+    bytes
+}
+
+/// A file packed with zstd or gzip, damaged perhaps: bytes changed, or its end missing.
+fn packed(random: &mut Random) -> Vec<u8> {
+    let text = golden(Format::Jsonl, random);
+    let mut bytes = if random.below(2) == 0 {
+        compress_to_vec(&text[..], CompressionLevel::Fastest)
+    } else {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&text).and_then(|()| encoder.finish()).expect("memory takes it")
+    };
+    for _ in 0..[0, 1, 1, 2, 4][random.below(5)] {
+        match random.below(8) {
+            0 => bytes.truncate(random.below(bytes.len() + 1)),
+            1 => bytes.extend_from_within(random.below(bytes.len() + 1)..),
+            _ if bytes.is_empty() => {}
+            // Headers say most in fewest bytes.
+            2..5 => {
+                let at = random.below(bytes.len().min(16));
+                bytes[at] = random.next() as u8;
+            }
+            _ => {
+                let at = random.below(bytes.len());
+                bytes[at] ^= 1 << random.below(8);
+            }
+        }
+    }
+    bytes.truncate(INPUT_LIMIT);
     bytes
 }
 

@@ -6,6 +6,9 @@ use tribunal_history::{Family, History};
 
 use crate::arbitrary::told;
 
+/// Most bytes that a packed input may unpack to.
+const UNPACKED: u64 = 1 << 20;
+
 /// The options follow from the input, so that an input is all there is to reproduce.
 fn options(data: &[u8]) -> ReadOptions {
     let families = Family::ALL.map(Some);
@@ -13,7 +16,13 @@ fn options(data: &[u8]) -> ReadOptions {
     ReadOptions {
         independent: [None, None, Some(false), Some(true)][choice % 4],
         family: families.get(choice / 4 % 16).copied().flatten(),
+        unpacked_bytes: Some(UNPACKED),
     }
+}
+
+/// Whether a packed file was unpacked and read.
+pub(crate) fn run_packed(data: &[u8]) -> bool {
+    run(Format::Jsonl, data)
 }
 
 /// Whether it was read.

@@ -9,6 +9,8 @@ use crate::{check, readers};
 pub enum Target {
     /// A reader: it refuses or reads; what it reads it can write, and read again the same.
     Reader(Format),
+    /// The unpacker of zstd and gzip, before a reader.
+    Packed,
     /// The checkers: bytes become a history; every model answers within its budget, never with an
     /// internal error, and all engines agree.
     Check,
@@ -16,11 +18,12 @@ pub enum Target {
 
 impl Target {
     /// Every target.
-    pub const ALL: [Target; 5] = [
+    pub const ALL: [Target; 6] = [
         Target::Reader(Format::Native),
         Target::Reader(Format::Jsonl),
         Target::Reader(Format::Edn),
         Target::Reader(Format::Porcupine),
+        Target::Packed,
         Target::Check,
     ];
 
@@ -28,6 +31,7 @@ impl Target {
     pub fn name(self) -> &'static str {
         match self {
             Target::Reader(format) => format.name(),
+            Target::Packed => "packed",
             Target::Check => "check",
         }
     }
@@ -44,6 +48,7 @@ impl Target {
     pub fn run(self, data: &[u8]) -> bool {
         match self {
             Target::Reader(format) => readers::run(format, data),
+            Target::Packed => readers::run_packed(data),
             Target::Check => check::run(data),
         }
     }
