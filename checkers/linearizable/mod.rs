@@ -23,6 +23,7 @@ mod partition;
 mod parts;
 mod persistent;
 mod plain;
+mod planted;
 mod prep;
 mod quick;
 mod replay;

@@ -110,7 +110,7 @@ fn unexplained<M: Model>(model: &M, problem: &Problem<M::Op>, rules: Rules) -> O
             explain.map(|class| first_call[*class]).min().unwrap_or(NEVER)
         })
         .collect();
-    let early = rules.broken_by(Bug::ProducedBeforeCall);
+    let early = rules.has(Bug::ProducedBeforeCall);
     let unexplained = problem.entries.iter().enumerate().filter(|(_, entry)| {
         let latest = if early { entry.call } else { entry.ret };
         entry.ret != NEVER && latest < explained_from[entry.class as usize]
@@ -179,7 +179,7 @@ fn left_too_often(
         .filter(|(_, entry)| roles.produces(entry, state))
         .map(|(at, _)| at)
         .collect();
-    let initial = usize::from(state == 0 && !rules.broken_by(Bug::InitialForgotten));
+    let initial = usize::from(state == 0 && !rules.has(Bug::InitialForgotten));
     for (left, leaver) in leavers.iter().enumerate() {
         let rank = entries[*leaver as usize].ret;
         let before = producers.partition_point(|at| entries[*at as usize].call < rank);
@@ -209,7 +209,7 @@ fn in_a_zone(entries: &[Entry], roles: &Roles, state: u32, rules: Rules) -> (Vec
     let last = cluster.iter().max_by_key(|at| entries[**at as usize].call);
     let (Some(first), Some(last)) = (first, last) else { return (Vec::new(), 0) };
     let (from, to) = (entries[*first as usize].ret, entries[*last as usize].call);
-    let open = rules.broken_by(Bug::ZoneNotClosed);
+    let open = rules.has(Bug::ZoneNotClosed);
     let begin = entries.partition_point(|entry| entry.call < from);
     let inside = (begin as u32..).zip(&entries[begin..]).filter(|(at, entry)| {
         let fits = entry.call < to && entry.ret != NEVER && (entry.ret < to || open);

@@ -35,29 +35,5 @@ pub(super) enum Bug {
     ZoneNotClosed,
 }
 
-/// What the search may be made to do wrong; nothing, outside tests.
-#[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Rules {
-    #[cfg(test)]
-    pub(super) planted: Option<Bug>,
-}
-
-impl Rules {
-    #[cfg(test)]
-    pub(super) fn broken_by(self, bug: Bug) -> bool {
-        self.planted == Some(bug)
-    }
-
-    /// Whether a mistake was planted at all.
-    pub(super) fn is_broken(self) -> bool {
-        #[cfg(test)]
-        return self.planted.is_some();
-        #[cfg(not(test))]
-        false
-    }
-
-    #[cfg(not(test))]
-    pub(super) fn broken_by(self, _bug: Bug) -> bool {
-        false
-    }
-}
+/// Which of them, if any.
+pub(super) type Rules = super::planted::Planted<Bug>;

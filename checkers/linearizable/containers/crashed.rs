@@ -35,7 +35,7 @@ pub(super) fn decide(
 
     match case.solve(&[])? {
         (Solved::Order(order), _) => return Ok(Answer::Order(order)),
-        (Solved::Conflict(conflict), given) if tricks.broken_by(Bug::CrashedRemovesIgnored) => {
+        (Solved::Conflict(conflict), given) if tricks.has(Bug::CrashedRemovesIgnored) => {
             return Ok(case.contradiction(given.few(task, conflict)?));
         }
         (Solved::Conflict(_), _) => {}
@@ -46,7 +46,7 @@ pub(super) fn decide(
         (Solved::Conflict(conflict), given) => {
             return Ok(case.contradiction(given.few(task, conflict)?));
         }
-        (Solved::Order(order), _) if tricks.broken_by(Bug::CrashedRemovesShared) => {
+        (Solved::Order(order), _) if tricks.has(Bug::CrashedRemovesShared) => {
             return Ok(Answer::Order(order));
         }
         (Solved::Order(_), _) => {}

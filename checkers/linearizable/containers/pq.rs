@@ -35,7 +35,7 @@ pub(super) fn solve(
     };
     watch.poll(0)?;
     let mut empties = Vec::new();
-    if !tricks.broken_by(Bug::EmptiesIgnored) {
+    if !tricks.has(Bug::EmptiesIgnored) {
         match place_empties(acts, &lives, &free, &mut gap_of) {
             Ok(placed) => empties = placed,
             Err(conflict) => return Ok(Solved::Conflict(conflict)),
@@ -88,7 +88,7 @@ fn find_gaps(
 ) -> Result<Result<Bits, Conflict>, Spent> {
     let priority = |value: &u32| priorities[*value as usize];
     let mut free = Bits::full(acts.events as usize + 1);
-    let equal_block = tricks.broken_by(Bug::EqualPrioritiesBlock);
+    let equal_block = tricks.has(Bug::EqualPrioritiesBlock);
     let group = |one: &u32, other: &u32| priority(one) == priority(other) && !equal_block;
     for (step, group) in ranked.chunk_by(group).rev().enumerate() {
         watch.poll(step)?;

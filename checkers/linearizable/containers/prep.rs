@@ -160,9 +160,9 @@ impl Acts {
             rem_ret: NEVER,
         };
         let mut lives = vec![nothing; self.values];
-        let no_crashed = tricks.broken_by(Bug::CrashedInsertsDropped);
-        let peek_removes = tricks.broken_by(Bug::PeekRemoves);
-        let untuned = tricks.broken_by(Bug::TuningLeftOut);
+        let no_crashed = tricks.has(Bug::CrashedInsertsDropped);
+        let peek_removes = tricks.has(Bug::PeekRemoves);
+        let untuned = tricks.has(Bug::TuningLeftOut);
         for (at, act) in (0u32..).zip(&self.acts) {
             watch.poll(at as usize)?;
             let Some(life) = lives.get_mut(act.value as usize) else { continue };

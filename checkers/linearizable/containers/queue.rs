@@ -27,7 +27,7 @@ pub(super) fn solve(acts: &Acts, watch: Watch<'_>, tricks: Tricks) -> Result<Sol
     };
     let mut gap_of = vec![NONE; acts.acts.len()];
     let mut empties = Vec::new();
-    if acts.empties > 0 && !tricks.broken_by(Bug::EmptiesIgnored) {
+    if acts.empties > 0 && !tricks.has(Bug::EmptiesIgnored) {
         let free = uncovered(&lives, acts.events);
         match place_empties(acts, &lives, &free, &mut gap_of) {
             Ok(placed) => empties = placed,
@@ -53,7 +53,7 @@ pub(super) fn solve(acts: &Acts, watch: Watch<'_>, tricks: Tricks) -> Result<Sol
 
 /// The first return of an operation at the front, by value.
 fn fronts(acts: &Acts, lives: &[Life], peeks: &Peeks, tricks: Tricks) -> Vec<u32> {
-    let ignored = tricks.broken_by(Bug::PeeksIgnored);
+    let ignored = tricks.has(Bug::PeeksIgnored);
     let first = |(value, life): (usize, &Life)| {
         let peeks = if ignored { &[][..] } else { peeks.of(value) };
         let rets = peeks.iter().map(|peek| acts.acts[*peek as usize].ret);
@@ -89,7 +89,7 @@ impl<'a> Cursors<'a> {
         let events = acts.events as usize;
         let end = || End { items: vec![NONE; events], late: Vec::new(), at: 0 };
         let (mut enqueues, mut front) = (end(), end());
-        let successive = tricks.broken_by(Bug::VirtualRemovesSuccessive);
+        let successive = tricks.has(Bug::VirtualRemovesSuccessive);
         let mut exist = 0;
         for (value, life) in (0u32..).zip(lives).filter(|(_, life)| life.exists()) {
             exist += 1;
@@ -166,7 +166,7 @@ impl<'a> Cursors<'a> {
             {
                 self.owner = None;
                 let delayed = std::mem::take(&mut self.delayed);
-                if !self.tricks.broken_by(Bug::DelayedForgotten) {
+                if !self.tricks.has(Bug::DelayedForgotten) {
                     delayed.into_iter().for_each(|value| self.call(value));
                 }
                 continue;

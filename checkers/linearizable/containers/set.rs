@@ -30,7 +30,7 @@ pub(super) fn solve(acts: &Acts, watch: Watch<'_>, tricks: Tricks) -> Result<Sol
             What::Absent if act.call <= added => (0, act.call),
             What::Absent => {
                 let inside = life.first_ret < act.call && act.ret < life.last_call;
-                if inside && !tricks.broken_by(Bug::AbsentAlwaysLegal) {
+                if inside && !tricks.has(Bug::AbsentAlwaysLegal) {
                     let mut found = acts.extremes(&[act.value]);
                     found.push(at as u32);
                     return Ok(Solved::Conflict(Conflict::Acts(found)));

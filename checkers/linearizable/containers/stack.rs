@@ -32,7 +32,7 @@ pub(super) fn solve(acts: &Acts, watch: Watch<'_>, tricks: Tricks) -> Result<Sol
     };
     let mut gap_of = vec![NONE; acts.acts.len()];
     let mut empties = Vec::new();
-    if acts.empties > 0 && !tricks.broken_by(Bug::EmptiesIgnored) {
+    if acts.empties > 0 && !tricks.has(Bug::EmptiesIgnored) {
         let free = uncovered(&lives, acts.events);
         match place_empties(acts, &lives, &free, &mut gap_of) {
             Ok(placed) => empties = placed,
@@ -155,7 +155,7 @@ impl<'a> Peeling<'a> {
             watch.poll(step)?;
             step += 1;
             self.counts.hide(run);
-            if count == 0 || tricks.broken_by(Bug::CoveredGapIsFree) {
+            if count == 0 || tricks.has(Bug::CoveredGapIsFree) {
                 self.take_all(run);
             } else {
                 self.take_peeks(run);

@@ -30,21 +30,5 @@ pub(super) enum Bug {
     AbsentAlwaysLegal,
 }
 
-/// What the algorithms may be made to do wrong; nothing, outside tests.
-#[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Tricks {
-    #[cfg(test)]
-    pub(super) planted: Option<Bug>,
-}
-
-impl Tricks {
-    #[cfg(test)]
-    pub(super) fn broken_by(self, bug: Bug) -> bool {
-        self.planted == Some(bug)
-    }
-
-    #[cfg(not(test))]
-    pub(super) fn broken_by(self, _bug: Bug) -> bool {
-        false
-    }
-}
+/// Which of them, if any.
+pub(super) type Tricks = crate::linearizable::planted::Planted<Bug>;

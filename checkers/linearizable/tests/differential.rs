@@ -120,7 +120,7 @@ fn planted_mistakes_are_caught() {
     ];
     for bug in bugs {
         let mut random = Random(1);
-        let rules = Rules { planted: Some(bug) };
+        let rules = Rules { trap: Some(bug) };
         let caught = (0..HISTORIES).find_map(|number| {
             let acts = match number {
                 0 | 1 => two_ways(number == 1),

@@ -20,7 +20,7 @@ fn claims(acts: &[Act], rules: Rules) -> bool {
             .expect("a register history");
         let Some(refutation) = refute(&model, &problem, rules) else { continue };
         claimed = true;
-        if rules.planted.is_none() {
+        if rules.trap.is_none() {
             let (kept, rank) = (&refutation.kept, refutation.rank);
             let proof = verify_counterexample(&model, &problem, kept, rank, 10_000);
             assert_eq!(proof, Ok(Accepted::Proved), "{acts:?}");
@@ -49,7 +49,7 @@ fn quick_refutations_are_right() {
 fn planted_mistakes_of_quick_rules_are_caught() {
     for bug in [Bug::ProducedBeforeCall, Bug::InitialForgotten, Bug::ZoneNotClosed] {
         let mut random = Random(41);
-        let rules = Rules { planted: Some(bug) };
+        let rules = Rules { trap: Some(bug) };
         let caught = (0..100_000).find(|_| {
             let acts = small(&mut random);
             claims(&acts, rules) && brute::is_linearizable(&acts)

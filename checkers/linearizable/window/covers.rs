@@ -35,7 +35,7 @@ impl<W: Word> Covers<W> {
             .iter()
             .map(|crashed| (0..states).map(|state| grid.branch(state, crashed.class, 0)).collect())
             .collect();
-        let partly = rules.broken_by(Bug::CoversSomewhere);
+        let partly = rules.has(Bug::CoversSomewhere);
         let covers = |one: usize, other: usize| {
             let mut pairs = rows[one].iter().zip(&rows[other]);
             let agrees = |one: &Option<u32>, other: &Option<u32>| {

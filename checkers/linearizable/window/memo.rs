@@ -169,7 +169,7 @@ impl<W: Word, const LAYERED: bool> Memo<W, LAYERED> {
     fn home(&self, config: &Config<W>, compare: Compare<'_, W>) -> usize {
         let layer = if LAYERED { u64::from(config.tag) << 32 } else { 0 };
         let seed = (layer | u64::from(config.state)).wrapping_mul(0xd6e8_feb8_6659_fd93);
-        let hash = match compare.rules.broken_by(Bug::MaskForgotten) {
+        let hash = match compare.rules.has(Bug::MaskForgotten) {
             true => seed,
             false => config.word.hash(&compare.layout.mask, seed),
         };
@@ -268,13 +268,13 @@ fn same_key<W: Word, const LAYERED: bool>(
     (!LAYERED || one.tag == other.tag)
         && one.state == other.state
         && (one.word.same(&other.word, &compare.layout.mask)
-            || compare.rules.broken_by(Bug::MaskForgotten))
+            || compare.rules.has(Bug::MaskForgotten))
 }
 
 /// Whether `one` can do whatever `other` can, where they have the same key.
 fn dominates<W: Word>(one: &Config<W>, other: &Config<W>, compare: Compare<'_, W>) -> bool {
     let guards = &compare.layout.guards;
-    if compare.rules.broken_by(Bug::MaskForgotten) {
+    if compare.rules.has(Bug::MaskForgotten) {
         let counters = |config: &Config<W>| {
             let mut word = config.word.clone();
             (0..compare.layout.shape.slots as u32).for_each(|slot| word.clear(slot));
@@ -282,10 +282,10 @@ fn dominates<W: Word>(one: &Config<W>, other: &Config<W>, compare: Compare<'_, W
         };
         return counters(one).at_most(&counters(other), guards);
     }
-    if compare.rules.broken_by(Bug::DominanceReversed) {
+    if compare.rules.has(Bug::DominanceReversed) {
         return other.word.at_most(&one.word, guards);
     }
-    if compare.rules.broken_by(Bug::LanesAsOneNumber) {
+    if compare.rules.has(Bug::LanesAsOneNumber) {
         return one.word.as_ref().iter().rev().le(other.word.as_ref().iter().rev());
     }
     match compare.covers {

@@ -49,7 +49,7 @@ impl<W: Word> Moves<W> {
             *version = window.version;
             legal.as_mut().fill(0);
             for open in &window.open {
-                let free = grid.is_pure(open.class) || rules.broken_by(Bug::WriteOfSameIsPure);
+                let free = grid.is_pure(open.class) || rules.has(Bug::WriteOfSameIsPure);
                 if free && grid.step(state, open.class) == Next::One(state) {
                     legal.set(open.slot);
                 }
@@ -68,7 +68,7 @@ impl<W: Word> Moves<W> {
         word: &mut W,
     ) {
         for open in window.open.iter().filter(|open| open.entry >= fresh) {
-            let free = grid.is_pure(open.class) || rules.broken_by(Bug::WriteOfSameIsPure);
+            let free = grid.is_pure(open.class) || rules.has(Bug::WriteOfSameIsPure);
             if free && grid.step(state, open.class) == Next::One(state) {
                 word.set(open.slot);
             }
@@ -95,7 +95,7 @@ impl<W: Word> Moves<W> {
         }
         *known = stamp;
         uses.clear();
-        let always = rules.broken_by(Bug::CrashedMustHappen);
+        let always = rules.has(Bug::CrashedMustHappen);
         for (lane, crashed) in (0..).zip(crashed) {
             for branch in 0.. {
                 let Some(next) = grid.branch(state, crashed.class, branch) else { break };

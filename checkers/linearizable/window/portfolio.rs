@@ -93,7 +93,7 @@ pub(crate) fn search(
     only: Option<Order>,
 ) -> (Found, Took) {
     let unordered;
-    let entries = if rules.broken_by(Bug::RealTimeIgnored) {
+    let entries = if rules.has(Bug::RealTimeIgnored) {
         unordered = without_real_time(entries);
         &unordered
     } else {
@@ -263,12 +263,12 @@ impl<W: Word> Context<'_, '_, '_, W> {
     /// How many of a crashed class may be used in `window`.
     pub(crate) fn available(&self, window: &Window, lane: u32) -> u32 {
         let available = window.available[lane as usize];
-        if self.rules.broken_by(Bug::CountersSaturate) { available.min(1) } else { available }
+        if self.rules.has(Bug::CountersSaturate) { available.min(1) } else { available }
     }
 
     /// Always, but for [`Bug::CrashedHelpsAtOnce`].
     pub(crate) fn helps(&mut self, next: u32, own: u32) -> bool {
-        !self.rules.broken_by(Bug::CrashedHelpsAtOnce) || self.grid.branch(next, own, 0).is_some()
+        !self.rules.has(Bug::CrashedHelpsAtOnce) || self.grid.branch(next, own, 0).is_some()
     }
 
     /// Whether a configuration that passed every return is an end: always, but for
@@ -276,7 +276,6 @@ impl<W: Word> Context<'_, '_, '_, W> {
     pub(crate) fn may_end(&self, word: &W) -> bool {
         let crashed = self.plan.crashed.iter().zip(&self.layout.shape.lanes);
         let mut used = crashed.map(|(crashed, lane)| (crashed.entries.len(), word.get(*lane)));
-        !self.rules.broken_by(Bug::CrashedMustHappen)
-            || used.all(|(all, used)| all == used as usize)
+        !self.rules.has(Bug::CrashedMustHappen) || used.all(|(all, used)| all == used as usize)
     }
 }

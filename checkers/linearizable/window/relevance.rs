@@ -80,13 +80,13 @@ impl<W: Word> Relevance<W> {
         let mut spans: Vec<Span<W>> = Vec::new();
         let mut last = last.into_iter().peekable();
         loop {
-            let early = u32::from(rules.broken_by(Bug::RelevanceEndsEarly));
+            let early = u32::from(rules.has(Bug::RelevanceEndsEarly));
             let from = last.peek().map_or(0, |(layer, _)| (layer + 1).saturating_sub(early));
             refine(grid, &usable, &mut simulators);
             let span = span(grid, from, &crashed, &simulators, layout, rules);
             spans.push(span);
             let Some((layer, class)) = last.next() else { break };
-            let asked = |pure: bool| !rules.broken_by(Bug::RelevanceForgetsObservers) || !pure;
+            let asked = |pure: bool| !rules.has(Bug::RelevanceForgetsObservers) || !pure;
             usable.extend(Some(class).filter(|class| asked(grid.is_pure(*class))));
             while let Some((_, class)) = last.next_if(|(next, _)| *next == layer) {
                 usable.push(class);
@@ -157,7 +157,7 @@ fn span<W: Word>(
             })
         })
         .collect();
-    let dropped = rules.broken_by(Bug::LanesDropped);
+    let dropped = rules.has(Bug::LanesDropped);
     let live = layout.keeping(|lane| live[lane] && !dropped);
     Span { from, simulators: simulators.to_vec(), same_as, live }
 }

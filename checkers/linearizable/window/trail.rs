@@ -148,7 +148,7 @@ pub(crate) fn replay<W: Word>(
     choices: &[Choice],
     rules: Rules,
 ) -> Vec<u32> {
-    if rules.is_broken() {
+    if rules.is_set() {
         return Vec::new();
     }
     let mut moves = Moves::<W>::new();

@@ -3,8 +3,8 @@
 use super::clusters::{Cas, Clusters};
 use super::decide::{Account, Stop};
 use super::evidence::Refuted;
-use super::planted::{Planted, Trap};
 use super::rows::Reader;
+use super::traps::{Planted, Trap};
 use crate::linearizable::NEVER;
 use crate::linearizable::codes::NONE;
 

@@ -4,8 +4,8 @@ use tribunal_history::{Code, OpIndex};
 
 use super::decide::{Account, Stop};
 use super::evidence::Refuted;
-use super::planted::{Planted, Trap};
 use super::rows::{Reader, Row, Values};
+use super::traps::{Planted, Trap};
 use crate::linearizable::NEVER;
 use crate::linearizable::codes::NONE;
 

@@ -9,9 +9,9 @@ use super::clusters::Clusters;
 use super::evidence::{Known, Refuted, close};
 use super::missed;
 use super::order::order;
-use super::planted::Planted;
 use super::relabel::relabel;
 use super::rows::{Reader, Row, Survey, Values, survey};
+use super::traps::Planted;
 use crate::Spent;
 use crate::linearizable::{Allowance, Decided, Fast, Partition, Proof};
 
@@ -190,7 +190,7 @@ impl<'c> Case<'c> {
         missed::refute(reader, &missed, &self.repeated, parts, planted)?;
         let parts = (&self.values, &mut self.clusters, &self.chains);
         let order = order(reader, operations, self.survey, parts, account, planted)?;
-        if missed.is_empty() || planted.has(super::planted::Trap::MissedDropped) {
+        if missed.is_empty() || planted.has(super::traps::Trap::MissedDropped) {
             return Ok(order);
         }
         account.take(12 * order.len() as u64 + 24 * missed.len() as u64)?;

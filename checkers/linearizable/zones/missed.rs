@@ -13,8 +13,8 @@ use super::chains::Chains;
 use super::clusters::{Clusters, INITIAL};
 use super::decide::Stop;
 use super::evidence::Refuted;
-use super::planted::{Planted, Trap};
 use super::rows::{Reader, Row, Values};
+use super::traps::{Planted, Trap};
 use crate::linearizable::NEVER;
 use crate::linearizable::codes::NONE;
 

@@ -13,14 +13,14 @@ mod decide;
 mod evidence;
 mod missed;
 mod order;
-mod planted;
 mod relabel;
 mod rows;
 mod stream;
+mod traps;
 
 #[cfg(test)]
 pub(super) use decide::decide_with;
 pub(super) use decide::{RegisterKind, decide};
-#[cfg(test)]
-pub(super) use planted::{Planted, Trap};
 pub use stream::{Conflict, Event, Stopped, Stream};
+#[cfg(test)]
+pub(super) use traps::{Planted, Trap};

@@ -11,8 +11,8 @@ use super::chains::{Chains, Zone};
 use super::clusters::Clusters;
 use super::decide::{Account, Stop};
 use super::evidence::Refuted;
-use super::planted::{Planted, Trap};
 use super::rows::{Reader, Row, Survey, Values};
+use super::traps::{Planted, Trap};
 use crate::linearizable::NEVER;
 use crate::linearizable::codes::NONE;
 

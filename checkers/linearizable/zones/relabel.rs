@@ -7,8 +7,8 @@ use tribunal_history::{Code, OpIndex};
 
 use super::decide::Stop;
 use super::evidence::Refuted;
-use super::planted::{Planted, Trap};
 use super::rows::{Reader, Row, Values};
+use super::traps::{Planted, Trap};
 use crate::linearizable::NEVER;
 use crate::linearizable::codes::NONE;
 

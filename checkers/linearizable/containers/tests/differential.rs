@@ -121,7 +121,7 @@ fn planted_mistakes_are_caught() {
     ];
     for (bug, kind) in bugs {
         let mut random = Random(kind as u64 + 1);
-        let tricks = Tricks { planted: Some(bug) };
+        let tricks = Tricks { trap: Some(bug) };
         let caught = (0..histories(20_000)).find(|_| {
             let world = small(&mut random, kind);
             match world.judge(tricks) {

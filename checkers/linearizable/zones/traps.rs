@@ -29,22 +29,5 @@ pub(in crate::linearizable) enum Trap {
     RepeatedMeansFirst,
 }
 
-/// What the zone test may be made to do wrong; nothing, outside tests.
-#[derive(Clone, Copy, Default, Debug)]
-pub(in crate::linearizable) struct Planted {
-    #[cfg(test)]
-    pub(in crate::linearizable) trap: Option<Trap>,
-}
-
-impl Planted {
-    #[cfg(test)]
-    pub(super) fn has(self, trap: Trap) -> bool {
-        self.trap == Some(trap)
-    }
-
-    #[cfg(not(test))]
-    #[inline]
-    pub(super) fn has(self, _trap: Trap) -> bool {
-        false
-    }
-}
+/// Which of them, if any.
+pub(in crate::linearizable) type Planted = crate::linearizable::planted::Planted<Trap>;
