@@ -286,8 +286,8 @@ fn names(names: impl Iterator<Item = &'static str>) -> String {
 #[cfg(test)]
 mod tests {
     use tribunal_history::{
-        Builder, CounterOp, History, IdOp, LockOp, Mop, Nanos, Observed, Op, Outcome, Process,
-        QueueOp, RegisterOp, SetOp, TxnOp, Value,
+        Builder, CounterOp, ErrorClass, History, IdOp, LockOp, Mop, Nanos, Observed, Op, Outcome,
+        Process, QueueOp, RegisterOp, SetOp, TxnOp, Value,
     };
 
     use super::{CHECKERS, MODELS, Parameters, find};
@@ -388,14 +388,15 @@ mod tests {
             .collect()
     }
 
-    /// One operation after another one.
-    fn in_a_row(ops: [&Op; 2]) -> History {
+    /// One operation after another one, that ends so.
+    fn in_a_row(ops: [&Op; 2], last: Outcome) -> History {
         let (mut builder, process) = (Builder::as_given(), Process(0));
-        for (at, op) in (0..).zip(ops) {
+        for (at, (op, outcome)) in (0..).zip(ops.into_iter().zip([Outcome::Ok, last])) {
             let (from, to) = (Nanos(2 * at), Nanos(2 * at + 1));
             builder.invoke(from, process, None, None, &op.pending()).expect("well-formed");
-            let done = builder.complete(to, process, Outcome::Ok, Some(op), None);
-            done.expect("well-formed");
+            let answered = outcome == Outcome::Ok;
+            let (op, error) = (answered.then_some(op), (!answered).then_some(&ErrorClass::TIMEOUT));
+            builder.complete(to, process, outcome, op, error).expect("well-formed");
         }
         builder.finish()
     }
@@ -405,14 +406,13 @@ mod tests {
     fn an_operation_a_model_does_not_have_is_refused_by_every_engine_verified_or_not() {
         let every = every_operation();
         let pairs = || every.iter().flat_map(|one| every.iter().map(move |other| [one, other]));
-        let alike = |[one, other]: &[&Op; 2]| one.family() == other.family();
+        let ends = [Outcome::Ok, Outcome::Fail, Outcome::Info];
+        let cases = || pairs().flat_map(|pair| ends.map(|last| (pair, last)));
         let (mut refused, mut judged) = (0, 0);
-        for (entry, pair) in MODELS.iter().flat_map(|entry| pairs().map(move |pair| (entry, pair)))
+        for (entry, (pair, last)) in
+            MODELS.iter().flat_map(|entry| cases().map(move |case| (entry, case)))
         {
-            if !alike(&pair) {
-                continue;
-            }
-            let history = in_a_row(pair);
+            let history = in_a_row(pair, last);
             let said = |engines, verify| {
                 let options = Options { engines, verify, ..Options::default() };
                 let parameters = Parameters { options, ..Parameters::tribunal() };
@@ -420,12 +420,17 @@ mod tests {
                 match checker.check(&history, &Budget::unlimited()) {
                     Ok(report) => Some(report.verdict),
                     Err(CheckError::Unsupported { .. }) => None,
-                    Err(error) => panic!("{} of {pair:?}: {error}", entry.name),
+                    Err(error) => panic!("{} of {pair:?} {last:?}: {error}", entry.name),
                 }
             };
             let expected = said(Engines::Search, true);
             for verify in [true, false] {
-                assert_eq!(said(Engines::Auto, verify), expected, "{} of {pair:?}", entry.name);
+                assert_eq!(
+                    said(Engines::Auto, verify),
+                    expected,
+                    "{} of {pair:?} {last:?}",
+                    entry.name
+                );
             }
             refused += u32::from(expected.is_none());
             judged += u32::from(expected.is_some());

@@ -80,7 +80,7 @@ fn input(partition: &Partition<'_>, allowance: Allowance<'_>) -> Result<Input, S
         let (call, ret) = (operation.call().0, operation.ret().map_or(NEVER, |ret| ret.0));
         let op = index.0;
         match only(&operation)? {
-            _ if operation.outcome() == Outcome::Fail => {}
+            Mop::Append { .. } | Mop::ReadList { .. } if operation.outcome() == Outcome::Fail => {}
             Mop::Append { element, .. } => {
                 let code = history.code(&element).expect("the history holds the element");
                 span.add(code);

@@ -118,6 +118,9 @@ impl Reading<'_> {
 
     /// What an operation on a queue asserts.
     fn item(&self, operation: &Operation<'_>) -> Result<Option<(What, Code)>, &'static str> {
+        if !matches!(operation.f(), F::Enqueue | F::Dequeue | F::Peek) {
+            return Err("an operation that is none of a queue");
+        }
         let happened = match operation.outcome() {
             Outcome::Ok => true,
             Outcome::Info | Outcome::Open => false,
@@ -135,12 +138,16 @@ impl Reading<'_> {
             (F::Dequeue | F::Peek, true) if empty => Some((What::Empty, Code(0))),
             (F::Dequeue, true) => Some((What::Remove, operation.a())),
             (F::Peek, true) => Some((What::Peek, operation.a())),
-            _ => return Err("an operation that is none of a queue"),
+            _ => unreachable!("looked at first"),
         })
     }
 
     /// What an operation on a set asserts.
     fn element(&self, operation: &Operation<'_>) -> Result<Option<(What, Code)>, &'static str> {
+        let single = matches!(operation.f(), F::SetAdd | F::SetRemove | F::SetContains);
+        if !single && operation.f() != F::SetRead {
+            return Err("an operation that is none of a set");
+        }
         let happened = match operation.outcome() {
             Outcome::Ok => true,
             Outcome::Info | Outcome::Open => false,
@@ -162,7 +169,7 @@ impl Reading<'_> {
             (F::SetRemove, None) => What::Remove,
             (F::SetContains, None) => return Ok(None),
             (F::SetRead, _) => return Err("the set is read whole"),
-            _ => return Err("an operation that is none of a set"),
+            _ => unreachable!("looked at first"),
         };
         Ok(Some((what, operation.a())))
     }
