@@ -7,7 +7,7 @@ use tribunal_history::History;
 
 use super::decide::{Case, Judged, Seen, internal};
 use super::merge::merge;
-use super::meter::Ledger;
+use super::meter::{Ledger, vec_bytes};
 use super::partition::{Component, components};
 use super::{Dialect, FromHistory, watch};
 use crate::{Budget, CheckError, Checker, Happened, Report, Verdict, Watched};
@@ -113,6 +113,7 @@ pub fn judge<M: FromHistory>(
 ) -> Result<Report, CheckError> {
     let components = components(model, history);
     let ledger = Ledger::new(budget);
+    let _held = ledger.hold(bytes(&components));
     let first_bad = AtomicUsize::new(usize::MAX);
     let case = Case { model, history, dialect, ledger: &ledger, options };
     let one = |at: usize| {
@@ -159,6 +160,7 @@ pub fn decide<M: FromHistory>(
     let (verdict, engine) = (Verdict::Valid, "none");
     let mut bare = Bare { verdict, configurations: 0, peak_bytes: 0, engine };
     let components = components(model, history);
+    let _held = ledger.hold(bytes(&components));
     if components.is_empty() {
         bare.verdict = Verdict::Unknown;
     }
@@ -170,6 +172,11 @@ pub fn decide<M: FromHistory>(
         bare.engine = took.engine;
     }
     Ok(bare)
+}
+
+/// What partitions hold while they are decided.
+fn bytes(components: &[Component]) -> u64 {
+    components.iter().map(|component| vec_bytes(&component.operations, 0)).sum()
 }
 
 /// Largest first, so that the last one to finish is small; results in key order.

@@ -8,6 +8,7 @@ use super::meter::Ledger;
 use super::partition::Component;
 use super::parts::{interleaved, parts};
 use super::portfolio::Decision;
+use super::prep::Unready;
 use super::quick::Refutation;
 use super::rules::Rules;
 use super::shrink::Counterexample;
@@ -124,6 +125,27 @@ impl<M: FromHistory> Case<'_, M> {
         Ok((judged, seen))
     }
 
+    /// No search was begun.
+    fn undecided(
+        &self,
+        component: &Component,
+        took: Took,
+        unready: Unready,
+    ) -> Result<Judged, CheckError> {
+        let (spent, laid_out, bytes) = match unready {
+            Unready::Unsupported(error) => return Err(error),
+            Unready::Spent(spent, laid_out, bytes) => (spent, laid_out, bytes),
+        };
+        let reason = format!(
+            "key {}: {} budget spent with {laid_out} of {} operations laid out, {} KiB held",
+            component.key,
+            spent.name(),
+            component.operations.len(),
+            bytes / 1024,
+        );
+        Ok(Judged::Unknown { took, spent, reason })
+    }
+
     fn seen(&self, component: &Component, completed: u64, crashed: u64) -> Seen {
         let answered = component.operations.iter();
         let answered = answered.filter(|at| self.history.operation(**at).outcome() == Outcome::Ok);
@@ -166,7 +188,11 @@ impl<M: FromHistory> Case<'_, M> {
     ) -> Result<Judged, CheckError> {
         let Case { model, history, dialect, ledger, .. } = *self;
         let (key, rules) = (&component.key, Rules::default());
-        let problem = prep::prepare(model, "linearizable", history, &part, dialect)?;
+        let problem = match prep::prepare(model, history, &part, dialect, ledger) {
+            Ok(problem) => problem,
+            Err(unready) => return self.undecided(component, took, unready),
+        };
+        let _held = ledger.hold(problem.ops_bytes());
         let decision = portfolio::decide(model, &problem, ledger, u64::MAX, rules);
         let dead = match decision.found {
             Found::Dead(dead) => dead,
@@ -218,7 +244,14 @@ impl<M: FromHistory> Case<'_, M> {
 
     fn search(&self, component: &Component) -> Result<(Judged, Seen), CheckError> {
         let Case { model, history, dialect, ledger, options } = *self;
-        let problem = prep::prepare(model, "linearizable", history, component, dialect)?;
+        let problem = match prep::prepare(model, history, component, dialect, ledger) {
+            Ok(problem) => problem,
+            Err(unready) => {
+                let took = Took { engine: "none", ..Took::default() };
+                return Ok((self.undecided(component, took, unready)?, self.seen(component, 0, 0)));
+            }
+        };
+        let _held = ledger.hold(problem.ops_bytes());
         let completed = problem.completed() as u64;
         let seen = self.seen(component, completed, problem.entries.len() as u64 - completed);
         let key = &component.key;
@@ -287,7 +320,15 @@ impl<M: FromHistory> Case<'_, M> {
                 Fast::Spent(..) => return Ok((Verdict::Unknown, took(0, "none"))),
             }
         }
-        let problem = prep::prepare(model, "linearizable", history, component, dialect)?;
+        let problem = match prep::prepare(model, history, component, dialect, self.ledger) {
+            Ok(problem) => problem,
+            Err(Unready::Unsupported(error)) => return Err(error),
+            Err(Unready::Spent(_, _, peak_bytes)) => {
+                let took = Took { configurations: 0, peak_bytes, engine: "none" };
+                return Ok((Verdict::Unknown, took));
+            }
+        };
+        let _held = self.ledger.hold(problem.ops_bytes());
         let (Decision { found, took, .. }, refutation) = self.conclude(&problem);
         Ok(match found {
             _ if refutation.is_some() => (Verdict::Invalid, Took { engine: QUICK, ..took }),

@@ -1,5 +1,6 @@
 //! What the searches of one check have spent together, against its budget.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{Budget, Spent};
@@ -17,6 +18,13 @@ pub(super) struct Ledger<'b> {
     budget: &'b Budget,
     configurations: AtomicU64,
     bytes: AtomicU64,
+}
+
+/// Bytes on the account of a ledger until this is dropped.
+#[derive(Debug)]
+pub(super) struct Held<'l, 'b> {
+    ledger: &'l Ledger<'b>,
+    bytes: u64,
 }
 
 /// What a search holds while it rests.
@@ -71,6 +79,12 @@ impl<'b> Ledger<'b> {
         } else {
             Ok(())
         }
+    }
+
+    /// What is held already, by whoever asked [`Ledger::allows`] before.
+    pub(super) fn hold(&self, bytes: u64) -> Held<'_, 'b> {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Held { ledger: self, bytes }
     }
 
     /// What a resting search held is free.
@@ -196,6 +210,27 @@ impl Meter<'_, '_> {
             Ok(())
         }
     }
+}
+
+impl Drop for Held<'_, '_> {
+    fn drop(&mut self) {
+        self.ledger.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Bytes of a vector, with those it grows into where `more` elements do not fit: the old ones are
+/// held until the new ones are there.
+pub(super) fn vec_bytes<T>(vec: &Vec<T>, more: usize) -> u64 {
+    let full = vec.len() + more > vec.capacity();
+    (size_of::<T>() * if full { 3 * vec.capacity() } else { vec.capacity() }) as u64
+}
+
+/// The same of a hash map: slots are a power of two, an eighth of which stays free, and a byte
+/// beside each.
+pub(super) fn map_bytes<K, V, S>(map: &HashMap<K, V, S>, more: usize) -> u64 {
+    let slots = (map.capacity() + map.capacity() / 7).next_power_of_two();
+    let full = map.len() + more > map.capacity();
+    ((size_of::<(K, V)>() + 1) * if full { 3 * slots } else { slots }) as u64
 }
 
 /// What a search held is free again when it ends.

@@ -7,12 +7,16 @@ use std::hash::Hash;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use tribunal_history::{History, OpIndex};
 
+use super::meter::{Ledger, map_bytes, vec_bytes};
 use super::partition::Component;
 use super::{Dialect, FromHistory, Interpreted, Model};
-use crate::CheckError;
+use crate::{CheckError, Spent};
 
 /// The `ret` of an operation that nothing bounds from above.
 pub const NEVER: u32 = u32::MAX;
+
+/// Operations laid out between two looks at the budget.
+const POLL: usize = 256;
 
 /// One operation that constrains, or may explain, the others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +45,11 @@ impl<O> Problem<O> {
     /// The operation of an entry.
     pub fn op(&self, entry: &Entry) -> &O {
         &self.ops[entry.class as usize]
+    }
+
+    /// Bytes held, but for what operations hold elsewhere. Searches account for the entries.
+    pub(super) fn ops_bytes(&self) -> u64 {
+        vec_bytes(&self.ops, 0)
     }
 
     /// Number of entries that must take effect.
@@ -118,6 +127,11 @@ impl<O> Default for Classes<O> {
 }
 
 impl<O: Clone + Eq + Hash> Classes<O> {
+    /// With room for those that come before the next look.
+    fn bytes(&self) -> u64 {
+        vec_bytes(&self.ops, POLL) + map_bytes(&self.numbers, POLL)
+    }
+
     fn number(&mut self, op: O) -> u32 {
         let next = self.ops.len() as u32;
         match self.numbers.entry(op) {
@@ -138,31 +152,45 @@ enum Asserts {
     Nothing,
 }
 
-/// The entries of one component of `history`. Operations that are alike are interpreted once.
+/// Why there is no problem to decide.
+#[derive(Debug)]
+pub(super) enum Unready {
+    /// An operation that the data type does not have.
+    Unsupported(CheckError),
+    /// A limit was hit when so many operations were laid out, in so many bytes.
+    Spent(Spent, usize, u64),
+}
+
+/// The entries of one component of `history`, within what `ledger` allows. Operations that are
+/// alike are interpreted once.
 pub(super) fn prepare<M: FromHistory>(
     model: &M,
-    name: &str,
     history: &History,
     component: &Component,
     dialect: Dialect,
-) -> Result<Problem<M::Op>, CheckError> {
+    ledger: &Ledger<'_>,
+) -> Result<Problem<M::Op>, Unready> {
     let mut entries = Vec::with_capacity(component.operations.len());
     let mut classes = Classes::default();
     let few = entries.capacity().min(48);
     let mut known: FxHashMap<[u32; 3], Asserts> =
         FxHashMap::with_capacity_and_hasher(few, FxBuildHasher);
-    for index in &component.operations {
+    for (at, index) in component.operations.iter().enumerate() {
+        if at % POLL == 0 {
+            let bytes = vec_bytes(&entries, 0) + classes.bytes() + map_bytes(&known, POLL);
+            ledger.allows(bytes).map_err(|spent| Unready::Spent(spent, at, bytes))?;
+        }
         let operation = history.operation(*index);
         let likeness = model.likeness(&operation, dialect);
         let asserts = match likeness.and_then(|likeness| known.get(&likeness)) {
             Some(asserts) => *asserts,
             None => {
                 let interpreted = model.interpret(&operation, dialect).map_err(|what| {
-                    CheckError::Unsupported {
-                        checker: name.to_owned(),
+                    Unready::Unsupported(CheckError::Unsupported {
+                        checker: "linearizable".to_owned(),
                         what,
                         event: operation.call().to_string(),
-                    }
+                    })
                 })?;
                 let asserts = match interpreted {
                     Interpreted::Completed(op) => Asserts::Completed(classes.number(op)),

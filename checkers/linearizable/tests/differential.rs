@@ -11,8 +11,8 @@ use crate::linearizable::partition::components;
 use crate::linearizable::plain;
 use crate::linearizable::portfolio::Order;
 use crate::linearizable::portfolio::decide_by;
-use crate::linearizable::prep::prepare;
 use crate::linearizable::rules::{Bug, Rules};
+use crate::linearizable::tests::prepare;
 use crate::linearizable::{CasRegister, Dialect};
 use crate::{Budget, Verdict};
 
@@ -25,8 +25,8 @@ fn by_search(acts: &[Act], order: Option<Order>, rules: Rules) -> bool {
     let budget = Budget::unlimited();
     let ledger = Ledger::new(&budget);
     components(&model, &history).iter().all(|component| {
-        let problem = prepare(&model, "test", &history, component, Dialect::TRIBUNAL)
-            .expect("a register history");
+        let problem =
+            prepare(&model, &history, component, Dialect::TRIBUNAL).expect("a register history");
         match decide_by(&model, &problem, &ledger, u64::MAX, rules, order).found {
             Found::Linearization(_) => true,
             Found::Dead(_) => false,
@@ -39,8 +39,8 @@ fn by_plain_search(acts: &[Act]) -> bool {
     let model = CasRegister { initial: 0.into() };
     let history = history(acts);
     components(&model, &history).iter().all(|component| {
-        let problem = prepare(&model, "test", &history, component, Dialect::TRIBUNAL)
-            .expect("a register history");
+        let problem =
+            prepare(&model, &history, component, Dialect::TRIBUNAL).expect("a register history");
         plain::is_linearizable(&model, &problem, usize::MAX).expect("no limit")
     })
 }

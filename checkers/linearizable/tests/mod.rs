@@ -21,7 +21,10 @@ mod zones;
 
 use tribunal_history::{History, Value};
 
-use crate::linearizable::{CasRegister, Dialect, Linearizable, Options};
+use crate::linearizable::meter::Ledger;
+use crate::linearizable::partition::Component;
+use crate::linearizable::prep::{self, Problem, Unready};
+use crate::linearizable::{CasRegister, Dialect, FromHistory, Linearizable, Options};
 use crate::{Budget, Checker, Report};
 
 pub(super) fn cas_register(initial: i64) -> Linearizable<CasRegister> {
@@ -31,6 +34,17 @@ pub(super) fn cas_register(initial: i64) -> Linearizable<CasRegister> {
 
 pub(super) fn check(history: &History) -> Report {
     cas_register(0).check(history, &Budget::unlimited()).expect("a register history")
+}
+
+/// A component laid out, whatever it takes.
+pub(super) fn prepare<M: FromHistory>(
+    model: &M,
+    history: &History,
+    component: &Component,
+    dialect: Dialect,
+) -> Result<Problem<M::Op>, Unready> {
+    let budget = Budget::unlimited();
+    prep::prepare(model, history, component, dialect, &Ledger::new(&budget))
 }
 
 /// How many random histories a test looks at: `TRIBUNAL_HISTORIES`, or what fits a quick run.

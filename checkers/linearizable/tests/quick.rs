@@ -5,9 +5,9 @@ use super::generate::{Act, Random, history, small};
 use super::histories;
 use crate::linearizable::certificate::{Accepted, verify_counterexample};
 use crate::linearizable::partition::components;
-use crate::linearizable::prep::prepare;
 use crate::linearizable::quick::refute;
 use crate::linearizable::rules::{Bug, Rules};
+use crate::linearizable::tests::prepare;
 use crate::linearizable::{CasRegister, Dialect};
 
 /// Whether some key is claimed to be bad. Every claim is proved, unless a mistake was planted.
@@ -16,8 +16,8 @@ fn claims(acts: &[Act], rules: Rules) -> bool {
     let history = history(acts);
     let mut claimed = false;
     for component in components(&model, &history) {
-        let problem = prepare(&model, "test", &history, &component, Dialect::TRIBUNAL)
-            .expect("a register history");
+        let problem =
+            prepare(&model, &history, &component, Dialect::TRIBUNAL).expect("a register history");
         let Some(refutation) = refute(&model, &problem, rules) else { continue };
         claimed = true;
         if rules.trap.is_none() {

@@ -11,8 +11,8 @@ use crate::linearizable::meter::Ledger;
 use crate::linearizable::partition::components;
 use crate::linearizable::portfolio::Order;
 use crate::linearizable::portfolio::decide_by;
-use crate::linearizable::prep::prepare;
 use crate::linearizable::rules::Rules;
+use crate::linearizable::tests::prepare;
 use crate::linearizable::{CasRegister, Dialect, Engines, Kv, Linearizable, Options};
 use crate::{Budget, Checker, ReasonClass, Verdict};
 
@@ -147,8 +147,8 @@ fn each_engine_alone_has_the_verdicts_too() {
         let (Some(initial), true) = (initial(row), row.expected != "none") else { continue };
         let (model, history) = (CasRegister { initial }, history(row));
         for component in components(&model, &history) {
-            let problem = prepare(&model, "test", &history, &component, row.dialect)
-                .expect("a register history");
+            let problem =
+                prepare(&model, &history, &component, row.dialect).expect("a register history");
             for order in [Order::Depth, Order::Breadth] {
                 let rules = Rules::default();
                 let decision = decide_by(&model, &problem, &ledger, u64::MAX, rules, Some(order));

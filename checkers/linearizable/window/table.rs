@@ -5,6 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::super::meter::{map_bytes, vec_bytes};
 use super::super::{Merge, Model, Steps};
 
 /// Above this many cells transitions are computed each time instead of remembered.
@@ -142,7 +143,7 @@ impl<M: Model, O: AsRef<[M::Op]>> Source for States<'_, M, O> {
     }
 
     fn bytes(&self) -> u64 {
-        (self.states.len() * (2 * size_of::<M::State>() + 16)) as u64 + self.heap_bytes
+        vec_bytes(&self.states, 1) + map_bytes(&self.numbers, 1) + self.heap_bytes
     }
 }
 

@@ -10,7 +10,7 @@ use super::oracle::is_linearizable;
 use super::{Act, Ended, World, history, small};
 use crate::linearizable::certificate::{verify_closed, verify_counterexample, verify_order};
 use crate::linearizable::partition::{Component, components};
-use crate::linearizable::prep::prepare;
+use crate::linearizable::tests::prepare;
 use crate::linearizable::{Dialect, FromHistory, Interpreted, Options, judge};
 use crate::{Budget, Evidence, Verdict};
 
@@ -137,7 +137,7 @@ fn spoil_counterexample<W: World>(
     for component in components(model, history) {
         let own = |index: &OpIndex| component.operations.contains(index);
         let mine: Vec<OpIndex> = kept.iter().copied().filter(own).collect();
-        let problem = prepare(model, "test", history, &component, DIALECT).expect("its family");
+        let problem = prepare(model, history, &component, DIALECT).expect("its family");
         let place = |index: &OpIndex| {
             let found = problem.entries.iter().position(|entry| entry.origin == *index);
             found.map(|at| at as u32)

@@ -14,8 +14,8 @@ use crate::linearizable::found::Found;
 use crate::linearizable::meter::Ledger;
 use crate::linearizable::partition::components;
 use crate::linearizable::portfolio::{Order, decide_by};
-use crate::linearizable::prep::prepare;
 use crate::linearizable::rules::Rules;
+use crate::linearizable::tests::prepare;
 use crate::linearizable::{Dialect, Engines, FromHistory, Options, judge};
 use crate::{Budget, Report, Verdict};
 
@@ -98,8 +98,7 @@ pub(super) fn by_search<M: FromHistory>(model: &M, acts: &[Act], order: Option<O
     let budget = Budget::unlimited();
     let ledger = Ledger::new(&budget);
     components(model, &history).iter().all(|component| {
-        let problem =
-            prepare(model, "test", &history, component, Dialect::TRIBUNAL).expect("its family");
+        let problem = prepare(model, &history, component, Dialect::TRIBUNAL).expect("its family");
         let rules = Rules::default();
         match decide_by(model, &problem, &ledger, u64::MAX, rules, order).found {
             Found::Linearization(_) => true,
