@@ -105,6 +105,11 @@ impl Bench {
         self.missed.extend(row.print());
     }
 
+    /// A miss of a row that is none of the usual table.
+    pub(crate) fn remember(&mut self, missed: bool, what: impl FnOnce() -> String) {
+        self.missed.extend(missed.then(what));
+    }
+
     /// Two verdicts of one input, of which neither may be wrong.
     pub(crate) fn compare(&mut self, what: &str, one: Verdict, other: Verdict) {
         if one != other && one != Verdict::Unknown && other != Verdict::Unknown {
@@ -133,9 +138,6 @@ impl Bench {
                 }
             }
             let first = round == 0;
-            if input.data.is_none() {
-                continue;
-            }
             if first || bare.last().is_some_and(|one: &ours::Sample| one.median < LONG / 10) {
                 let decided = ours::measure(input, options, Check::Bare, self.patience());
                 if decided.verdict != Verdict::Unknown {
@@ -144,7 +146,7 @@ impl Bench {
                 bare.push(decided);
             }
         }
-        let ours = if bare.is_empty() { Ours::NotYet } else { Ours::of(bare, whole) };
+        let ours = Ours::of(bare, whole);
         let theirs = match (loaded, unknown) {
             (Err(why), _) => Theirs::Skipped(why),
             (Ok(()), Some(after)) => Theirs::Unknown { after, bytes: theirs[0].bytes },
@@ -163,9 +165,6 @@ impl Bench {
 
     /// Ours alone.
     pub(crate) fn alone(&mut self, input: &Input, options: Options) -> Ours {
-        if input.data.is_none() {
-            return Ours::NotYet;
-        }
         let measure = |check| ours::measure(input, options, check, self.patience());
         let bare = measure(Check::Bare);
         let whole = (bare.verdict != Verdict::Unknown).then(|| measure(Check::Whole));

@@ -7,8 +7,7 @@ use tribunal_checkers::linearizable::Options;
 use xtask::generate::find;
 
 use crate::bench::Bench;
-use crate::input::{Input, short};
-use crate::ours::Data;
+use crate::input::Input;
 use crate::table::{Goal, Row, Theirs};
 use crate::{memory, ours};
 
@@ -28,11 +27,6 @@ pub(crate) fn rows(bench: &mut Bench) {
         let goals = [Goal::Within(most), Goal::Bytes(100.0)];
         let Some(family) = find(name) else { continue };
         let shape = family.shape(operations, bench.settings.seed);
-        if Data::named(family.model).is_none() {
-            let input = format!("{name}_{}", short(operations));
-            bench.print(Row::not_yet("L7", &input, &goals));
-            continue;
-        }
         let input = Input::generated(family, &shape).ours_alone();
         let options = Options { orders: false, ..ours::automatic() };
         let ours = bench.alone(&input, options);

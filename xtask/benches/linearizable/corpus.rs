@@ -70,7 +70,7 @@ impl Log {
     fn bare(&self) -> Option<Duration> {
         match self.ours {
             Ours::Decided { bare, .. } => Some(bare),
-            Ours::Unknown { .. } | Ours::NotYet => None,
+            Ours::Unknown { .. } | Ours::Missing => None,
         }
     }
 
@@ -147,7 +147,7 @@ fn sum(logs: &[Log]) -> Option<Row> {
 fn as_labelled(logs: &[Log]) -> String {
     let right = logs.iter().filter(|log| match log.ours {
         Ours::Decided { verdict, .. } => verdict == log.input.expected,
-        Ours::Unknown { .. } | Ours::NotYet => false,
+        Ours::Unknown { .. } | Ours::Missing => false,
     });
     format!("{} as labelled", right.count())
 }

@@ -12,8 +12,7 @@ pub(crate) struct Input {
     pub(crate) history: History,
     pub(crate) dialect: Dialect,
     pub(crate) initial: Value,
-    /// `None` where the data type has not landed.
-    pub(crate) data: Option<Data>,
+    pub(crate) data: Data,
     /// What Porcupine reads, or why it cannot.
     pub(crate) text: Result<String, String>,
     /// Under which model it is asked.

@@ -36,7 +36,7 @@ pub(crate) fn rows(bench: &mut Bench) {
     for (name, goals) in LOGS {
         match log(name) {
             Ok(input) => bench.row("L8", &input, ours::automatic(), goals),
-            Err(why) => bench.print(Row::not_yet("L8", &format!("{name} ({why})"), goals)),
+            Err(why) => bench.print(Row::missing("L8", &format!("{name} ({why})"), goals)),
         }
     }
     for (operations, clients, apart, goals) in GENERATED {

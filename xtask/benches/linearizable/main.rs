@@ -1,11 +1,12 @@
 //! Ours and Porcupine by turns on the same inputs, in one run.
 //!
 //! `cargo xtask bench linearizable -- [--quick] [--minutes N] [--seed S] [ROW...]`: rows are L1,
-//! L2, L3, L4, L5, L7, L8, L9 of docs/BENCHMARKS.md; without one, all. Prints Markdown. Ours runs
-//! on one thread; Porcupine has every processor (`GOMAXPROCS` says otherwise). Reading is not
+//! L2, L3, L4, L5, L7, L8, L9, L10 of docs/BENCHMARKS.md; without one, all. Prints Markdown. Ours
+//! runs on one thread; Porcupine has every processor (`GOMAXPROCS` says otherwise). Reading is not
 //! timed, on either side. A time is the smaller of wall clock and processor time.
 
 mod bench;
+mod budget;
 mod containers;
 mod corpus;
 mod crashes;
@@ -40,6 +41,7 @@ const GROUPS: &[Group] = &[
     Group { id: "L5", what: "registers of growing length", run: registers::growing },
     Group { id: "L8", what: "key-value stores", run: kv::rows },
     Group { id: "L7", what: "containers", run: containers::rows },
+    Group { id: "L10", what: "limits of time and memory", run: budget::rows },
     Group { id: "L4", what: "ten million operations with distinct values", run: registers::huge },
     Group { id: "L3", what: "crashed operations", run: crashes::rows },
 ];

@@ -49,17 +49,20 @@ const ENOUGH: Duration = Duration::from_millis(100);
 const MOST_BYTES: u64 = 8 << 30;
 
 impl Data {
-    /// The data type of a model's name on the command line, if it has landed.
-    pub(crate) fn named(name: &str) -> Option<Data> {
+    /// The data type of a model's name on the command line.
+    ///
+    /// # Panics
+    /// If none of these is called so.
+    pub(crate) fn named(name: &str) -> Data {
         match name {
-            "register" => Some(Data::Register),
-            "cas-register" => Some(Data::CasRegister),
-            "kv" => Some(Data::Kv),
-            "fifo-queue" => Some(Data::Queue),
-            "stack" => Some(Data::Stack),
-            "priority-queue" => Some(Data::PriorityQueue),
-            "set" => Some(Data::Set),
-            _ => None,
+            "register" => Data::Register,
+            "cas-register" => Data::CasRegister,
+            "kv" => Data::Kv,
+            "fifo-queue" => Data::Queue,
+            "stack" => Data::Stack,
+            "priority-queue" => Data::PriorityQueue,
+            "set" => Data::Set,
+            other => panic!("{other} is not measured"),
         }
     }
 }
@@ -112,19 +115,16 @@ pub(crate) fn processor() -> Duration {
 }
 
 /// One check, its time left to the caller.
-fn once(input: &Input, options: Options, check: Check, budget: &Budget) -> Sample {
+pub(crate) fn once(input: &Input, options: Options, check: Check, budget: &Budget) -> Sample {
     let initial = input.initial.clone();
     match input.data {
-        Some(Data::Register) => run(&Register { initial }, input, options, check, budget),
-        Some(Data::CasRegister) => run(&CasRegister { initial }, input, options, check, budget),
-        Some(Data::Kv) => run(&Kv { initial: "".into() }, input, options, check, budget),
-        Some(Data::Queue) => run(&Container(Fifo), input, options, check, budget),
-        Some(Data::Stack) => run(&Container(Lifo), input, options, check, budget),
-        Some(Data::PriorityQueue) => {
-            run(&Container(Priority::Greatest), input, options, check, budget)
-        }
-        Some(Data::Set) => run(&Set { shrinks: true }, input, options, check, budget),
-        None => unreachable!("what has not landed is not measured"),
+        Data::Register => run(&Register { initial }, input, options, check, budget),
+        Data::CasRegister => run(&CasRegister { initial }, input, options, check, budget),
+        Data::Kv => run(&Kv { initial: "".into() }, input, options, check, budget),
+        Data::Queue => run(&Container(Fifo), input, options, check, budget),
+        Data::Stack => run(&Container(Lifo), input, options, check, budget),
+        Data::PriorityQueue => run(&Container(Priority::Greatest), input, options, check, budget),
+        Data::Set => run(&Set { shrinks: true }, input, options, check, budget),
     }
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn huge(bench: &mut Bench) {
     let most = Duration::from_secs_f64(operations as f64 * 6e-8);
     let goals = [Goal::Within(most), Goal::Bytes(40.0)];
     let name = format!("unique_{}, streamed", short(operations));
-    let row = Row::not_yet("L4", &name, &goals);
+    let row = Row::missing("L4", &name, &goals);
     bench.print(Row { operations, ours, ..row });
 }
 

@@ -38,8 +38,8 @@ pub(crate) enum Ours {
     },
     /// Time or memory was up, or the check failed.
     Unknown { after: Duration, why: String },
-    /// What would decide it has not landed.
-    NotYet,
+    /// There was no input.
+    Missing,
 }
 
 /// What must hold.
@@ -141,10 +141,10 @@ impl Row {
         }
     }
 
-    /// A row whose engine has not landed.
-    pub(crate) fn not_yet(id: &'static str, input: &str, goals: &[Goal]) -> Row {
+    /// A row whose input is not there.
+    pub(crate) fn missing(id: &'static str, input: &str, goals: &[Goal]) -> Row {
         let (input, goals) = (input.to_owned(), goals.to_vec());
-        let (theirs, ours) = (Theirs::Skipped("not run".into()), Ours::NotYet);
+        let (theirs, ours) = (Theirs::Skipped("not run".into()), Ours::Missing);
         Row {
             id,
             input,
@@ -182,7 +182,7 @@ impl Row {
             Goal::Within(most) => match &self.ours {
                 Ours::Decided { bare, .. } => Some(*bare <= most),
                 Ours::Unknown { .. } => Some(false),
-                Ours::NotYet => None,
+                Ours::Missing => None,
             },
         }
     }
@@ -205,7 +205,7 @@ impl Row {
             Ours::Unknown { after, why } => {
                 (format!("unknown: {why}"), format!("> {}", time(*after)), "—".into(), "—")
             }
-            Ours::NotYet => ("not yet".into(), "not yet".into(), "—".into(), "—"),
+            Ours::Missing => ("—".into(), "not run".into(), "—".into(), "—"),
         };
         let mb = |bytes: u64| format!("{:.1}", bytes as f64 / 1e6);
         let (theirs, megabytes) = match &self.theirs {
