@@ -53,6 +53,19 @@ pub struct Decided {
     pub proof: Proof,
 }
 
+/// Why a pass of a fast path ended early, with what it found to be contradictory.
+pub(super) enum Stop<R> {
+    HandOver(&'static str),
+    Refuted(R),
+    Spent(Spent),
+}
+
+impl<R> From<Spent> for Stop<R> {
+    fn from(spent: Spent) -> Stop<R> {
+        Stop::Spent(spent)
+    }
+}
+
 /// What proves a decision.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Proof {

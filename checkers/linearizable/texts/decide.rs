@@ -9,21 +9,10 @@ use super::order::order;
 use super::rows::Rows;
 use super::sweep::sweep;
 use super::traps::Planted;
-use crate::Spent;
-use crate::linearizable::{Allowance, Decided, Fast, NEVER, Partition, Proof};
+use crate::linearizable::{Allowance, Decided, Fast, NEVER, Partition, Proof, fast};
 
 /// Why a pass ended early.
-pub(super) enum Stop {
-    HandOver(&'static str),
-    Refuted(Refuted),
-    Spent(Spent),
-}
-
-impl From<Spent> for Stop {
-    fn from(spent: Spent) -> Stop {
-        Stop::Spent(spent)
-    }
-}
+pub(super) type Stop = fast::Stop<Refuted>;
 
 /// Decides a key that holds `initial` at first, where what was written can be told apart.
 /// O(n log n + total length of the texts); about 150 bytes per operation.

@@ -13,7 +13,7 @@ use super::relabel::relabel;
 use super::rows::{Reader, Row, Survey, Values, survey};
 use super::traps::Planted;
 use crate::Spent;
-use crate::linearizable::{Allowance, Decided, Fast, Partition, Proof};
+use crate::linearizable::{Allowance, Decided, Fast, Partition, Proof, fast};
 
 /// Operations looked at before anything is counted.
 const PEEKED: usize = 64;
@@ -31,17 +31,7 @@ pub(in crate::linearizable) enum RegisterKind {
 }
 
 /// Why a pass ended early.
-pub(super) enum Stop {
-    HandOver(&'static str),
-    Refuted(Refuted),
-    Spent(Spent),
-}
-
-impl From<Spent> for Stop {
-    fn from(spent: Spent) -> Stop {
-        Stop::Spent(spent)
-    }
-}
+pub(super) type Stop = fast::Stop<Refuted>;
 
 /// What is held and what may be.
 pub(super) struct Account<'a> {
