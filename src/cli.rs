@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 /// Puts distributed databases on trial.
 ///
@@ -78,6 +79,12 @@ pub(crate) enum Command {
         dir: PathBuf,
         /// Number of nodes.
         nodes: usize,
+    },
+    /// The process that judges.
+    #[command(hide = true)]
+    Work {
+        /// As JSON.
+        order: String,
     },
 }
 
@@ -172,7 +179,7 @@ pub(crate) struct RunArgs {
 }
 
 /// Which algorithms may decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub(crate) enum EngineArg {
     /// A near-linear one where the model has one, else the search.
     Auto,
@@ -180,7 +187,7 @@ pub(crate) enum EngineArg {
     Search,
 }
 
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(crate) struct CheckArgs {
     /// Histories, also packed with zstd or gzip, or run directories.
     #[arg(required = true, value_name = "FILE|RUN")]

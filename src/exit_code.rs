@@ -37,6 +37,11 @@ const PRECEDENCE: [ExitCode; 8] = [
 ];
 
 impl ExitCode {
+    /// The code with this number; what has no meaning is our defect.
+    pub(crate) fn of(number: u8) -> ExitCode {
+        PRECEDENCE.into_iter().find(|code| *code as u8 == number).unwrap_or(ExitCode::Bug)
+    }
+
     /// The code of two results together: an anomaly is never hidden by its neighbour.
     pub(crate) fn and(self, other: ExitCode) -> ExitCode {
         let rank = |code| PRECEDENCE.iter().position(|known| *known == code);

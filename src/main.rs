@@ -6,8 +6,9 @@ mod demo;
 mod doctor;
 mod exit_code;
 mod experiment;
+mod flags;
 mod heal;
-mod judge;
+mod judging;
 mod lab;
 mod list;
 mod plan;
@@ -73,6 +74,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Trouble> {
         Command::Up(args) => lab::up(args),
         Command::Down { inventory } => lab::down(inventory),
         Command::Keep { dir, nodes } => lab::keep(dir, *nodes),
+        Command::Work { order } => judging::work(order),
     }
 }
 

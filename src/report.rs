@@ -2,21 +2,26 @@
 //! history that was only checked.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tribunal_history::History;
 use tribunal_results::store::{self, RunDir};
 use tribunal_results::{RunReport, html};
 
-use crate::check::judge_run;
 use crate::exit_code::{ExitCode, Trouble};
-use crate::run::{print, write_artefacts};
+use crate::judging::{self, Job, Limits};
+use crate::run::print;
 
 /// The subcommand.
 pub(crate) fn report(path: &Path, runs_dir: &Path) -> Result<ExitCode, Trouble> {
     let Named { path, moment } = named(path, runs_dir);
     let dir = RunDir::open(&path).map_err(Trouble::usage)?;
-    let (info, history, answers) = judge_run(&dir)?;
-    write_artefacts(&dir, &info, &history, &answers)?;
+    let job = Job::Run { dir: dir.path().to_path_buf(), wait: false };
+    let limits = Limits { time: Duration::from_secs(120), bytes: 4 << 30 };
+    let judged = judging::judge(job, limits, &mut || {})?;
+    if let Some((code, message)) = judged.trouble {
+        return Err(Trouble { code: ExitCode::of(code), message });
+    }
     let page = dir.file(store::REPORT).display().to_string();
     print(&moment.map_or(page.clone(), |moment| format!("{page}#{moment}")))?;
     Ok(ExitCode::Held)

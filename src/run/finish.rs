@@ -3,17 +3,16 @@
 use std::io::IsTerminal;
 use std::time::SystemTime;
 
-use tribunal_history::codec::native::read_log;
 use tribunal_history::{FaultEvent, History};
 use tribunal_results::class::{Class, Expected, expect_anomaly};
 use tribunal_results::store::{self, RunDir, Runs};
-use tribunal_results::{Answer, HumanOptions, RunInfo, RunReport, assemble, html, human};
+use tribunal_results::{Answer, HumanOptions, RunInfo, RunReport, Warning, assemble, html, human};
 
 use super::load::Told;
 use super::setup::Stage;
 use super::{Finished, Request};
 use crate::exit_code::{ExitCode, Trouble};
-use crate::judge::{self, Limits};
+use crate::judging::{self, Job, Judged, Limits};
 
 /// The run's directory: new below the runs, or the one asked for.
 pub(super) fn directory(request: &Request) -> Result<RunDir, Trouble> {
@@ -53,8 +52,8 @@ pub(super) fn forget(request: &Request, dir: &RunDir) {
     }
 }
 
-/// Phases 12 and 13: the history is read back from the disk and judged; logs are collected
-/// meanwhile; whatever of the artefacts can be written is written.
+/// Phases 12 and 13: the history is read back from the disk and judged, in a process of its own;
+/// logs are collected meanwhile; whatever of the artefacts can be written is written.
 pub(super) fn judge_and_report(
     request: &Request,
     stage: &Stage,
@@ -63,48 +62,42 @@ pub(super) fn judge_and_report(
     told: Told,
 ) -> Result<Finished, Trouble> {
     info.environment.failures.extend(told.failures);
-    let logs = stage.control.spawn(stage.collect_logs(&dir));
+    let mut logs = Some(stage.control.spawn(stage.collect_logs(&dir)));
     request.voice.now("judging");
-    let history = read_back(&dir, &mut info)?;
-    info.environment.duration_ns = history.end().0;
+    dir.save_environment(&info.environment).map_err(Trouble::infra)?;
     let experiment = &request.experiment;
     let limits = Limits { time: experiment.check_time, bytes: experiment.check_memory };
-    let answers = judge::judge(&history, &stage.workload.checkers, limits);
-    for warning in stage.control.block_on(logs).unwrap_or_else(|panic| vec![panic.to_string()]) {
-        let code = "logs".to_string();
-        info.environment.warnings.push(tribunal_results::Warning { code, text: warning });
-    }
-    dir.save_environment(&info.environment).map_err(Trouble::infra)?;
-    let report = write(&dir, &info, &history, &answers, request)?;
-    let code = code(request, &report, &answers);
-    Ok(Finished { dir, report, code })
+    let mut saved = Ok(());
+    let mut before_report = || {
+        request.voice.now("writing the report");
+        let Some(logs) = logs.take() else { return };
+        let warnings = stage.control.block_on(logs);
+        for text in warnings.unwrap_or_else(|panic| vec![panic.to_string()]) {
+            info.environment.warnings.push(Warning { code: "logs".into(), text });
+        }
+        saved = dir.save_environment(&info.environment).map_err(Trouble::infra);
+    };
+    let job = Job::Run { dir: dir.path().to_path_buf(), wait: true };
+    let judged = judging::judge(job, limits, &mut before_report)?;
+    saved?;
+    let code = code(request, &judged);
+    Ok(Finished { dir, report: judged.report, code })
 }
 
-/// What is on the disk is what is judged: nothing that was not recorded counts.
-fn read_back(dir: &RunDir, info: &mut RunInfo) -> Result<History, Trouble> {
-    let path = dir.file(store::HISTORY);
-    let shown = path.display();
-    let bytes =
-        std::fs::read(&path).map_err(|error| Trouble::infra(format!("read {shown}: {error}")))?;
-    let log = read_log(&bytes).map_err(|error| Trouble::bug(format!("{shown}: {error}")))?;
-    if let Some(torn) = &log.torn {
-        info.environment.failures.push(format!("{shown} is damaged: {torn}"));
-    }
-    Ok(log.history)
-}
-
-/// Verdicts, page and fault track.
+/// Verdicts and fault track, and the page if it is wanted.
 pub(crate) fn write_artefacts(
     dir: &RunDir,
     info: &RunInfo,
     history: &History,
     answers: &[Answer],
+    page: bool,
 ) -> Result<RunReport, Trouble> {
     let report = assemble(info, history, answers);
     dir.save_verdicts(&report).map_err(Trouble::infra)?;
     dir.write(store::FAULTS, fault_lines(history).as_bytes()).map_err(Trouble::infra)?;
-    let page = html(&report, history);
-    dir.save_page(&page.text).map_err(Trouble::infra)?;
+    if page {
+        dir.save_page(&html(&report, history).text).map_err(Trouble::infra)?;
+    }
     Ok(report)
 }
 
@@ -126,23 +119,14 @@ fn fault_lines(history: &History) -> String {
     history.faults().iter().map(line).collect()
 }
 
-fn write(
-    dir: &RunDir,
-    info: &RunInfo,
-    history: &History,
-    answers: &[Answer],
-    request: &Request,
-) -> Result<RunReport, Trouble> {
-    request.voice.now("writing the report");
-    write_artefacts(dir, info, history, answers)
-}
-
 /// The exit code of a run, with the expectation of a negative suite.
-fn code(request: &Request, report: &RunReport, answers: &[Answer]) -> ExitCode {
-    if let Some(error) = judge::internal_error(answers) {
-        request.voice.say(error);
-        if !judge::any_invalid(answers) {
-            return ExitCode::Bug;
+fn code(request: &Request, judged: &Judged) -> ExitCode {
+    let report = &judged.report;
+    if let Some((code, words)) = &judged.trouble {
+        request.voice.say(words);
+        let code = ExitCode::of(*code);
+        if code == ExitCode::Bug && report.class != Class::Anomaly {
+            return code;
         }
     }
     if !request.experiment.expect_anomaly {

@@ -1,0 +1,108 @@
+//! The flags of `tribunal check`, from words to what they name.
+
+use std::collections::BTreeMap;
+
+use tribunal_checkers::linearizable::{Dialect, Engines, Options, Which};
+use tribunal_checkers::registry::{self as checkers, Parameters};
+use tribunal_checkers::{Checker, Consistency};
+use tribunal_history::Value;
+use tribunal_history::codec::{Format, Read};
+
+use crate::cli::{CheckArgs, EngineArg};
+use crate::exit_code::Trouble;
+use crate::judging::Limits;
+use crate::units;
+
+/// What a judgement may take.
+pub(crate) fn limits(args: &CheckArgs) -> Result<Limits, Trouble> {
+    Ok(Limits {
+        time: units::duration(&args.time_limit)
+            .map_err(|problem| Trouble::usage(format!("--time-limit: {problem}")))?,
+        bytes: units::bytes(&args.memory_limit)
+            .map_err(|problem| Trouble::usage(format!("--memory-limit: {problem}")))?,
+    })
+}
+
+/// The format of the file, if one is named.
+pub(crate) fn format(args: &CheckArgs) -> Result<Option<Format>, Trouble> {
+    let Some(name) = &args.format else { return Ok(None) };
+    match Format::from_name(name) {
+        Some(format) => Ok(Some(format)),
+        None => {
+            let known: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+            Err(Trouble::usage(format!(
+                "--format {name:?} is not known; there are {}",
+                known.join(", ")
+            )))
+        }
+    }
+}
+
+/// What answers mean: as the flag says, or as those mean it who write such files.
+pub(crate) fn dialect(args: &CheckArgs, read: Option<&Read>) -> Result<Dialect, Trouble> {
+    match (&args.dialect, read) {
+        (Some(name), _) => Dialect::named(name).ok_or_else(|| {
+            let known: Vec<&str> = Dialect::NAMED.iter().map(|(name, _)| *name).collect();
+            let known = known.join(", ");
+            Trouble::usage(format!("--dialect {name:?} is not known; there are {known}"))
+        }),
+        (None, Some(Read { jepsen: true, .. })) => Ok(Dialect::KNOSSOS),
+        (None, Some(Read { format: Format::Porcupine, .. })) => Ok(Dialect::ETCD),
+        (None, Some(_) | None) => Ok(Dialect::TRIBUNAL),
+    }
+}
+
+/// The checker the flags ask for.
+pub(crate) fn checkers(
+    args: &CheckArgs,
+    dialect: Dialect,
+) -> Result<Vec<Box<dyn Checker>>, Trouble> {
+    let level = Consistency::named(&args.consistency).ok_or_else(|| {
+        let known = Consistency::ALL.map(Consistency::name).join(", ");
+        Trouble::usage(format!("-c {:?} is not a level; there are {known}", args.consistency))
+    })?;
+    let parameters = Parameters {
+        dialect,
+        initial: initial(&args.init),
+        level: Some(level),
+        options: options(args),
+        settings: settings(args)?,
+    };
+    Ok(vec![model(args)?.build(&parameters).map_err(Trouble::usage)?])
+}
+
+/// The model the flags ask for.
+pub(crate) fn model(args: &CheckArgs) -> Result<&'static checkers::Entry, Trouble> {
+    let name = args.model.as_deref().unwrap_or("cas-register");
+    checkers::MODELS.iter().find(|model| model.name == name).ok_or_else(|| {
+        let known: Vec<&str> = checkers::MODELS.iter().map(|model| model.name).collect();
+        let known = known.join(", ");
+        Trouble::usage(format!("-m {name:?} is not a model; there are {known}"))
+    })
+}
+
+fn options(args: &CheckArgs) -> Options {
+    let which = if args.first { Which::First } else { Which::All };
+    let engines = match args.engine {
+        EngineArg::Auto => Engines::Auto,
+        EngineArg::Search => Engines::Search,
+    };
+    let (verify, orders) = (args.verify, args.orders.is_some());
+    Options { which, verify, engines, orders, ..Options::default() }
+}
+
+fn settings(args: &CheckArgs) -> Result<BTreeMap<String, String>, Trouble> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err(Trouble::usage(format!("--option {text:?} is not NAME=VALUE"))),
+    };
+    args.options.iter().map(pair).collect()
+}
+
+fn initial(text: &str) -> Value {
+    match text.parse::<i64>() {
+        Ok(int) => Value::Int(int),
+        Err(_) if text == "nil" => Value::Nil,
+        Err(_) => Value::text(text),
+    }
+}
