@@ -1,7 +1,7 @@
 //! The columns of a history: at most 40 bytes per operation beside the lists it saw, 16 per
 //! micro-operation.
 
-use crate::F;
+use crate::{F, Observed};
 
 /// A value by number. Two codes of one history are equal iff their values are.
 ///
@@ -18,6 +18,16 @@ impl Code {
     pub const PENDING: Code = Code(u32::MAX);
     /// A read that found nothing.
     pub const ABSENT: Code = Code(u32::MAX - 1);
+
+    /// What the code of something seen says.
+    #[inline]
+    pub fn observed(self) -> Observed<Code> {
+        match self {
+            Code::PENDING => Observed::Pending,
+            Code::ABSENT => Observed::Absent,
+            code => Observed::Present(code),
+        }
+    }
 }
 
 /// One micro-operation as numbers.

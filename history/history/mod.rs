@@ -17,5 +17,6 @@ pub use builder::Builder;
 pub use columns::Code;
 pub use error::HistoryError;
 pub use f::F;
+pub use mops::MopView;
 pub use operation::{OpIndex, Operation, Outcome};
 pub use store::History;

@@ -2,9 +2,68 @@
 
 use super::arena::Arena;
 use super::columns::{Code, MopRow, Row};
-use crate::{F, Mop, TxnOp, Value};
+use crate::{F, Mop, Observed, TxnOp, Value};
+
+/// One micro-operation as codes: a view into its history, nothing is copied.
+///
+/// What was observed is there only in transactions that ended `ok`; in every other one reads are
+/// pending.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MopView<'h> {
+    /// See [`Mop::Read`].
+    Read {
+        /// Which object.
+        key: Code,
+        /// What was seen.
+        value: Observed<Code>,
+    },
+    /// See [`Mop::Write`].
+    Write {
+        /// Which object.
+        key: Code,
+        /// The value written.
+        value: Code,
+    },
+    /// See [`Mop::Append`].
+    Append {
+        /// Which object.
+        key: Code,
+        /// The element appended.
+        element: Code,
+    },
+    /// See [`Mop::ReadList`].
+    ReadList {
+        /// Which object.
+        key: Code,
+        /// The elements in list order.
+        elements: Observed<&'h [Code]>,
+    },
+    /// See [`Mop::ReadPredicate`].
+    ReadPredicate {
+        /// Code of the predicate's text.
+        predicate: Code,
+        /// Key and value of every match, in the order of the reply.
+        matches: Observed<&'h [[Code; 2]]>,
+    },
+}
 
 impl Arena {
+    /// The micro-operation of a row. O(1).
+    #[inline]
+    pub(super) fn mop_view(&self, row: &MopRow) -> MopView<'_> {
+        let (key, argument) = (row.key, Code(row.a));
+        match row.kind {
+            0 => MopView::Read { key, value: argument.observed() },
+            1 => MopView::Write { key, value: argument },
+            2 => MopView::Append { key, element: argument },
+            3 => MopView::ReadList { key, elements: self.stored(row.a, row.b) },
+            _ => {
+                let matches = self.stored(row.a, row.b).map(|codes| codes.as_chunks().0);
+                MopView::ReadPredicate { predicate: key, matches }
+            }
+        }
+    }
+
     /// The row of a transaction as a question.
     pub(super) fn txn_row(&mut self, txn: &TxnOp) -> Row {
         let a = self.mops.len() as u32;

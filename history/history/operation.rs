@@ -1,7 +1,8 @@
 //! One operation of a history: a view.
 
 use super::History;
-use super::columns::{Code, Row};
+use super::columns::{Code, MopRow, Row};
+use super::mops::MopView;
 use super::rows::flag;
 use crate::{ErrorClass, EventId, F, Nanos, NodeId, Observed, Op, Process, Session};
 
@@ -187,9 +188,22 @@ impl<'h> Operation<'h> {
     /// Codes of the objects that a transaction's micro-operations name, one each; none of every
     /// other operation.
     pub fn mop_keys(&self) -> impl Iterator<Item = Code> + 'h {
+        self.mop_rows().iter().map(|row| row.key)
+    }
+
+    /// A transaction's micro-operations in program order, without a copy; none of every other
+    /// operation.
+    #[inline]
+    pub fn mops(&self) -> impl ExactSizeIterator<Item = MopView<'h>> + Clone + 'h {
+        let arena = &self.history.arena;
+        self.mop_rows().iter().map(|row| arena.mop_view(row))
+    }
+
+    #[inline]
+    fn mop_rows(&self) -> &'h [MopRow] {
         let txn = self.f() == F::Txn;
         let (from, many) = if txn { (self.a().0 as usize, self.b().0 as usize) } else { (0, 0) };
-        self.history.arena.mops[from..from + many].iter().map(|row| row.key)
+        &self.history.arena.mops[from..from + many]
     }
 
     /// The operation with what it observed, owned.

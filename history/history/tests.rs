@@ -1,6 +1,6 @@
 //! What makes events a history, in which order they stand, and what they cost in memory.
 
-use super::{Builder, History, HistoryError, OpIndex, Outcome};
+use super::{Builder, Code, History, HistoryError, MopView, OpIndex, Outcome};
 use crate::{
     CounterOp, ErrorClass, EventId, F, FaultEdge, FaultEvent, IdOp, Kind, LockOp, Mark, Mop, Nanos,
     NodeId, Observed, Op, Process, QueueOp, RegisterOp, Session, SetOp, TxnOp, Value,
@@ -405,17 +405,17 @@ fn what_a_checker_needs_is_read_without_an_operation_of_its_own() {
             }
         }
     }
-    assert_eq!(history.int(crate::Code::PENDING), None);
-    assert_eq!(history.int(crate::Code::ABSENT), None);
+    assert_eq!(history.int(Code::PENDING), None);
+    assert_eq!(history.int(Code::ABSENT), None);
     for operation in history.operations() {
         let code = operation.key();
         let key = history.value(code);
         let text = if let Value::Text(text) = &key { Some(&**text) } else { None };
         assert_eq!(history.text(code), text);
     }
-    assert_eq!(history.text(crate::Code(7)), None);
-    assert_eq!(history.text(crate::Code::PENDING), None);
-    assert_eq!(history.text(crate::Code::ABSENT), None);
+    assert_eq!(history.text(Code(7)), None);
+    assert_eq!(history.text(Code::PENDING), None);
+    assert_eq!(history.text(Code::ABSENT), None);
 }
 
 #[test]
@@ -438,5 +438,57 @@ fn an_operation_of_any_family_costs_at_most_forty_bytes_beside_its_list() {
         };
         assert_eq!((mops, lists), (0, 4 * elements * COUNT), "{op}");
         assert!(history.arena.value_count() <= 4, "{op}");
+    }
+}
+
+/// A micro-operation of a view, owned.
+fn owned(history: &History, view: MopView<'_>) -> Mop {
+    let value = |code: Code| history.value(code);
+    match view {
+        MopView::Read { key, value: seen } => Mop::Read { key: value(key), value: seen.map(value) },
+        MopView::Write { key, value: written } => {
+            Mop::Write { key: value(key), value: value(written) }
+        }
+        MopView::Append { key, element } => {
+            Mop::Append { key: value(key), element: value(element) }
+        }
+        MopView::ReadList { key, elements } => {
+            let elements = elements.map(|codes| codes.iter().map(|code| value(*code)).collect());
+            Mop::ReadList { key: value(key), elements }
+        }
+        MopView::ReadPredicate { predicate, matches } => {
+            let predicate = history.text(predicate).expect("a predicate is text").into();
+            let pair = |pair: &[Code; 2]| (value(pair[0]), value(pair[1]));
+            let matches = matches.map(|pairs| pairs.iter().map(pair).collect());
+            Mop::ReadPredicate { predicate, matches }
+        }
+    }
+}
+
+#[test]
+fn views_of_micro_operations_say_what_the_operation_says() {
+    let (key, far) = (|| Value::text("k"), || Value::Int(-1));
+    let mut mops = vec![
+        Mop::Write { key: key(), value: far() },
+        Mop::Append { key: Value::Int(1), element: Value::Nil },
+    ];
+    for value in [Observed::Pending, Observed::Absent, Observed::Present(far())] {
+        mops.push(Mop::Read { key: key(), value: value.clone() });
+        let elements = value.clone().map(|value| vec![value, Value::Int(3)]);
+        mops.push(Mop::ReadList { key: key(), elements });
+        let matches = value.map(|value| vec![(key(), value), (far(), key())]);
+        mops.push(Mop::ReadPredicate { predicate: "true".into(), matches });
+    }
+    let op = Op::Txn(TxnOp { mops });
+    for outcome in [Outcome::Ok, Outcome::Info, Outcome::Fail] {
+        let mut builder = Builder::as_given();
+        asked(&mut builder, 0, P0, &write(1));
+        asked(&mut builder, 0, P1, &op);
+        builder.complete(Nanos(1), P1, outcome, Some(&op), None).expect("an answer");
+        let history = builder.finish();
+        let (single, txn) = (history.operation(OpIndex(0)), history.operation(OpIndex(1)));
+        assert_eq!(single.mops().len(), 0);
+        let views: Vec<Mop> = txn.mops().map(|view| owned(&history, view)).collect();
+        assert_eq!(Op::Txn(TxnOp { mops: views }), txn.op(), "{outcome:?}");
     }
 }
