@@ -3,6 +3,10 @@
 use tribunal_history::{EventId, OpIndex};
 
 /// The field's name for a kind of anomaly, such as `nonlinearizable`. Defined in `docs/models.md`.
+///
+/// Those of transactions are Adya's and Elle's: a cycle of dependencies is named by its edges. One
+/// that needs the order of a session as an edge ends in `-process`, one that needs real time in
+/// `-realtime`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct AnomalyKind(pub &'static str);
 
@@ -11,6 +15,96 @@ impl AnomalyKind {
     pub const NONLINEARIZABLE: AnomalyKind = AnomalyKind("nonlinearizable");
     /// A reply that could not be parsed: no value that anyone wrote.
     pub const UNPARSEABLE: AnomalyKind = AnomalyKind("unparseable-reply");
+    /// A value was read that nobody wrote.
+    pub const THIN_AIR_READ: AnomalyKind = AnomalyKind("thin-air-read");
+    /// One value was written twice to one key, so what reads of it saw cannot be told.
+    pub const VALUES_NOT_UNIQUE: AnomalyKind = AnomalyKind("values-not-unique");
+    /// A list held an element twice.
+    pub const DUPLICATE_ELEMENTS: AnomalyKind = AnomalyKind("duplicate-elements");
+    /// Two reads of one list of which neither is a prefix of the other.
+    pub const INCOMPATIBLE_ORDER: AnomalyKind = AnomalyKind("incompatible-order");
+    /// A transaction contradicted its own reads and writes.
+    pub const INTERNAL: AnomalyKind = AnomalyKind("internal");
+    /// A transaction read what it wrote only later.
+    pub const FUTURE_READ: AnomalyKind = AnomalyKind("future-read");
+    /// A write of a transaction that failed was overwritten by one that did not.
+    pub const DIRTY_UPDATE: AnomalyKind = AnomalyKind("dirty-update");
+    /// Two transactions read one version and both overwrote it.
+    pub const LOST_UPDATE: AnomalyKind = AnomalyKind("lost-update");
+    /// A transaction read two versions of one key that it did not write.
+    pub const NON_REPEATABLE_READ: AnomalyKind = AnomalyKind("non-repeatable-read");
+    /// A cycle of write dependencies (Adya: write cycles).
+    pub const G0: AnomalyKind = AnomalyKind("G0");
+    /// A read of a write of a transaction that failed (aborted read).
+    pub const G1A: AnomalyKind = AnomalyKind("G1a");
+    /// A read of a write that its transaction overwrote itself (intermediate read).
+    pub const G1B: AnomalyKind = AnomalyKind("G1b");
+    /// A cycle of write and read dependencies (circular information flow).
+    pub const G1C: AnomalyKind = AnomalyKind("G1c");
+    /// A cycle with exactly one anti-dependency (read skew).
+    pub const G_SINGLE: AnomalyKind = AnomalyKind("G-single");
+    /// A cycle with several anti-dependencies, none next to another.
+    pub const G_NONADJACENT: AnomalyKind = AnomalyKind("G-nonadjacent");
+    /// A cycle with two anti-dependencies next to each other (write skew).
+    pub const G2_ITEM: AnomalyKind = AnomalyKind("G2-item");
+    /// A transaction saw one write of another and missed a second (fractured read).
+    pub const FRACTURED_READ: AnomalyKind = AnomalyKind("fractured-read");
+    /// As a fractured read, of a key read after the first write was seen.
+    pub const NON_MONOTONIC_VIEW: AnomalyKind = AnomalyKind("non-monotonic-view");
+    /// A read missed a write that happened before it (causality).
+    pub const CAUSAL: AnomalyKind = AnomalyKind("causality-violation");
+    /// No one order has every snapshot as a prefix.
+    pub const NON_PREFIX: AnomalyKind = AnomalyKind("non-prefix");
+
+    /// The same over the order of sessions.
+    pub(crate) const fn process(self) -> AnomalyKind {
+        self.among(&FORMS_PROCESS)
+    }
+
+    /// The same in real time.
+    pub(crate) const fn realtime(self) -> AnomalyKind {
+        self.among(&FORMS_REALTIME)
+    }
+
+    const fn among(self, forms: &[(&'static str, &'static str)]) -> AnomalyKind {
+        let mut at = 0;
+        while at < forms.len() {
+            if same(forms[at].0, self.0) {
+                return AnomalyKind(forms[at].1);
+            }
+            at += 1;
+        }
+        panic!("a kind without such a form")
+    }
+}
+
+const FORMS_PROCESS: [(&str, &str); 8] = [
+    ("G0", "G0-process"),
+    ("G1c", "G1c-process"),
+    ("G-single", "G-single-process"),
+    ("G-nonadjacent", "G-nonadjacent-process"),
+    ("G2-item", "G2-item-process"),
+    ("fractured-read", "fractured-read-process"),
+    ("non-monotonic-view", "non-monotonic-view-process"),
+    ("non-prefix", "non-prefix-process"),
+];
+
+const FORMS_REALTIME: [(&str, &str); 5] = [
+    ("G0", "G0-realtime"),
+    ("G1c", "G1c-realtime"),
+    ("G-single", "G-single-realtime"),
+    ("G-nonadjacent", "G-nonadjacent-realtime"),
+    ("G2-item", "G2-item-realtime"),
+];
+
+/// Equality of texts at compile time.
+const fn same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
 }
 
 /// One finding.
