@@ -78,14 +78,13 @@ impl AnomalyKind {
     }
 }
 
-const FORMS_PROCESS: [(&str, &str); 8] = [
+const FORMS_PROCESS: [(&str, &str); 7] = [
     ("G0", "G0-process"),
     ("G1c", "G1c-process"),
     ("G-single", "G-single-process"),
     ("G-nonadjacent", "G-nonadjacent-process"),
     ("G2-item", "G2-item-process"),
     ("fractured-read", "fractured-read-process"),
-    ("non-monotonic-view", "non-monotonic-view-process"),
     ("non-prefix", "non-prefix-process"),
 ];
 

@@ -2,7 +2,7 @@
 
 use tribunal_history::{ErrorClass, History, Kind, Op, OpIndex, Process};
 
-use crate::{Anomaly, Budget, Spent, Verdict};
+use crate::{Anomaly, Budget, Consistency, Spent, Verdict};
 
 /// Judges one promise on one history.
 pub trait Checker: Send + Sync {
@@ -69,10 +69,24 @@ pub struct Report {
     pub anomalies: Vec<Anomaly>,
     /// Orders that prove parts of the history linearizable, where they were asked for.
     pub linearizations: Vec<Linearization>,
+    /// What came of every level the checker decides, where it decides several; stronger ones
+    /// first.
+    pub levels: Vec<LevelAnswer>,
     /// What was and was not exercised.
     pub coverage: Coverage,
     /// What it took.
     pub cost: Cost,
+}
+
+/// What a history says about one level.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LevelAnswer {
+    /// Which level.
+    pub level: Consistency,
+    /// Whether it holds, is ruled out, or is not decided.
+    pub verdict: Verdict,
+    /// The kind of finding that rules it out, or why it is not decided; empty where it holds.
+    pub because: String,
 }
 
 /// A legal order of the operations of one object.
@@ -177,6 +191,7 @@ impl Report {
             reason_class: None,
             anomalies: Vec::new(),
             linearizations: Vec::new(),
+            levels: Vec::new(),
             coverage,
             cost,
         }
@@ -194,6 +209,7 @@ impl Report {
             reason_class: None,
             anomalies,
             linearizations: Vec::new(),
+            levels: Vec::new(),
             coverage,
             cost,
         }
@@ -212,6 +228,7 @@ impl Report {
             reason_class: Some(class),
             anomalies: Vec::new(),
             linearizations: Vec::new(),
+            levels: Vec::new(),
             coverage,
             cost,
         }

@@ -132,7 +132,6 @@ const PROSCRIBES: &[(C, &[AnomalyKind])] = &[
     (C::Causal, &[A::CAUSAL]),
     (C::StrongSessionReadAtomic, &[A::FRACTURED_READ.process()]),
     (C::ReadAtomic, &[A::INTERNAL, A::FRACTURED_READ, A::NON_REPEATABLE_READ]),
-    (C::StrongSessionMonotonicAtomicView, &[A::NON_MONOTONIC_VIEW.process()]),
     (C::MonotonicAtomicView, &[A::NON_MONOTONIC_VIEW]),
     (C::CursorStability, &[A::LOST_UPDATE]),
     (C::StrongReadCommitted, &[A::G0.realtime(), A::G1C.realtime()]),

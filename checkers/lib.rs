@@ -12,14 +12,15 @@ pub mod registry;
 pub mod stats;
 #[cfg(test)]
 mod testing;
+pub mod txn;
 pub mod vacuity;
 mod verdict;
 
 pub use anomaly::{Anomaly, AnomalyKind, Evidence, StateBefore, Step};
 pub use budget::{Budget, Spent};
 pub use checker::{
-    CheckError, Checker, Cost, Coverage, Fact, Happened, Linearization, ReasonClass, Report,
-    Watched,
+    CheckError, Checker, Cost, Coverage, Fact, Happened, LevelAnswer, Linearization, ReasonClass,
+    Report, Watched,
 };
 pub use consistency::Consistency;
 pub use verdict::Verdict;

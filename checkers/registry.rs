@@ -10,6 +10,7 @@ use crate::linearizable::{
     Register, Set, UniqueIds,
 };
 use crate::stats::Stats;
+use crate::txn::{self, ListAppend};
 use crate::vacuity::Vacuity;
 use crate::{Checker, Consistency};
 
@@ -150,6 +151,17 @@ impl Entry {
         Entry { name, summary, levels, family: Some(family), settings: &[], build }
     }
 
+    /// A model of transactions, judged for many levels at once.
+    const fn transactions(
+        name: &'static str,
+        summary: &'static str,
+        levels: &'static [Consistency],
+        build: fn(&Parameters) -> Built,
+    ) -> Entry {
+        let family = Some(Family::Txn);
+        Entry { name, summary, levels, family, settings: &[], build }
+    }
+
     const fn with(self, settings: &'static [(&'static str, &'static str)]) -> Entry {
         Entry { settings, ..self }
     }
@@ -190,6 +202,19 @@ pub static MODELS: &[Entry] = &[
     Entry::model("list", Family::Txn, "transactions that append to lists and read them", |p| {
         free(p, List)
     }),
+    Entry::transactions(
+        "list-append",
+        "the isolation of transactions that append to lists and read them",
+        ListAppend::LEVELS,
+        |p| {
+            p.no_initial()?;
+            let own_writes = p.setting("own-writes", true)?;
+            let options = txn::Options { own_writes, verify: p.options.verify };
+            let level = p.level.unwrap_or(ListAppend::LEVELS[0]);
+            Ok(Box::new(ListAppend::new(level).with_options(options)))
+        },
+    )
+    .with(&[("own-writes", "whether a transaction sees its own writes; true when not given")]),
     Entry::model("g-set", Family::Set, "a set that only grows", |p| {
         free(p, Set { shrinks: false })
     }),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tribunal_checkers::{CheckError, ReasonClass, Report, Verdict};
+use tribunal_checkers::{CheckError, Consistency, ReasonClass, Report, Verdict};
 use tribunal_history::{EventId, History, Outcome};
 
 use crate::bounded::{sentence, shortened};
@@ -12,7 +12,7 @@ use crate::findings::{Findings, Scene};
 use crate::info::{NodeInfo, RunInfo, Warning};
 use crate::limits;
 use crate::run_report::{
-    Bite, CheckCost, Counts, CoverageFact, Fault, Guarantee, Run, RunReport, SCHEMA,
+    Bite, CheckCost, Counts, CoverageFact, Fault, Guarantee, Levels, Run, RunReport, SCHEMA,
     SCHEMA_VERSION, Strength, Tool,
 };
 
@@ -168,10 +168,15 @@ fn median_concurrency(history: &History) -> u64 {
 }
 
 fn circumstances(info: &RunInfo, counts: &Counts, faults: &[Fault]) -> Circumstances {
+    // A history from elsewhere only says that a fault was asked for. Nobody measured it, so nothing
+    // follows from that.
+    let measured = faults.iter().filter(|fault| fault.verified != Bite::Unverified).count();
+    let ours = !info.plan.target.is_empty();
+    let planned = if ours { faults.len().max(info.plan.faults.len()) } else { measured };
     Circumstances {
         infra: !info.environment.failures.is_empty(),
         ok: counts.ok,
-        planned: faults.len().max(info.plan.faults.len()) as u64,
+        planned: planned as u64,
         bit: faults.iter().filter(|fault| fault.verified == Bite::Bit).count() as u64,
     }
 }
@@ -198,6 +203,7 @@ fn guarantee(
         verdict: Verdict::Unknown.name().to_owned(),
         reason: None,
         reason_class: Some(reason_name(ReasonClass::Undecided).to_owned()),
+        levels: None,
         strength: strength.clone(),
         coverage: Vec::new(),
         cost: CheckCost::default(),
@@ -221,6 +227,7 @@ fn guarantee(
         verdict: verdict.name().to_owned(),
         reason: reason.map(|it| sentence(&it)),
         reason_class: class.map(|class| reason_name(class).to_owned()),
+        levels: levels(report),
         strength,
         coverage: coverage(report),
         cost: cost(report),
@@ -251,6 +258,32 @@ fn reason_name(class: ReasonClass) -> &'static str {
         ReasonClass::Undecided => "undecided",
         ReasonClass::NotExercised => "not-exercised",
     }
+}
+
+/// What came of every level, reduced to the edges of what is ruled out and what is not.
+fn levels(report: &Report) -> Option<Levels> {
+    if report.levels.is_empty() {
+        return None;
+    }
+    let of = |verdict: Verdict| {
+        let answers = report.levels.iter().filter(|answer| answer.verdict == verdict);
+        answers.map(|answer| answer.level).collect::<Vec<Consistency>>()
+    };
+    let because = |level: &Consistency| {
+        let answer = report.levels.iter().find(|answer| answer.level == *level);
+        let why = answer.map_or("", |answer| answer.because.as_str());
+        (level.name().to_owned(), sentence(why))
+    };
+    let names = |levels: Vec<Consistency>| levels.iter().map(|it| it.name().to_owned()).collect();
+    let (ruled_out, undecided) = (of(Verdict::Invalid), of(Verdict::Unknown));
+    let not = Consistency::weakest(&ruled_out);
+    let implied = ruled_out.iter().filter(|level| !not.contains(level));
+    Some(Levels {
+        not: not.iter().map(because).collect(),
+        also_not: names(implied.copied().collect()),
+        holds: names(Consistency::strongest(&of(Verdict::Valid))),
+        undecided: undecided.iter().map(because).collect(),
+    })
 }
 
 fn coverage(report: &Report) -> Vec<CoverageFact> {

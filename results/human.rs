@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::bounded::{shortened, visible};
-use crate::run_report::{Bite, Finding, Guarantee, RunReport};
+use crate::run_report::{Bite, Finding, Guarantee, Levels, RunReport};
 use crate::witness::write_witness;
 
 /// What the caller decides about the text.
@@ -168,6 +168,9 @@ fn write_guarantee(
             let class = guarantee.reason_class.as_deref().unwrap_or("undecided");
             let _ = writeln!(out, "  {} {name}   {class}: {}", paint("?", YELLOW), line(why));
         }
+    }
+    for sentence in guarantee.levels.iter().flat_map(Levels::sentences) {
+        let _ = writeln!(out, "    {}", line(&sentence));
     }
 }
 

@@ -24,6 +24,7 @@ pub use human::{HumanOptions, human};
 pub use info::{Environment, NodeInfo, Plan, RunInfo, SelfNoise, Warning};
 pub use report::{Html, html, html_within};
 pub use run_report::{
-    Bite, CheckCost, Counts, CoverageFact, EvidenceReport, Fault, Finding, Guarantee, OpReport,
-    Run, RunReport, SCHEMA, SCHEMA_VERSION, StateReport, StepReport, Strength, Tally, Tool,
+    Bite, CheckCost, Counts, CoverageFact, EvidenceReport, Fault, Finding, Guarantee, Levels,
+    OpReport, Run, RunReport, SCHEMA, SCHEMA_VERSION, StateReport, StepReport, Strength, Tally,
+    Tool,
 };

@@ -15,7 +15,7 @@ use crate::info::{NodeInfo, SelfNoise, Warning};
 /// Name of the schema.
 pub const SCHEMA: &str = "tribunal.report";
 /// Version of the schema written here.
-pub const SCHEMA_VERSION: &str = "1.1";
+pub const SCHEMA_VERSION: &str = "1.2";
 
 /// Everything a run came to.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -182,6 +182,9 @@ pub struct Guarantee {
     pub reason: Option<String>,
     /// `undecided` or `not-exercised`.
     pub reason_class: Option<String>,
+    /// What came of every level, where the checker decides several. Since 1.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub levels: Option<Levels>,
     /// What a pass rests on.
     pub strength: Strength,
     /// Coverage facts of this checker.
@@ -190,6 +193,19 @@ pub struct Guarantee {
     pub cost: CheckCost,
     /// Its findings, worst first.
     pub findings: Vec<String>,
+}
+
+/// What a history says about levels of consistency, by their names.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Levels {
+    /// The weakest that are ruled out, each with the kind of finding that does it.
+    pub not: Vec<(String, String)>,
+    /// Everything that implies one of them.
+    pub also_not: Vec<String>,
+    /// The strongest that are not ruled out.
+    pub holds: Vec<String>,
+    /// Those that are not decided, each with the reason.
+    pub undecided: Vec<(String, String)>,
 }
 
 /// What a pass rests on.
@@ -354,6 +370,34 @@ impl RunReport {
     /// Kinds of anomaly found, worst first.
     pub fn kinds(&self) -> Vec<String> {
         self.findings.iter().map(|finding| finding.kind.clone()).collect()
+    }
+}
+
+impl Levels {
+    /// Sentences for a person: what is ruled out, what is not, what is open.
+    pub fn sentences(&self) -> Vec<String> {
+        let because = |(level, why): &(String, String)| format!("{level} ({why})");
+        let all = |levels: &[(String, String)]| {
+            levels.iter().map(because).collect::<Vec<String>>().join(", ")
+        };
+        let mut sentences = Vec::new();
+        if !self.not.is_empty() {
+            let also = match self.also_not.len() {
+                0 => String::new(),
+                1 => " and what implies it".to_owned(),
+                more => format!(" and {more} levels that imply them"),
+            };
+            sentences.push(format!("ruled out: {}{also}", all(&self.not)));
+        }
+        if !self.holds.is_empty() {
+            sentences.push(format!("not ruled out: {} and weaker", self.holds.join(", ")));
+        }
+        if let [(first, why), rest @ ..] = self.undecided.as_slice() {
+            let more =
+                if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            sentences.push(format!("not decided: {first}{more} ({why})"));
+        }
+        sentences
     }
 }
 

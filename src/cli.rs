@@ -202,9 +202,9 @@ pub(crate) struct CheckArgs {
     #[arg(long = "option", short = 'o', value_name = "K=V")]
     pub(crate) options: Vec<String>,
 
-    /// Consistency level.
-    #[arg(long, short = 'c', value_name = "LEVEL", default_value = "linearizable")]
-    pub(crate) consistency: String,
+    /// Consistency level; the strongest that the model can be judged for when not given.
+    #[arg(long, short = 'c', value_name = "LEVEL")]
+    pub(crate) consistency: Option<String>,
 
     /// Format of the file; found from its content when not given.
     #[arg(long, value_name = "FORMAT")]

@@ -57,14 +57,16 @@ pub(crate) fn checkers(
     args: &CheckArgs,
     dialect: Dialect,
 ) -> Result<Vec<Box<dyn Checker>>, Trouble> {
-    let level = Consistency::named(&args.consistency).ok_or_else(|| {
-        let known = Consistency::ALL.map(Consistency::name).join(", ");
-        Trouble::usage(format!("-c {:?} is not a level; there are {known}", args.consistency))
-    })?;
+    let level = args.consistency.as_ref().map(|name| {
+        let known = || Consistency::ALL.map(Consistency::name).join(", ");
+        let unknown =
+            || Trouble::usage(format!("-c {name:?} is not a level; there are {}", known()));
+        Consistency::named(name).ok_or_else(unknown)
+    });
     let parameters = Parameters {
         dialect,
         initial: initial(&args.init),
-        level: Some(level),
+        level: level.transpose()?,
         options: options(args),
         settings: settings(args)?,
     };

@@ -70,6 +70,40 @@ fn check_ends_with_the_code_of_its_verdict() {
     }
 }
 
+/// Nobody measured what another's nemesis did: that says nothing about the operations.
+#[test]
+fn faults_that_a_foreign_history_names_make_no_pass_empty() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let nemesis = "{:process :nemesis, :type :info, :f :start-partition, :value nil}\n";
+    let history = file(&dir, "faults.edn", &format!("{nemesis}{VALID}{nemesis}"));
+    let output = tribunal(&["check", path(&history), "-m", "cas-register"]);
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+}
+
+#[test]
+fn levels_of_isolation_are_told_with_what_rules_them_out() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let skew = "{:process 0, :type :invoke, :f :txn, :value [[:r :x nil] [:append :y 1]]}
+{:process 1, :type :invoke, :f :txn, :value [[:r :y nil] [:append :x 1]]}
+{:process 0, :type :ok, :f :txn, :value [[:r :x []] [:append :y 1]]}
+{:process 1, :type :ok, :f :txn, :value [[:r :y []] [:append :x 1]]}
+";
+    let history = file(&dir, "skew.edn", skew);
+    let judged = |level: &str| {
+        let args = ["check", path(&history), "-m", "list-append", "-c", level, "--json"];
+        let output = tribunal(&args);
+        let json = serde_json::from_str(&stdout(&output)).expect("stdout is JSON");
+        (code(&output), json)
+    };
+    let (code, json): (i32, serde_json::Value) = judged("serializable");
+    assert_eq!((code, &json["findings"][0]["kind"]), (1, &"G2-item".into()));
+    let levels = &json["checks"][0]["levels"];
+    assert_eq!(levels["not"], serde_json::json!([["repeatable-read", "G2-item"]]));
+    let holds = serde_json::json!(["strong-snapshot-isolation", "strong-read-committed"]);
+    assert_eq!(levels["holds"][0], holds[0], "{levels}");
+    assert_eq!(judged("snapshot-isolation").0, 0);
+}
+
 #[test]
 fn a_malformed_history_names_its_place_and_hides_no_anomaly() {
     let dir = TempDir::new().expect("a scratch directory");

@@ -85,3 +85,20 @@ fn every_key_value_log_of_the_corpus_gets_its_verdict() {
         }
     }
 }
+
+#[test]
+fn every_list_of_transactions_of_the_corpus_gets_its_verdict_at_every_level() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    if !corpus.is_dir() {
+        println!("skipped: the corpus {} is missing", corpus.display());
+        return;
+    }
+    let of = |folder| labels(&corpus.join(folder), "txn/list-append:");
+    let rows = [of("elle"), of("elle-cli")].concat();
+    assert!(rows.len() >= 13, "{} rows", rows.len());
+    for (file, level, expected) in rows {
+        let code = i32::from(expected == "invalid");
+        let got = judge(&file, "list-append", &["-c", &level]);
+        assert_eq!(got, (expected, Some(code)), "{} {level}", file.display());
+    }
+}

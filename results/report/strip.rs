@@ -6,7 +6,7 @@ use super::page::{Drawn, Scene, SectionError, icon};
 use crate::bounded::{shortened, visible};
 use crate::class::Class;
 use crate::human::{grouped, is_foreign};
-use crate::run_report::{Guarantee, RunReport};
+use crate::run_report::{Guarantee, Levels, RunReport};
 
 #[derive(Serialize)]
 struct View {
@@ -33,6 +33,7 @@ struct GuaranteeView {
     id: String,
     text: String,
     refs: Vec<String>,
+    levels: Vec<String>,
 }
 
 /// References listed beside one guarantee.
@@ -108,6 +109,7 @@ fn guarantee(it: &Guarantee, foreign: bool) -> GuaranteeView {
         id: visible(&it.id),
         text: visible(&text),
         refs: it.findings.iter().take(REFS).cloned().collect(),
+        levels: it.levels.iter().flat_map(Levels::sentences).map(|it| visible(&it)).collect(),
     }
 }
 

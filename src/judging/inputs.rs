@@ -204,6 +204,7 @@ fn foreign(args: &CheckArgs, shown: &str) -> RunInfo {
         words.extend(value.into_iter().flat_map(|value| [name.to_string(), value.clone()]));
     };
     flag("-m", args.model.as_ref());
+    flag("-c", args.consistency.as_ref());
     flag("--format", args.format.as_ref());
     flag("--init", Some(&args.init).filter(|init| *init != "nil"));
     flag("--dialect", args.dialect.as_ref());

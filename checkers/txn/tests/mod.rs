@@ -1,0 +1,5 @@
+//! Drawn histories with their anomalies, and random ones against the definitions.
+
+mod drawn;
+mod oracle;
+mod random;
