@@ -10,7 +10,8 @@ use tribunal_history::{ErrorClass, Op};
 #[async_trait]
 pub trait Client: Send {
     /// Asks for `op`; the answer is `op` with what was observed filled in. The executor owns the
-    /// deadline: the future is dropped when it passes, and the client with it.
+    /// deadline: when it passes, or a grace for a late reply after it, the future is dropped, and
+    /// the client with it.
     ///
     /// # Errors
     /// See [`ClientError`].

@@ -54,6 +54,7 @@ pub fn assemble(info: &RunInfo, history: &History, answers: &[Answer]) -> RunRep
         headline: String::new(),
         run: run(info, history),
         counts,
+        late_replies: info.environment.late_replies,
         faults,
         coverage_facts: coverage_facts(&guarantees),
         guarantees,

@@ -89,6 +89,7 @@ fn write_run(out: &mut String, report: &RunReport) {
         let dialect = report.options.get("dialect");
         let dialect = dialect.map(|name| format!(" · dialect {}", line(name))).unwrap_or_default();
         let _ = writeln!(out, "  {}{dialect}\n  {ops}", line(&run.id));
+        write_late(out, report);
         return;
     }
     let simulated = if run.simulated { " · SIMULATED" } else { "" };
@@ -115,6 +116,13 @@ fn write_run(out: &mut String, report: &RunReport) {
     let (lame, never) = (some(lame, "did not bite"), some(never, "did not happen"));
     let planned = report.faults.len();
     let _ = writeln!(out, "  {ops}     faults {planned} planned, {bit} verified{lame}{never}");
+    write_late(out, report);
+}
+
+fn write_late(out: &mut String, report: &RunReport) {
+    if let Some(sentence) = report.late_replies.sentence() {
+        let _ = writeln!(out, "  late {sentence}");
+    }
 }
 
 fn write_guarantee(

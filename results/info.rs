@@ -5,6 +5,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use tribunal_history::Outcome;
+use tribunal_history::codec::native::Late;
+
+use crate::human::grouped;
 
 /// Everything about a run that is not in its history.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -74,6 +78,8 @@ pub struct Environment {
     pub driver: BTreeMap<String, String>,
     /// Delay between a decision to send and the sending.
     pub self_noise: Option<SelfNoise>,
+    /// Replies that came too late.
+    pub late_replies: LateReplies,
     /// What went wrong and did not stop the run.
     pub warnings: Vec<Warning>,
     /// Why the experiment itself failed; empty when it did not.
@@ -93,6 +99,38 @@ pub struct SelfNoise {
     pub p99_ns: u64,
     /// The longest wait.
     pub max_ns: u64,
+}
+
+/// Replies on record that came after their operations had been given up as `info`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct LateReplies {
+    /// That say it happened.
+    pub ok: u64,
+    /// That say it did not.
+    pub failed: u64,
+}
+
+impl LateReplies {
+    /// Counts those of a log.
+    pub fn count(late: &[Late]) -> LateReplies {
+        let said = |outcome| late.iter().filter(|late| late.outcome == outcome).count() as u64;
+        LateReplies { ok: said(Outcome::Ok), failed: said(Outcome::Fail) }
+    }
+
+    /// What a person is told; nothing when there is none.
+    pub fn sentence(self) -> Option<String> {
+        let LateReplies { ok, failed } = self;
+        match ok + failed {
+            0 => None,
+            1 => Some("1 operation was answered after its deadline; it stays info".to_owned()),
+            all => Some(format!(
+                "{} operations were answered after their deadline ({} ok, {} fail); they stay info",
+                grouped(all),
+                grouped(ok),
+                grouped(failed),
+            )),
+        }
+    }
 }
 
 /// Something worth knowing that changes no verdict.

@@ -21,7 +21,7 @@ mod witness;
 pub use assemble::{Answer, assemble};
 pub use class::Class;
 pub use human::{HumanOptions, human};
-pub use info::{Environment, NodeInfo, Plan, RunInfo, SelfNoise, Warning};
+pub use info::{Environment, LateReplies, NodeInfo, Plan, RunInfo, SelfNoise, Warning};
 pub use report::{Html, html, html_within};
 pub use run_report::{
     Bite, CheckCost, Counts, CoverageFact, EvidenceReport, Fault, Finding, Guarantee, Levels,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded::Typed;
 use crate::class::Class;
-use crate::info::{NodeInfo, SelfNoise, Warning};
+use crate::info::{LateReplies, NodeInfo, SelfNoise, Warning};
 
 /// Name of the schema.
 pub const SCHEMA: &str = "tribunal.report";
@@ -38,6 +38,9 @@ pub struct RunReport {
     pub run: Run,
     /// Operations by outcome.
     pub counts: Counts,
+    /// Replies that came after their operations had been counted as `info`. Since 1.1.
+    #[serde(default)]
+    pub late_replies: LateReplies,
     /// What was done to the cluster, by fault.
     pub faults: Vec<Fault>,
     /// What was promised and what came of it.

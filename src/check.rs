@@ -80,6 +80,7 @@ fn to_json(judged: &Judged) -> Json {
         "checks": judged.report.guarantees,
         "findings": judged.report.findings,
         "counts": judged.report.counts,
+        "late_replies": judged.report.late_replies,
         "warnings": judged.report.warnings,
     })
 }

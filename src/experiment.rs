@@ -27,6 +27,9 @@ pub(crate) struct Experiment {
     pub(crate) time: Duration,
     pub(crate) quiet: Duration,
     pub(crate) op_timeout: Duration,
+    /// How long a reply may come late and be recorded; twice `op_timeout` if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) late_grace: Option<Duration>,
     pub(crate) workload: String,
     pub(crate) workload_options: BTreeMap<String, String>,
     pub(crate) faults: Vec<Package>,
@@ -102,6 +105,7 @@ impl Experiment {
             time: positive(time(file, "--time", &args.time, &load.time, "30s")?, args, file)?,
             quiet: time(file, "", &None, &load.quiet, "3s")?,
             op_timeout: time(file, "", &None, &load.op_timeout, "5s")?,
+            late_grace: within(file, &load.late_grace, units::duration)?,
             workload: text(&args.workload, &suite.workload.name, "register"),
             workload_options,
             faults: match &args.nemesis {
@@ -348,11 +352,13 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_suite() {
-        let suite = format!("{HEAD}[load]\ntime = \"9s\"\nconcurrency = 3\n");
+        let load = "time = \"9s\"\nconcurrency = 3\nlate_grace = \"0s\"\n";
+        let suite = format!("{HEAD}[load]\n{load}");
         let file = SuiteFile::parse("s.toml", &suite).expect("a suite");
         let args = RunArgs { time: Some("2s".into()), ..RunArgs::default() };
         let experiment = Experiment::resolve(&args, &file).expect("complete");
         assert_eq!(experiment.time, Duration::from_secs(2));
+        assert_eq!(experiment.late_grace, Some(Duration::ZERO));
         assert_eq!(experiment.clients(5).expect("a number"), 3);
     }
 }

@@ -55,6 +55,7 @@ pub(crate) struct LoadTable {
     pub(crate) time: Option<Spanned<String>>,
     pub(crate) quiet: Option<Spanned<String>>,
     pub(crate) op_timeout: Option<Spanned<String>>,
+    pub(crate) late_grace: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -226,7 +227,7 @@ mod tests {
         complains(
             "schema = 1\n[load]\nconcurency = 3\n",
             expect![
-                "s.toml:3:1: unknown field `concurency`, expected one of `concurrency`, `rate`, `time`, `quiet`, `op_timeout`"
+                "s.toml:3:1: unknown field `concurency`, expected one of `concurrency`, `rate`, `time`, `quiet`, `op_timeout`, `late_grace`"
             ],
         );
         complains(

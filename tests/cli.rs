@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
+use tribunal_history::codec::native::{FrameEncoder, LogHeader};
 use tribunal_history::codec::{self, Format, ReadOptions};
+use tribunal_history::{Nanos, Observed, Op, Outcome, Process, RegisterOp, Value};
 
 fn tribunal(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tribunal"))
@@ -426,6 +428,38 @@ fn the_witness_of_a_native_log_can_be_followed() {
     codec::write(&history, Format::Native, &mut log).expect("memory takes it");
     let text = told("native", "history.log", &log, &["-m", "register"]);
     expect_test::expect_file!["snapshots/witness-native.txt"].assert_eq(&text);
+}
+
+/// Believed, the late reply would make the last read stale.
+#[test]
+fn a_late_reply_is_told_and_changes_no_verdict() {
+    let key = || Value::Int(0);
+    let write = |value| Op::Register(RegisterOp::Write { key: key(), value: Value::Int(value) });
+    let read = |value| Op::Register(RegisterOp::Read { key: key(), value });
+    let mut log = FrameEncoder::new(&LogHeader::default());
+    let mut bytes = log.header_bytes().to_vec();
+    let mut add = |process, outcome, op: &Op, at| {
+        let (process, from, to) = (Process(process), Nanos(at), Nanos(at + 5));
+        log.invoke(process, None, None, &op.pending(), from).expect("fits");
+        log.complete(process, outcome, Some(op), None, from, to).expect("fits");
+    };
+    add(0, Outcome::Ok, &write(1), 10);
+    add(1, Outcome::Info, &write(2), 20);
+    add(2, Outcome::Ok, &read(Observed::Present(Value::Int(1))), 40);
+    log.late(Process(1), Outcome::Ok, Some(&write(2)), None, Nanos(30)).expect("fits");
+    log.end(Nanos(60), "done").expect("fits");
+    bytes.extend_from_slice(log.frame().expect("something"));
+
+    let dir = TempDir::new().expect("a scratch directory");
+    let history = dir.path().join("history.log");
+    std::fs::write(&history, bytes).expect("scratch files can be written");
+    let output = tribunal(&["check", path(&history), "-m", "register"]);
+    assert_eq!(code(&output), 0, "{}", stdout(&output) + &stderr(&output));
+    let sentence = "1 operation was answered after its deadline; it stays info";
+    assert!(stdout(&output).contains(sentence), "{}", stdout(&output));
+    let output = tribunal(&["check", path(&history), "-m", "register", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("json");
+    assert_eq!(json["late_replies"], serde_json::json!({ "ok": 1, "failed": 0 }));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tribunal_history::{ErrorClass, Nanos, Outcome};
 
 use super::hub::{Done, Trouble};
-use super::load::ErrorTally;
+use super::load::{ErrorTally, LateReplies};
 use super::noise::NoiseMeter;
 use super::outcome::ClientCode;
 use super::progress::Gauge;
@@ -26,6 +26,7 @@ pub(super) struct Desk {
     /// Handed out and not yet drained.
     pub(super) open: u32,
     pub(super) panics: u64,
+    pub(super) late: LateReplies,
     pub(super) errors: BTreeMap<String, ErrorTally>,
     notes: u32,
     pub(super) suspended: Duration,
@@ -40,6 +41,7 @@ impl Desk {
             ops: 0,
             open: 0,
             panics: 0,
+            late: LateReplies::default(),
             errors: BTreeMap::new(),
             notes: 0,
             suspended: Duration::ZERO,
@@ -68,6 +70,10 @@ impl Desk {
                 self.errors.insert(class.to_owned(), ErrorTally { count: 1, first });
             }
         }
+        self.blame(trouble);
+    }
+
+    fn blame(&mut self, trouble: &Trouble) {
         match trouble.client_code {
             ClientCode::Fine => {}
             ClientCode::Panicked => self.panics += 1,
@@ -85,21 +91,61 @@ pub(super) fn record(
     done: &mut Done,
     desk: &mut Desk,
 ) -> Result<(), RecordError> {
-    match complete(frame, done) {
-        Ok(()) => {}
-        Err(RecordError::TooLong { .. }) => {
-            // Perhaps only together with the rest of the frame.
-            frame.write()?;
-            if let Err(RecordError::TooLong { problem, .. }) = complete(frame, done) {
-                *done = too_large(done, problem);
-                complete(frame, done)?;
-            }
-        }
-        Err(error) => return Err(error),
+    if let Err(error) = complete(frame, done)
+        && let Some(problem) = again(frame, error, |frame| complete(frame, done))?
+    {
+        *done = too_large(done, problem);
+        complete(frame, done)?;
     }
-    match &done.trouble {
-        Some(trouble) if desk.notes < KEPT_NOTES => aside(frame, done, trouble, &mut desk.notes),
-        Some(_) | None => Ok(()),
+    aside(frame, done, desk)
+}
+
+/// Puts a late reply into the frame. What does not say whether the operation happened is no reply.
+pub(super) fn record_late(
+    frame: &mut Turn<'_>,
+    done: &Done,
+    desk: &mut Desk,
+) -> Result<(), RecordError> {
+    let Done { process, op, outcome, received, trouble, .. } = done;
+    let error = trouble.as_ref().map(|trouble| &trouble.error);
+    let answer = match outcome {
+        Outcome::Ok => {
+            desk.late.ok += 1;
+            Some(op)
+        }
+        Outcome::Fail => {
+            desk.late.failed += 1;
+            None
+        }
+        Outcome::Info | Outcome::Open => {
+            trouble.iter().for_each(|trouble| desk.blame(trouble));
+            return aside(frame, done, desk);
+        }
+    };
+    let whole = |frame: &mut Turn<'_>| frame.late(*process, *outcome, answer, error, *received);
+    if let Err(refused) = whole(frame)
+        && again(frame, refused, whole)?.is_some()
+    {
+        // That it came is still worth knowing.
+        frame.late(*process, *outcome, None, None, *received)?;
+    }
+    Ok(())
+}
+
+/// Tries once more what was refused for its length, perhaps only together with the rest of the
+/// frame. Why not even a frame of its own can hold it, if so.
+#[cold]
+fn again(
+    frame: &mut Turn<'_>,
+    refused: RecordError,
+    add: impl Fn(&mut Turn<'_>) -> Result<(), RecordError>,
+) -> Result<Option<String>, RecordError> {
+    let RecordError::TooLong { .. } = refused else { return Err(refused) };
+    frame.write()?;
+    match add(frame) {
+        Ok(()) => Ok(None),
+        Err(RecordError::TooLong { problem, .. }) => Ok(Some(problem)),
+        Err(error) => Err(error),
     }
 }
 
@@ -122,7 +168,15 @@ fn too_large(done: &Done, detail: String) -> Done {
 }
 
 /// Raw replies, panics and answers to other questions are kept in words.
-fn aside(
+#[inline]
+fn aside(frame: &mut Turn<'_>, done: &Done, desk: &mut Desk) -> Result<(), RecordError> {
+    match &done.trouble {
+        Some(trouble) if desk.notes < KEPT_NOTES => note(frame, done, trouble, &mut desk.notes),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn note(
     frame: &mut Turn<'_>,
     done: &Done,
     trouble: &Trouble,

@@ -14,9 +14,9 @@ use std::time::Duration;
 use tribunal_history::{Kind, Nanos, Outcome};
 
 use super::alarm::Alarm;
-use super::desk::{Desk, record};
+use super::desk::{Desk, record, record_late};
 use super::hub::{Done, Hub, Job};
-use super::load::{Ended, LoadConfig, LoadOutcome, LoadParts};
+use super::load::{Ended, LateReplies, LoadConfig, LoadOutcome, LoadParts};
 use super::progress::Progress;
 use super::recorder::{RecordError, Recorder, Turn};
 use super::stop::StopSignal;
@@ -26,6 +26,8 @@ use crate::generator::{Step, Threads, Turns};
 
 /// Workers keep their own deadlines; beyond this they are given up.
 const GRACE: Duration = Duration::from_secs(2);
+/// How often is looked whether late replies are still wanted.
+const LOOK: Nanos = Nanos::from_millis(50);
 /// Looks at the clock at least this often.
 const IDLE: Nanos = Nanos::from_millis(1_000);
 /// How soon a generator is asked again that waits for a value from outside.
@@ -114,7 +116,9 @@ impl Dispatcher {
             }
         };
         let ended = self.await_rest(ended).await;
-        self.outcome(ended)
+        let finished = self.clock.now();
+        let ended = self.await_late(ended).await;
+        self.outcome(ended, finished)
     }
 
     /// One turn; when to turn again at the latest, or why there is no next one.
@@ -151,7 +155,8 @@ impl Dispatcher {
         Ok(until)
     }
 
-    /// Completions, in the order of their stamps. The time returned is later than all of them.
+    /// Completions, in the order of their stamps, then late replies: each behind the completion of
+    /// its operation. The time returned is later than all completions.
     fn drain(&mut self, frame: &mut Turn<'_>, began: Nanos) -> Result<Nanos, RecordError> {
         self.hub.drain(&mut self.batch);
         self.batch.sort_by_key(|done| done.received);
@@ -172,6 +177,13 @@ impl Dispatcher {
                 tap.push(Tapped { process, kind, op, error: error.cloned() });
             }
             self.turns.complete(done.received, done.slot, kind(done.outcome), &done.op, error);
+        }
+        for late in self.hub.take_late() {
+            // Neither generator nor tap hears of it: the operation stays what it was.
+            recorded = recorded.and_then(|now| {
+                record_late(frame, &late, &mut self.desk)?;
+                Ok(now)
+            });
         }
         recorded
     }
@@ -248,18 +260,41 @@ impl Dispatcher {
     }
 
     /// Awaits the operations under way: each has its own deadline.
-    async fn await_rest(&mut self, mut ended: Ended) -> Ended {
-        let grace = self.config.patience_max() + GRACE;
-        let give_up = self.clock.now().saturating_add(nanos(grace));
+    async fn await_rest(&mut self, ended: Ended) -> Ended {
+        let patience = self.config.patience_max() + GRACE;
+        self.take_results(ended, patience, |this| this.desk.open > 0).await
+    }
+
+    /// Late replies have one more deadline, so that a load takes two at most beyond its time: the
+    /// other is that of the last operations. Who asked for the end, or has to repair something
+    /// first, does not wait for what changes no verdict.
+    async fn await_late(&mut self, ended: Ended) -> Ended {
+        if !matches!(ended, Ended::Done | Ended::TimeLimit) {
+            return ended;
+        }
+        let wanted = |this: &Dispatcher| this.hub.expects_late() && this.stop.reason().is_none();
+        self.take_results(ended, self.config.op_timeout, wanted).await
+    }
+
+    async fn take_results(
+        &mut self,
+        mut ended: Ended,
+        patience: Duration,
+        wanted: impl Fn(&Dispatcher) -> bool,
+    ) -> Ended {
+        let give_up = self.clock.now().saturating_add(nanos(patience));
         let hub = Rc::clone(&self.hub);
-        self.alarm.set(give_up);
-        while self.desk.open > 0 && self.clock.now() < give_up {
+        loop {
+            let now = self.clock.now();
+            if now >= give_up || !wanted(self) {
+                break;
+            }
+            self.alarm.set(give_up.min(now.saturating_add(LOOK)));
             poll_fn(|cx| {
                 let ready = hub.poll_done(cx).is_ready() || self.alarm.poll(cx).is_ready();
                 if ready { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
-            self.alarm.set(give_up);
             if let Err(error) = self.last_turn() {
                 self.forget_turn();
                 if !matches!(ended, Ended::History(_)) {
@@ -283,7 +318,7 @@ impl Dispatcher {
         self.desk.gauge.forget();
     }
 
-    /// Completions only.
+    /// Completions and late replies only.
     fn last_turn(&mut self) -> Result<(), RecordError> {
         let recorder = self.recorder.clone();
         let mut frame = recorder.turn();
@@ -298,11 +333,10 @@ impl Dispatcher {
         self.housekeeping(on_file)
     }
 
-    fn outcome(mut self, ended: Ended) -> LoadOutcome {
-        let finished = self.clock.now();
-        self.desk.gauge.publish(&self.progress, 0, finished);
+    fn outcome(mut self, ended: Ended, finished: Nanos) -> LoadOutcome {
+        self.desk.gauge.publish(&self.progress, 0, self.clock.now());
         let suspended = self.clock.suspended().max(self.desk.suspended);
-        let Desk { noise, gauge, ops, panics, errors, .. } = self.desk;
+        let Desk { noise, gauge, ops, panics, late, errors, .. } = self.desk;
         let [ok, fail, info] = gauge.totals();
         LoadOutcome {
             ended,
@@ -312,6 +346,7 @@ impl Dispatcher {
             info,
             open: ops - (ok + fail + info).min(ops),
             panics,
+            late: LateReplies { turned_away: self.hub.turned_away(), ..late },
             errors,
             next_process: self.turns.threads().next_process(),
             missed: self.turns.generator().missed(),

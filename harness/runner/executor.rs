@@ -1,9 +1,13 @@
 //! Workers: one task per slot, one attempt per operation, a deadline on everything.
 //!
 //! A worker stamps the request immediately before the client is called and the reply immediately
-//! after it returns. What an attempt means is decided in `outcome.rs`.
+//! after it returns. What an attempt means is decided in `outcome.rs`. An operation that may yet
+//! happen when its deadline passes is `info` at once, and its slot goes on with another worker; the
+//! first one stays with the call for a grace, so that a late reply is on record.
 
 use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,8 +17,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
-use tribunal_history::{Nanos, NodeId, Process};
+use tribunal_history::{Nanos, NodeId, Op, Process};
 
 use super::hub::{Done, Hub, Job, Trouble};
 use super::outcome::{Attempt, Decision, decide};
@@ -45,14 +50,40 @@ where
 const BACKOFF_MIN: Nanos = Nanos::from_millis(50);
 const BACKOFF_MAX: Nanos = Nanos::from_millis(1_000);
 
+/// Who serves each slot. A worker that waits on for an overdue reply has left its slot to another.
+#[derive(Default)]
+pub(super) struct Staff(RefCell<BTreeMap<u32, JoinHandle<()>>>);
+
+impl Staff {
+    /// `worker` serves its slot from now on. `since`: no stamp of the slot is later.
+    pub(super) fn seat(&self, worker: Worker, since: Nanos) {
+        let slot = worker.slot;
+        self.0.borrow_mut().insert(slot, tokio::task::spawn_local(worker.run(since)));
+    }
+
+    /// Waits until every slot's worker has closed its client.
+    pub(super) async fn left(&self) {
+        let workers = std::mem::take(&mut *self.0.borrow_mut());
+        for worker in workers.into_values() {
+            if let Err(error) = worker.await {
+                tracing::warn!(%error, "a worker did not end well");
+            }
+        }
+    }
+}
+
 /// The worker of one slot.
+#[derive(Clone)]
 pub(super) struct Worker {
     pub(super) slot: u32,
     pub(super) node: NodeId,
     pub(super) hub: Rc<Hub>,
+    pub(super) staff: Rc<Staff>,
     pub(super) connect: Arc<dyn Connect>,
     pub(super) clock: Clock,
     pub(super) close_patience: Duration,
+    /// How long a reply that is overdue may still come; twice its deadline if not said.
+    pub(super) late_grace: Option<Duration>,
 }
 
 /// What a worker remembers between operations.
@@ -62,25 +93,31 @@ struct Memory {
     /// After a connection that failed: how long to pause next time, and until when now.
     backoff: Nanos,
     paused_until: Option<Nanos>,
-    /// Of the current operation; `None` until the client was called.
-    sent: Option<Nanos>,
     last_received: Nanos,
 }
 
+/// A client that is about to be called.
+struct Ready {
+    client: Box<dyn Client>,
+    sent: Nanos,
+    deadline: Instant,
+}
+
 impl Worker {
-    /// Serves the slot until the load is over.
-    pub(super) async fn run(self) {
+    /// Serves the slot until the load is over, or until another has taken it.
+    async fn run(self, since: Nanos) {
         let mut memory = Memory {
             client: None,
             owner: None,
             backoff: BACKOFF_MIN,
             paused_until: None,
-            sent: None,
-            last_received: Nanos(0),
+            last_received: since,
         };
         while let Some(job) = self.hub.job(self.slot).await {
-            let done = self.serve(&mut memory, job).await;
-            self.hub.finish(done);
+            match self.serve(&mut memory, job).await {
+                Some(done) => self.hub.finish(done),
+                None => return,
+            }
         }
         if let Some(client) = memory.client {
             // A client that does not close in time or panics is simply dropped: the history is
@@ -90,62 +127,56 @@ impl Worker {
         }
     }
 
-    async fn serve(&self, memory: &mut Memory, job: Job) -> Done {
+    /// What came of the job; nothing if it was overdue, for then the slot is another's by now.
+    async fn serve(&self, memory: &mut Memory, job: Job) -> Option<Done> {
         let taken = self.clock.after(memory.last_received);
-        memory.sent = None;
-        let attempt = match guarded(self.attempt(memory, &job, taken)).await {
-            Ok(attempt) => attempt,
-            // Whatever panicked before the client was called, no byte of the request left.
-            Err(panic) if memory.sent.is_none() => self.no_client(memory, &panic),
-            Err(panic) => Attempt::Panicked(panic),
+        let Ready { mut client, sent, deadline } = match self.ready(memory, &job, taken).await {
+            Ok(ready) => ready,
+            Err(attempt) => {
+                let (done, _) = self.done(job, (taken, taken), attempt);
+                memory.last_received = done.received;
+                return Some(done);
+            }
         };
-        let received = self.clock.now();
-        memory.last_received = received;
-        let Decision { outcome, error, answer, keep_client, detail, raw, client_code } =
-            decide(&job.op, attempt);
-        if !keep_client {
-            discard(memory.client.take());
+        let Some(attempt) = self.ask(client.as_mut(), &job, (taken, sent), deadline).await else {
+            discard(Some(client));
+            return None;
+        };
+        let (done, keep_client) = self.done(job, (taken, sent), attempt);
+        match keep_client {
+            true => memory.client = Some(client),
+            false => discard(Some(client)),
         }
-        let trouble = error.map(|error| Box::new(Trouble { error, detail, raw, client_code }));
-        Done {
-            slot: self.slot,
-            process: job.process,
-            op: answer.unwrap_or(job.op),
-            outcome,
-            dispatched: job.dispatched,
-            taken,
-            sent: memory.sent.unwrap_or(taken),
-            received,
-            trouble,
-        }
+        memory.last_received = done.received;
+        Some(done)
     }
 
-    async fn attempt(&self, memory: &mut Memory, job: &Job, taken: Nanos) -> Attempt {
+    /// A connection of the job's own process.
+    async fn ready(&self, memory: &mut Memory, job: &Job, taken: Nanos) -> Result<Ready, Attempt> {
         if memory.owner != Some(job.process) {
             // The old process is retired; its connection must not carry another's requests.
             discard(memory.client.take());
             memory.owner = Some(job.process);
         }
-        if memory.client.is_some() {
-            memory.sent = Some(taken);
+        if let Some(client) = memory.client.take() {
             let deadline = self.clock.instant(taken) + job.patience;
-            return invoke(memory.client.as_mut(), job, deadline.into()).await;
+            return Ok(Ready { client, sent: taken, deadline: deadline.into() });
         }
         if let Some(until) = memory.paused_until.take() {
             // A dead node is not spun upon. The pause is not part of the operation's patience.
             tokio::time::sleep_until(self.clock.instant(until).into()).await;
         }
-        let deadline = self.clock.instant(self.clock.now()) + job.patience;
-        let connecting = self.connect.connect(self.node, job.process);
-        match timeout_at(deadline.into(), connecting).await {
-            Err(_) => self.no_client(memory, &"no answer in time"),
-            Ok(Err(error)) => self.no_client(memory, &error),
-            Ok(Ok(client)) => {
-                memory.client = Some(client);
+        let deadline = Instant::from(self.clock.instant(self.clock.now()) + job.patience);
+        let connecting = guarded(async { self.connect.connect(self.node, job.process).await });
+        match timeout_at(deadline, connecting).await {
+            Ok(Ok(Ok(client))) => {
                 memory.backoff = BACKOFF_MIN;
-                memory.sent = Some(self.clock.now());
-                invoke(memory.client.as_mut(), job, deadline.into()).await
+                Ok(Ready { client, sent: self.clock.now(), deadline })
             }
+            Ok(Ok(Err(error))) => Err(self.no_client(memory, &error)),
+            // Whatever panicked before the client was called, no byte of the request left.
+            Ok(Err(panic)) => Err(self.no_client(memory, &panic)),
+            Err(_) => Err(self.no_client(memory, &"no answer in time")),
         }
     }
 
@@ -155,24 +186,72 @@ impl Worker {
         memory.backoff = Nanos((memory.backoff.0 * 2).min(BACKOFF_MAX.0));
         Attempt::NoClient(format!("connect to {}: {problem}", self.node))
     }
+
+    /// Calls the client, until the deadline. Nothing if that passed and the reply was waited for:
+    /// then all is reported, and the slot is another's.
+    async fn ask(
+        &self,
+        client: &mut dyn Client,
+        job: &Job,
+        stamps: (Nanos, Nanos),
+        deadline: Instant,
+    ) -> Option<Attempt> {
+        let mut asking = pin!(Some(guarded(async { client.invoke(&job.op).await })));
+        // Clients in memory answer at once: those never touch the timer.
+        let first = poll_fn(|cx| Poll::Ready(under_way(asking.as_mut()).poll(cx))).await;
+        if let Poll::Ready(answer) = first {
+            return Some(attempt(answer));
+        }
+        if let Ok(answer) = timeout_at(deadline, under_way(asking.as_mut())).await {
+            return Some(attempt(answer));
+        }
+        let overdue = Attempt::Overdue(job.patience);
+        let grace = self.late_grace.unwrap_or(job.patience * 2);
+        // A read that is overdue did not happen: its process goes on and a reply is of no use.
+        if !job.op.writes() || grace.is_zero() || !self.hub.wait_on() {
+            quietly(|| asking.set(None));
+            return Some(overdue);
+        }
+        // The call cannot move, so its task stays with it and the slot goes to another task.
+        let (done, _) = self.done(job.clone(), stamps, overdue);
+        let received = done.received;
+        self.hub.finish(done);
+        self.staff.seat(self.clone(), received);
+        let reply = match tokio::time::timeout(grace, under_way(asking.as_mut())).await {
+            Ok(answer) => attempt(answer),
+            Err(_) => Attempt::Overdue(job.patience + grace),
+        };
+        quietly(|| asking.set(None));
+        self.hub.late(self.done(job.clone(), stamps, reply).0);
+        None
+    }
+
+    /// The result, as of now, and whether the connection may serve the next operation.
+    fn done(&self, job: Job, (taken, sent): (Nanos, Nanos), attempt: Attempt) -> (Done, bool) {
+        let received = self.clock.now();
+        let Decision { outcome, error, answer, keep_client, detail, raw, client_code } =
+            decide(&job.op, attempt);
+        let trouble = error.map(|error| Box::new(Trouble { error, detail, raw, client_code }));
+        let done = Done {
+            slot: self.slot,
+            process: job.process,
+            op: answer.unwrap_or(job.op),
+            outcome,
+            dispatched: job.dispatched,
+            taken,
+            sent,
+            received,
+            trouble,
+        };
+        (done, keep_client)
+    }
 }
 
-/// Calls the client, until the deadline.
-async fn invoke(client: Option<&mut Box<dyn Client>>, job: &Job, deadline: Instant) -> Attempt {
-    let Some(client) = client else { return Attempt::NoClient("no connection".into()) };
-    let mut invoking = client.invoke(&job.op);
-    // Clients in memory answer at once: those never touch the timer.
-    let first = poll_fn(|cx| Poll::Ready(invoking.as_mut().poll(cx))).await;
-    let answer = match first {
-        Poll::Ready(answer) => answer,
-        Poll::Pending => match timeout_at(deadline, invoking).await {
-            Ok(answer) => answer,
-            Err(_) => return Attempt::Overdue(job.patience),
-        },
-    };
+fn attempt(answer: Result<Result<Op, ClientError>, String>) -> Attempt {
     match answer {
-        Ok(answer) => Attempt::Answered(answer),
-        Err(error) => Attempt::Failed(error),
+        Ok(Ok(answer)) => Attempt::Answered(answer),
+        Ok(Err(error)) => Attempt::Failed(error),
+        Err(panic) => Attempt::Panicked(panic),
     }
 }
 
@@ -190,9 +269,18 @@ async fn guarded<F: Future>(inner: F) -> Result<F::Output, String> {
     .await
 }
 
-/// Drops a client whose destructor may be as broken as the rest of it.
+/// The call in its place, which is emptied only when nobody asks any more.
+fn under_way<F>(asking: Pin<&mut Option<F>>) -> Pin<&mut F> {
+    asking.as_pin_mut().expect("a call is polled before it is dropped")
+}
+
 fn discard(client: Option<Box<dyn Client>>) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(client))) {
+    quietly(|| drop(client));
+}
+
+/// Drops a client, or its call, whose destructor may be as broken as the rest of it.
+fn quietly(dropping: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(dropping)) {
         tracing::warn!(panic = message(&*panic), "a client panicked while it was dropped");
     }
 }

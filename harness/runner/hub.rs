@@ -1,7 +1,9 @@
-//! Where dispatcher and workers meet: one place per slot for the next job, one list of results.
+//! Where dispatcher and workers meet: one place per slot for the next job, one list of results,
+//! one of late replies.
 //!
-//! Everything lives on one thread. A slot holds at most one job and owes at most one result, so
-//! both sides are bounded by the number of slots without a channel.
+//! Everything lives on one thread. A slot holds at most one job and owes at most one result, and
+//! overdue replies are waited for only so many at a time: all is bounded by the number of slots
+//! without a channel.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -12,8 +14,12 @@ use tribunal_history::{ErrorClass, Nanos, Op, Outcome, Process};
 
 use super::outcome::ClientCode;
 
+/// Overdue replies waited for at a time, per slot. With one deadline and a grace of two a slot has
+/// never more, so none is turned away.
+const OVERDUE_PER_SLOT: u32 = 2;
+
 /// One operation for one worker.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) process: Process,
     pub(crate) op: Op,
@@ -55,6 +61,10 @@ struct Inbox {
 pub(crate) struct Hub {
     inboxes: Vec<Inbox>,
     done: RefCell<Vec<Done>>,
+    late: RefCell<Vec<Done>>,
+    /// Overdue replies that are waited for, and operations for whose replies there was no room.
+    overdue: Cell<u32>,
+    turned_away: Cell<u64>,
     dispatcher: RefCell<Option<Waker>>,
     closed: Cell<bool>,
 }
@@ -64,6 +74,9 @@ impl Hub {
         Hub {
             inboxes: (0..slots).map(|_| Inbox::default()).collect(),
             done: RefCell::new(Vec::with_capacity(slots as usize)),
+            late: RefCell::new(Vec::new()),
+            overdue: Cell::new(0),
+            turned_away: Cell::new(0),
             dispatcher: RefCell::new(None),
             closed: Cell::new(false),
         }
@@ -107,11 +120,52 @@ impl Hub {
     pub(crate) fn finish(&self, done: Done) {
         let mut list = self.done.borrow_mut();
         list.push(done);
-        if list.len() == 1
-            && let Some(waker) = &*self.dispatcher.borrow()
-        {
+        if list.len() == 1 {
+            self.wake_dispatcher();
+        }
+    }
+
+    #[inline]
+    fn wake_dispatcher(&self) {
+        if let Some(waker) = &*self.dispatcher.borrow() {
             waker.wake_by_ref();
         }
+    }
+
+    /// Whether there is room to wait for one more overdue reply. If so, [`Hub::late`] is owed what
+    /// came of it.
+    pub(crate) fn wait_on(&self) -> bool {
+        let (overdue, room) = (self.overdue.get(), self.inboxes.len() as u32 * OVERDUE_PER_SLOT);
+        if overdue >= room || self.closed.get() {
+            self.turned_away.set(self.turned_away.get() + 1);
+            return false;
+        }
+        self.overdue.set(overdue + 1);
+        true
+    }
+
+    /// What came of an operation whose result was handed in when it was overdue: `info` if nothing
+    /// came, or nothing that says whether it happened.
+    pub(crate) fn late(&self, done: Done) {
+        self.overdue.set(self.overdue.get() - 1);
+        self.late.borrow_mut().push(done);
+        self.wake_dispatcher();
+    }
+
+    /// The late replies since the last call. Their operations' results were drained before.
+    pub(crate) fn take_late(&self) -> Vec<Done> {
+        self.late.take()
+    }
+
+    /// Whether some overdue reply is still waited for.
+    pub(crate) fn expects_late(&self) -> bool {
+        self.overdue.get() > 0
+    }
+
+    /// Overdue operations for whose replies nobody waited, because as many as there is room for
+    /// were waited for.
+    pub(crate) fn turned_away(&self) -> u64 {
+        self.turned_away.get()
     }
 
     /// Exchanges the list of results for an empty one.
@@ -119,10 +173,10 @@ impl Hub {
         std::mem::swap(&mut *self.done.borrow_mut(), into);
     }
 
-    /// Ready when there is a result. The dispatcher's task is woken when one comes.
+    /// Ready when there is a result or a late reply. The dispatcher's task is woken when one comes.
     #[inline]
     pub(crate) fn poll_done(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.done.borrow().is_empty() {
+        if !self.done.borrow().is_empty() || !self.late.borrow().is_empty() {
             return Poll::Ready(());
         }
         remember(&self.dispatcher, cx);

@@ -11,7 +11,7 @@ use tokio::task::LocalSet;
 use tribunal_history::{Nanos, Op};
 
 use super::dispatcher::Dispatcher;
-use super::executor::{Connect, Worker, message};
+use super::executor::{Connect, Staff, Worker, message};
 use super::hub::Hub;
 use super::noise::SelfNoise;
 use super::progress::Progress;
@@ -39,6 +39,9 @@ pub struct LoadConfig {
     pub op_timeout: Duration,
     /// Other patience, by operation name (`read`, `txn`).
     pub op_timeouts: BTreeMap<String, Duration>,
+    /// How long the reply to an operation whose outcome is unknown at its deadline may still come
+    /// to be recorded; `None`: twice the deadline; zero: not at all.
+    pub late_grace: Option<Duration>,
     /// Patience for closing a client.
     pub close_timeout: Duration,
 }
@@ -75,6 +78,17 @@ pub struct ErrorTally {
     pub first: String,
 }
 
+/// Replies that came after their operations had been given up as `info`, which they stay.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LateReplies {
+    /// That say it happened.
+    pub ok: u64,
+    /// That say it did not.
+    pub failed: u64,
+    /// Operations for whose replies nobody waited, because two per slot were waited for already.
+    pub turned_away: u64,
+}
+
 /// What came of a load.
 #[derive(Clone, Debug)]
 pub struct LoadOutcome {
@@ -93,6 +107,8 @@ pub struct LoadOutcome {
     pub open: u64,
     /// Operations whose client panicked.
     pub panics: u64,
+    /// Replies that came too late.
+    pub late: LateReplies,
     /// By error class, in order of name.
     pub errors: BTreeMap<String, ErrorTally>,
     /// Operations whose time came when no slot was free (open-loop generators only).
@@ -150,6 +166,7 @@ impl LoadConfig {
             time_limit: None,
             op_timeout: deadlines.op,
             op_timeouts: BTreeMap::new(),
+            late_grace: None,
             close_timeout: deadlines.close,
         }
     }
@@ -170,7 +187,12 @@ impl LoadConfig {
                 return Err(format!("a deadline of {patience:?} for {name}; {rule}"));
             }
         }
-        Ok(())
+        match self.late_grace {
+            Some(grace) if grace > PATIENCE_LIMIT => {
+                Err(format!("a grace of {grace:?} for late replies; at most a day is needed"))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     #[inline]
@@ -234,35 +256,31 @@ async fn drive(config: LoadConfig, parts: LoadParts) -> Result<LoadOutcome, Load
     let hub = Rc::new(Hub::new(config.concurrency));
     let clock = parts.recorder.clock();
     let threads = Threads::after(config.concurrency, config.nodes, config.first_process);
-    let workers: Vec<_> = (0..config.concurrency)
-        .map(|slot| {
-            let worker = Worker {
-                slot,
-                node: threads.node(slot),
-                hub: Rc::clone(&hub),
-                connect: Arc::clone(&parts.connect),
-                clock,
-                close_patience: config.close_timeout,
-            };
-            tokio::task::spawn_local(worker.run())
-        })
-        .collect();
+    let staff = Rc::new(Staff::default());
+    for slot in 0..config.concurrency {
+        let worker = Worker {
+            slot,
+            node: threads.node(slot),
+            hub: Rc::clone(&hub),
+            staff: Rc::clone(&staff),
+            connect: Arc::clone(&parts.connect),
+            clock,
+            close_patience: config.close_timeout,
+            late_grace: config.late_grace,
+        };
+        staff.seat(worker, Nanos(0));
+    }
     // A task of its own, so that it queues behind the workers it woke: then one turn takes the
     // results of all of them.
     let close_patience = config.close_timeout;
     let dispatcher = Dispatcher::new(config, parts, threads, Rc::clone(&hub))?;
     let outcome = tokio::task::spawn_local(dispatcher.run()).await;
     hub.close();
-    let closing = async {
-        for worker in workers {
-            if let Err(error) = worker.await {
-                tracing::warn!(%error, "a worker did not end well");
-            }
-        }
-    };
     // Workers bound their own closing; a client that blocks the thread is not waited for twice.
+    // Whoever still waits for an overdue reply is dropped with the set of tasks, and its connection
+    // with it.
     let grace = close_patience + Duration::from_secs(1);
-    if tokio::time::timeout(grace, closing).await.is_err() {
+    if tokio::time::timeout(grace, staff.left()).await.is_err() {
         tracing::warn!("some clients did not close in time");
     }
     outcome.map_err(|error| LoadError::Panicked(error.to_string()))

@@ -17,7 +17,8 @@ mod tap;
 
 pub use executor::{Connect, Connecting};
 pub use load::{
-    Ended, ErrorTally, LoadConfig, LoadError, LoadOutcome, LoadParts, run_load, run_load_apart,
+    Ended, ErrorTally, LateReplies, LoadConfig, LoadError, LoadOutcome, LoadParts, run_load,
+    run_load_apart,
 };
 pub use noise::{Quantiles, SelfNoise};
 pub use progress::{Progress, Snapshot};

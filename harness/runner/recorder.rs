@@ -265,6 +265,20 @@ impl Turn<'_> {
         encoded.map_err(|error| self.inner.too_long(&error))
     }
 
+    /// A reply came at `time`, after the operation of `process` was completed as `info`. A reply
+    /// that no record can hold is refused; see [`RecordError::TooLong`].
+    pub(crate) fn late(
+        &mut self,
+        process: Process,
+        outcome: Outcome,
+        op: Option<&Op>,
+        error: Option<&ErrorClass>,
+        time: Nanos,
+    ) -> Result<(), RecordError> {
+        let encoded = self.log.encoder.late(process, outcome, op, error, time);
+        encoded.map_err(|error| self.inner.too_long(&error))
+    }
+
     pub(crate) fn note(&mut self, time: Nanos, text: &str) -> Result<(), RecordError> {
         self.log.encoder.note(time, text).map_err(|error| self.inner.too_long(&error))
     }

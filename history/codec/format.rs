@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::native::{self, FrameEncoder, LogHeader, Torn};
+use super::native::{self, FrameEncoder, Late, LogHeader, Torn};
 use super::{CodecError, Track, edn, jsonl, packed, porcupine, track};
 use crate::{EventId, Family, History, Value};
 
@@ -71,6 +71,8 @@ pub struct Read {
     pub ended: Option<String>,
     /// Where a native log is torn.
     pub torn: Option<Torn>,
+    /// Replies to operations that had been given up. Only a native log keeps them.
+    pub late: Vec<Late>,
     /// What had to be assumed or was left out: sentences for people.
     pub warnings: Vec<String>,
 }
@@ -147,6 +149,7 @@ pub fn read(
         meta: None,
         ended: None,
         torn: None,
+        late: Vec::new(),
         warnings,
     };
     match format {
@@ -180,6 +183,7 @@ fn native(bytes: &[u8]) -> Result<Read, CodecError> {
         meta: log.meta,
         ended: log.ended,
         torn: log.torn,
+        late: log.late,
         warnings,
     })
 }

@@ -70,7 +70,7 @@ fn every_kind() -> Vec<u8> {
     log.complete(Process(0), Outcome::Info, None, timeout, Nanos(71), Nanos(5_000_000_000))
         .expect("fits");
     let late = read(Observed::Present(Value::Int(4)));
-    log.late(Process(0), Outcome::Ok, Some(&late), Nanos(6_000_000_000)).expect("fits");
+    log.late(Process(0), Outcome::Ok, Some(&late), None, Nanos(6_000_000_000)).expect("fits");
     log.note(Nanos(6_000_000_001), "a note").expect("fits");
     log.sample(Nanos(6_000_000_002), "{}").expect("fits");
     let write = Op::Register(RegisterOp::Write { key: Value::Int(2), value: Value::Int(63) });

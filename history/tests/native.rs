@@ -7,8 +7,8 @@ use tribunal_history::codec::native::{
     FrameEncoder, HEADER_LEN, LogFile, LogHeader, SEGMENT_EVENTS, read_log,
 };
 use tribunal_history::{
-    Event, FaultEdge, FaultEvent, Mark, Mop, Nanos, NodeId, Observed, Op, OpIndex, Outcome,
-    Process, Session, TxnOp, Value,
+    ErrorClass, Event, FaultEdge, FaultEvent, Mark, Mop, Nanos, NodeId, Observed, Op, OpIndex,
+    Outcome, Process, Session, TxnOp, Value,
 };
 
 use common::{Random, cas, read, write};
@@ -111,8 +111,9 @@ fn every_kind_of_record_survives() {
         log.complete(Process(7), Outcome::Ok, Some(&answered), None, Nanos(12), Nanos(20))
             .expect("fits");
         log.invoke(Process(8), None, None, &cas(1, 2, 3), Nanos(13)).expect("fits");
-        log.late(Process(8), Outcome::Ok, Some(&answered), Nanos(30)).expect("fits");
-        log.late(Process(8), Outcome::Fail, None, Nanos(31)).expect("fits");
+        log.late(Process(8), Outcome::Ok, Some(&answered), None, Nanos(30)).expect("fits");
+        let mismatch = Some(&ErrorClass::MISMATCH);
+        log.late(Process(8), Outcome::Fail, None, mismatch, Nanos(31)).expect("fits");
     });
     let log = read_log(&file).expect("intact");
     assert_eq!(log.history.faults(), [fault]);
@@ -120,7 +121,9 @@ fn every_kind_of_record_survives() {
     assert_eq!(log.notes, [(Nanos(7), "a note".to_owned())]);
     assert_eq!(log.samples, [(Nanos(8), "{}".to_owned())]);
     assert_eq!(log.late[0].op.as_ref(), Some(&answered));
+    assert_eq!(log.late[0].error, None);
     assert_eq!((log.late[1].outcome, log.late[1].op.as_ref()), (Outcome::Fail, None));
+    assert_eq!(log.late[1].error, Some(ErrorClass::MISMATCH));
     let first = log.history.operations().next().expect("two operations");
     assert_eq!(first.op(), answered);
     assert_eq!((first.session(), first.node()), (Session(2), Some(NodeId(4))));

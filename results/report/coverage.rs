@@ -1,5 +1,7 @@
 //! Sections 7 and 8: what was exercised, what the checks took, and how operations ended.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::page::{Drawn, Scene, SectionError};
@@ -15,7 +17,7 @@ pub(super) struct Table {
     pub(super) head: Vec<&'static str>,
     pub(super) rows: Vec<Row>,
     pub(super) empty: &'static str,
-    pub(super) note: &'static str,
+    pub(super) note: Cow<'static, str>,
 }
 
 #[derive(Serialize, Default)]
@@ -49,7 +51,7 @@ pub(super) fn draw(scene: &Scene<'_>) -> Result<Drawn, SectionError> {
         head: vec!["Situation", "Seen", "Required", ""],
         rows: facts.collect(),
         empty: "The checkers named no situation they depend on.",
-        note: "A guarantee only counts as held when what it is about really happened.",
+        note: "A guarantee only counts as held when what it is about really happened.".into(),
         ..Table::default()
     };
     let costs = Table {
@@ -109,13 +111,18 @@ pub(super) fn draw_errors(scene: &Scene<'_>) -> Result<Drawn, SectionError> {
         let share = 100.0 * *count as f64 / total.max(1) as f64;
         row("", &[name.clone(), grouped(*count), format!("{share:.1} %")])
     });
+    let mut note =
+        "fail: it did not happen. info: nobody knows, at any later time or never.".to_owned();
+    if let Some(late) = scene.report.late_replies.sentence() {
+        note = format!("{note} {late}.");
+    }
     let errors = Table {
         title: "Error classes".to_owned(),
         class: "nums",
         head: vec!["Class", "Operations", "Share"],
         rows: rows.collect(),
         empty: "Every operation ended ok.",
-        note: "fail: it did not happen. info: nobody knows, at any later time or never.",
+        note: note.into(),
     };
     let html = scene.templates.render("tables.html", &[by_f, errors])?;
     Ok(Drawn { html, notes: Vec::new() })

@@ -34,7 +34,7 @@ pub(super) fn draw(scene: &Scene<'_>) -> Result<Drawn, SectionError> {
             class: "nums",
             rows: noise.collect(),
             empty: "Not measured.",
-            note: "Delay between the decision to send an operation and its sending.",
+            note: "Delay between the decision to send an operation and its sending.".into(),
             ..Table::default()
         },
         Table {

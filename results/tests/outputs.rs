@@ -1,9 +1,12 @@
 //! The terminal text and the data, as a person and a program see them.
 
-use expect_test::expect_file;
+use expect_test::{expect, expect_file};
 use tribunal_checkers::{Anomaly, AnomalyKind, CheckError, Cost, Evidence, Report, Step};
-use tribunal_history::{Builder, Nanos, Outcome, Process, Value};
-use tribunal_results::{Class, HumanOptions, RunInfo, assemble, html, html_within, human};
+use tribunal_history::codec::native::Late;
+use tribunal_history::{Builder, ErrorClass, Nanos, Outcome, Process, Value};
+use tribunal_results::{
+    Class, HumanOptions, LateReplies, RunInfo, assemble, html, html_within, human,
+};
 
 use crate::common;
 
@@ -32,6 +35,31 @@ fn an_unknown_on_the_terminal() {
 #[test]
 fn a_vacuous_pass_on_the_terminal() {
     expect_file!["snapshots/vacuous.txt"].assert_eq(&text(common::vacuous()));
+}
+
+#[test]
+fn late_replies_are_told_in_every_output() {
+    let (mut info, history, answers) = common::valid();
+    let late = |process, outcome, error| Late { time: Nanos(9), process, outcome, op: None, error };
+    let mismatch = Some(ErrorClass::MISMATCH);
+    let log = [
+        late(Process(3), Outcome::Ok, None),
+        late(Process(4), Outcome::Fail, mismatch),
+        late(Process(5), Outcome::Ok, None),
+    ];
+    info.environment.late_replies = LateReplies::count(&log);
+    let report = assemble(&info, &history, &answers);
+    let json: serde_json::Value = serde_json::from_str(&report.to_json()).expect("json");
+    assert_eq!(json["late_replies"], serde_json::json!({ "ok": 2, "failed": 1 }));
+    let sentence =
+        expect![["3 operations were answered after their deadline (2 ok, 1 fail); they stay info"]];
+    let told = report.late_replies.sentence().expect("some came");
+    sentence.assert_eq(&told);
+    assert!(html(&report, &history).text.contains(&told));
+    let without = assemble(&common::info(), &history, &answers);
+    assert_eq!((report.class, &report.counts), (without.class, &without.counts));
+    assert!(!html(&without, &history).text.contains("after their deadline"));
+    expect_file!["snapshots/late.txt"].assert_eq(&text((info, history, answers)));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tribunal_checkers::Checker;
 use tribunal_history::codec::{self, CodecError, Format, Read, ReadOptions};
 use tribunal_history::{Family, History, OpIndex};
 use tribunal_results::store::{self, RunDir};
-use tribunal_results::{Answer, RunInfo, Warning, assemble};
+use tribunal_results::{Answer, LateReplies, RunInfo, Warning, assemble};
 use tribunal_workloads::{Setting, registry};
 
 use super::judge::{self, Limits};
@@ -43,6 +43,7 @@ fn check(order: &Order, args: &CheckArgs, input: &Path) -> Result<Judged, Troubl
     let format = flags::format(args)?.or(run.then_some(Format::Native));
     let family = if run { None } else { flags::model(args)?.family };
     let read = read(&path, format, family, order.limits)?;
+    info.environment.late_replies = LateReplies::count(&read.late);
     for warning in &read.warnings {
         eprintln!("tribunal: {}: {warning}", path.display());
     }
@@ -87,6 +88,7 @@ fn run(order: &Order, dir: &Path, wait: bool) -> Result<Judged, Trouble> {
         std::io::stdin().lock().read_line(&mut String::new()).map_err(Trouble::infra)?;
     }
     info = dir.load_info().map_err(Trouble::usage)?;
+    info.environment.late_replies = LateReplies::count(&read.late);
     if wait {
         info.environment.duration_ns = read.history.end().0;
         dir.save_environment(&info.environment).map_err(Trouble::infra)?;

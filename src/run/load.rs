@@ -124,6 +124,11 @@ fn ended(outcome: &LoadOutcome, told: &mut Told, info: &mut RunInfo) -> bool {
     if outcome.open > 0 {
         warn("workers-stuck", format!("{} operations never came back", outcome.open));
     }
+    if outcome.late.turned_away > 0 {
+        let count = outcome.late.turned_away;
+        let why = "two for each client were waited for already";
+        warn("late-replies", format!("{count} overdue replies were not waited for: {why}"));
+    }
     match outcome.client_is_broken() {
         true => told.failures.push(format!("{} operations panicked in the client", outcome.panics)),
         false if outcome.panics > 0 => {
@@ -227,6 +232,7 @@ impl Runner {
         let nodes = stage.infos.len() as u16;
         let config = LoadConfig {
             op_timeout: request.experiment.op_timeout,
+            late_grace: request.experiment.late_grace,
             ..LoadConfig::new(stage.concurrency as u32, nodes)
         };
         Runner {

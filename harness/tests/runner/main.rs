@@ -2,6 +2,7 @@
 
 mod disk;
 mod durability;
+mod late;
 mod load;
 mod sockets;
 mod support;

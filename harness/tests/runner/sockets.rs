@@ -26,7 +26,7 @@ impl Client for Wire {
     }
 }
 
-fn wire(to: SocketAddr) -> Arc<dyn Connect> {
+pub(crate) fn wire(to: SocketAddr) -> Arc<dyn Connect> {
     Arc::new(move |_: NodeId, _: Process| -> Connecting<'static> {
         Box::pin(async move {
             Ok(Box::new(Wire(tokio::net::TcpStream::connect(to).await?)) as Box<dyn Client>)
@@ -34,14 +34,14 @@ fn wire(to: SocketAddr) -> Arc<dyn Connect> {
     })
 }
 
-struct Server {
-    address: SocketAddr,
-    accepted: Arc<AtomicU64>,
-    open: Arc<AtomicI64>,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) accepted: Arc<AtomicU64>,
+    pub(crate) open: Arc<AtomicI64>,
 }
 
 /// Serves each connection on a thread of its own until the peer leaves.
-fn serve(answer: impl Fn(&mut TcpStream) + Clone + Send + 'static) -> Server {
+pub(crate) fn serve(answer: impl Fn(&mut TcpStream) + Clone + Send + 'static) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (accepted, open) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicI64::new(0)));
     let server = Server {
@@ -67,7 +67,7 @@ fn serve(answer: impl Fn(&mut TcpStream) + Clone + Send + 'static) -> Server {
 }
 
 /// Reads and never answers, on one thread.
-fn black_hole() -> Server {
+pub(crate) fn black_hole() -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let (accepted, open) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicI64::new(0)));

@@ -72,6 +72,7 @@ pub(in crate::codec) fn read(bytes: &[u8]) -> Result<Read, CodecError> {
         meta,
         ended: None,
         torn: None,
+        late: Vec::new(),
         warnings: Vec::new(),
     })
 }

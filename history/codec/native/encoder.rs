@@ -173,7 +173,8 @@ impl FrameEncoder {
         self.close_event(start, t_recv)
     }
 
-    /// A reply arrived at `time` after the operation of `process` had been recorded as `info`.
+    /// A reply arrived at `time` after the operation of `process` had been recorded as `info`: `op`
+    /// filled in, or the class of the error.
     ///
     /// # Errors
     /// An operation larger than [`RECORD_LIMIT`]; nothing was added.
@@ -182,6 +183,7 @@ impl FrameEncoder {
         process: Process,
         outcome: Outcome,
         op: Option<&Op>,
+        error: Option<&ErrorClass>,
         time: Nanos,
     ) -> Result<(), CodecError> {
         if let Some(op) = op {
@@ -199,6 +201,9 @@ impl FrameEncoder {
                 self.frame.push(observation(op));
                 self.fields().put_observation(op);
             }
+        }
+        if let Some(error) = error {
+            put_text(&mut self.frame, &error.0);
         }
         self.close_advisory(start)
     }

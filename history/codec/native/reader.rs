@@ -18,8 +18,10 @@ pub struct Late {
     pub process: Process,
     /// What the reply says.
     pub outcome: Outcome,
-    /// The operation filled in, if the reply filled anything in.
+    /// The operation as it was answered.
     pub op: Option<Op>,
+    /// Why it did not happen.
+    pub error: Option<ErrorClass>,
 }
 
 /// Where and why a log stops being readable.
@@ -338,7 +340,11 @@ impl Reader {
                 }
             }
         };
-        Ok(Late { time, process, outcome, op })
+        let error = match body.is_empty() {
+            true => None,
+            false => Some(ErrorClass::new(body.text()?.to_owned())),
+        };
+        Ok(Late { time, process, outcome, op, error })
     }
 }
 

@@ -95,6 +95,10 @@ impl<'b> Cursor<'b> {
         self.base + self.at
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+
     pub(super) fn error(&self, message: impl Into<String>) -> CodecError {
         CodecError::native(self.offset(), message)
     }

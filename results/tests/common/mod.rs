@@ -10,7 +10,9 @@ use tribunal_history::{
     Builder, ErrorClass, FaultEdge, FaultEvent, History, Mark, Nanos, NodeId, Observed, Op,
     OpIndex, Outcome, Process, RegisterOp, Value,
 };
-use tribunal_results::{Answer, Environment, NodeInfo, Plan, RunInfo, SelfNoise, Warning};
+use tribunal_results::{
+    Answer, Environment, LateReplies, NodeInfo, Plan, RunInfo, SelfNoise, Warning,
+};
 
 /// A small generator with known output; nothing about it needs to be good but its repeatability.
 pub(crate) struct Rng(pub(crate) u64);
@@ -332,6 +334,7 @@ pub(crate) fn info() -> RunInfo {
                 p99_ns: 183_000,
                 max_ns: 2_240_000,
             }),
+            late_replies: LateReplies::default(),
             warnings: vec![Warning {
                 code: "clock-source".to_owned(),
                 text: "n4 uses clock source hpet".to_owned(),
