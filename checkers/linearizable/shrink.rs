@@ -216,7 +216,7 @@ impl<M: Model> Shrinker<'_, M> {
             }
             if size > 1 {
                 size = size.div_ceil(2);
-            } else if !removed {
+            } else if !removed && !self.by_beginning() {
                 self.minimal = !self.undecided;
                 return;
             }
@@ -238,6 +238,21 @@ impl<M: Model> Shrinker<'_, M> {
             }
         }
         removed
+    }
+
+    /// Tries to begin later, with an operation that settles the state: what returned before it need
+    /// not go one by one, as nothing in it would let another one go.
+    fn by_beginning(&mut self) -> bool {
+        let kept = self.kept.clone();
+        kept.iter().rev().any(|first| {
+            let entry = &self.problem.entries[*first as usize];
+            let later = |at: &u32| self.problem.entries[*at as usize].call > entry.ret;
+            let left = kept.iter().copied().filter(|at| at == first || later(at));
+            let left: Vec<u32> = left.collect();
+            left.len() < kept.len()
+                && begin(self.model, self.problem, &left, self.dead.rank) > 0
+                && self.probe_closed(left)
+        })
     }
 
     fn is_spent(&self) -> bool {
