@@ -44,7 +44,7 @@ impl<M: FromHistory> Case<'_, M> {
             Ok(problem) => problem,
             Err(unready) => return self.undecided(component, took, unready),
         };
-        let _held = ledger.hold(problem.ops_bytes());
+        let _held = ledger.hold(problem.ops_bytes(model));
         let Decision { found, states, took: cost } =
             portfolio::decide(model, &problem, ledger, u64::MAX, Rules::default());
         let dead = match found {
@@ -92,7 +92,7 @@ impl<M: FromHistory> Case<'_, M> {
         operations.sort_unstable();
         let whole = Component { key: component.key.clone(), operations };
         let problem = prep::prepare(model, history, &whole, dialect, ledger).ok()?;
-        let _held = ledger.hold(problem.ops_bytes());
+        let _held = ledger.hold(problem.ops_bytes(model));
         let all = (0..).zip(&problem.entries);
         let kept =
             all.filter(|(_, entry)| origins.binary_search(&entry.origin).is_ok()).map(|(at, _)| at);

@@ -199,7 +199,7 @@ impl<M: FromHistory> Case<'_, M> {
                 return Ok((self.undecided(component, took, unready)?, self.seen(component, 0, 0)));
             }
         };
-        let _held = ledger.hold(problem.ops_bytes());
+        let _held = ledger.hold(problem.ops_bytes(model));
         let completed = problem.completed() as u64;
         let seen = self.seen(component, completed, problem.entries.len() as u64 - completed);
         let key = &component.key;
@@ -276,7 +276,7 @@ impl<M: FromHistory> Case<'_, M> {
                 return Ok((Verdict::Unknown, took));
             }
         };
-        let _held = self.ledger.hold(problem.ops_bytes());
+        let _held = self.ledger.hold(problem.ops_bytes(model));
         let (Decision { found, took, .. }, refutation) = self.conclude(&problem);
         Ok(match found {
             _ if refutation.is_some() => (Verdict::Invalid, Took { engine: QUICK, ..took }),
@@ -307,6 +307,7 @@ impl<M: FromHistory> Case<'_, M> {
         // What it claims is decided by a search over the few operations it names.
         let refutation = quick::refute(model, problem, rules).filter(|refutation| {
             let part = shrink::cut(model, problem, &refutation.kept, refutation.rank);
+            let _held = ledger.hold(part.ops_bytes(model));
             let unbounded = Budget::unlimited();
             let few = Ledger::new(&unbounded);
             let decision = portfolio::decide(model, &part, &few, QUICK_LIMIT, rules);

@@ -191,6 +191,11 @@ pub trait Model: Send + Sync {
         0
     }
 
+    /// Bytes that `op` holds beyond its own size. Budgets count them.
+    fn op_heap_bytes(&self, _op: &Self::Op) -> u64 {
+        0
+    }
+
     /// The state, for people.
     fn describe_state(&self, state: &Self::State) -> String {
         format!("{state:?}")

@@ -8,6 +8,7 @@ use tribunal_history::{Code, Op, Operation, QueueOp, Value};
 
 use super::effect::{change, look, seen};
 use crate::linearizable::containers::{Next, fast_queue};
+use crate::linearizable::meter::value_bytes;
 use crate::linearizable::{
     Allowance, Dialect, Fast, FromHistory, Interpreted, Model, Partition, Steps, Words,
 };
@@ -109,6 +110,18 @@ impl<D: Discipline> Model for Container<D> {
 
     fn heap_bytes(&self, state: &D::Shelf) -> u64 {
         self.0.heap_bytes(state)
+    }
+
+    fn op_heap_bytes(&self, op: &ContainerOp) -> u64 {
+        match op {
+            ContainerOp::Put(value)
+            | ContainerOp::Take(Some(value))
+            | ContainerOp::Peek(Some(value)) => value_bytes(value),
+            ContainerOp::Take(None)
+            | ContainerOp::Peek(None)
+            | ContainerOp::TakeUntold
+            | ContainerOp::TakeCrashed => 0,
+        }
     }
 
     fn describe_state(&self, state: &D::Shelf) -> String {

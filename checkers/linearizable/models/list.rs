@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tribunal_history::{Code, F, Mop, Observed, Op, Operation, Outcome, Value};
 
+use crate::linearizable::meter::{chunk_bytes, value_bytes, values_bytes};
 use crate::linearizable::{
     Allowance, Dialect, Fast, FromHistory, Interpreted, Merge, Model, NilRead, Partition, Steps,
     Words, append,
@@ -115,6 +116,26 @@ impl Model for List {
             })
         };
         producer.appends().any(|(key, element)| reads(key, element))
+    }
+
+    /// Of a longest list: what an operation appends to is new, and the others are shared.
+    fn heap_bytes(&self, state: &Self::State) -> u64 {
+        let lists = state.values().map(|held| match held {
+            Listed::Elements(list) => values_bytes(list),
+            Listed::Unread => 0,
+        });
+        let each = size_of::<(Value, Listed)>() as u64;
+        let keys = state.keys().map(|key| each + value_bytes(key)).sum::<u64>();
+        // The nodes of two maps, half full at least: one to keep, and one to know it by.
+        lists.max().unwrap_or(0) + 4 * keys
+    }
+
+    fn op_heap_bytes(&self, op: &ListOp) -> u64 {
+        let mops = op.0.iter().map(|mop| match mop {
+            ListMop::Append { key, element } => value_bytes(key) + value_bytes(element),
+            ListMop::Read { key, elements } => value_bytes(key) + values_bytes(elements),
+        });
+        chunk_bytes(size_of_val(&*op.0)) + mops.sum::<u64>()
     }
 
     fn describe_state(&self, state: &Self::State) -> String {

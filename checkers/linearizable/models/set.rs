@@ -5,6 +5,7 @@ use tribunal_history::{Code, F, Observed, Op, OpIndex, Operation, SetOp as Recor
 use super::container::listed;
 use super::effect::{change, look};
 use crate::linearizable::containers::fast_set;
+use crate::linearizable::meter::{value_bytes, values_bytes};
 use crate::linearizable::persistent::Map;
 use crate::linearizable::{
     Allowance, Dialect, Fast, FromHistory, Interpreted, Model, NilRead, Partition, Steps, Words,
@@ -112,6 +113,15 @@ impl Model for Set {
 
     fn heap_bytes(&self, state: &Elements) -> u64 {
         state.0.change_bytes()
+    }
+
+    fn op_heap_bytes(&self, op: &SetOp) -> u64 {
+        match op {
+            SetOp::Add(element, _) | SetOp::Remove(element, _) | SetOp::Contains(element, _) => {
+                value_bytes(element)
+            }
+            SetOp::Read(seen) => values_bytes(seen),
+        }
     }
 
     fn describe_state(&self, state: &Elements) -> String {

@@ -4,6 +4,7 @@ use tribunal_history::Value;
 
 use super::container::{Container, Discipline, listed};
 use crate::linearizable::containers::Next;
+use crate::linearizable::meter::value_bytes;
 use crate::linearizable::persistent::Sequence;
 
 /// The order of a stack.
@@ -40,7 +41,8 @@ impl Discipline for Lifo {
         Some(Next::Last)
     }
 
-    fn heap_bytes(&self, _shelf: &Pile) -> u64 {
-        Sequence::<Value>::ELEMENT_BYTES
+    /// What was put in last, also where something was taken since: that shares it.
+    fn heap_bytes(&self, shelf: &Pile) -> u64 {
+        Sequence::<Value>::ELEMENT_BYTES + shelf.0.last().map_or(0, value_bytes)
     }
 }
