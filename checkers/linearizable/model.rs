@@ -206,6 +206,13 @@ pub trait Model: Send + Sync {
         Words { past: format!("did {op:?}"), perfect: format!("done {op:?}") }
     }
 
+    /// What stood against `op` in `state`, to end a sentence that begins with who did it: ` while
+    /// p0 held it`. It must be so in the whole history, of which counterexamples are a part. Asked
+    /// only where `op` is illegal. The default, `None`, leaves it to what happened before.
+    fn clash(&self, _state: &Self::State, _op: &Self::Op) -> Option<String> {
+        None
+    }
+
     /// Why `op` is illegal in `state`. Asked only where it is.
     fn refusal(&self, state: &Self::State, op: &Self::Op) -> String;
 }

@@ -16,6 +16,10 @@ const PROBES: usize = 3_000;
 /// Most operations and configurations looked at, beyond those of the first probe.
 const WORK: u64 = 1 << 24;
 
+/// Configurations that telling states apart may cost, and most of them that are told then.
+const TOLD: u64 = 1 << 10;
+const FEW: usize = 16;
+
 /// A counterexample, by positions in the whole partition.
 pub(super) struct Counterexample<S> {
     /// Positions, by invocation.
@@ -81,8 +85,10 @@ pub(super) fn shrink<M: Model>(
     }
     shrinker.work = 0;
     shrinker.by_chunks();
+    let told = shrinker.told();
     let Shrinker { kept, dead, minimal, configurations, states, .. } = shrinker;
-    let states = dead.states.iter().map(|state| states.get(*state).clone()).collect();
+    let merged = || dead.states.iter().map(|state| states.get(*state).clone()).collect();
+    let states = told.unwrap_or_else(merged);
     Some(Counterexample { kept, dead, states, minimal, configurations })
 }
 
@@ -297,6 +303,24 @@ impl<M: Model> Shrinker<'_, M> {
                 self.undecided = true;
                 false
             }
+        }
+    }
+
+    /// The states before what fails as people know them, where searches see several as one and
+    /// they can still be told apart with little more work.
+    fn told(&mut self) -> Option<Vec<M::State>> {
+        let _merge = self.model.merged(&self.problem.ops)?;
+        let (_, entries) = self.part(&self.kept);
+        let mut states = States::new(self.model, &self.problem.ops[..]);
+        let mut table = Table::new(&states, self.ledger.most_bytes() / 16);
+        let grid = Grid { table: &mut table, source: &mut states };
+        let (found, took) = search(grid, &entries, self.ledger, TOLD, self.rules, None);
+        self.configurations += took.configurations;
+        match found {
+            Found::Dead(dead) if dead.rank == self.dead.rank && dead.states.len() <= FEW => {
+                Some(dead.states.iter().map(|state| states.get(*state).clone()).collect())
+            }
+            Found::Dead(_) | Found::Linearization(_) | Found::Spent(..) | Found::Impure(..) => None,
         }
     }
 

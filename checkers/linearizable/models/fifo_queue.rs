@@ -33,6 +33,10 @@ impl Discipline for Fifo {
         Line(shelf.0.without_first())
     }
 
+    fn holds(&self, shelf: &Line, value: &Value) -> bool {
+        shelf.0.backwards().any(|held| held == value)
+    }
+
     fn describe(&self, shelf: &Line) -> String {
         let mut values: Vec<&Value> = shelf.0.backwards().collect();
         values.reverse();

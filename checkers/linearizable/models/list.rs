@@ -144,6 +144,19 @@ impl Model for List {
         if lists.is_empty() { "nothing".into() } else { lists.join(", ") }
     }
 
+    /// True whatever else was appended: lists only grow.
+    fn clash(&self, state: &Self::State, op: &ListOp) -> Option<String> {
+        let Err((_, found, Listed::Elements(held))) = run(state, op) else { return None };
+        if let Some(missing) = held.iter().find(|element| !found.contains(element)) {
+            return Some(format!(" without {missing}, which was there"));
+        }
+        if let Some(extra) = found.iter().find(|element| !held.contains(element)) {
+            return Some(format!(" with {extra}, which was not there"));
+        }
+        let (first, second) = held.iter().zip(found).find(|(held, found)| held != found)?;
+        Some(format!(" although {first} came before {second}"))
+    }
+
     fn words(&self, op: &ListOp) -> Words {
         let words: Vec<String> =
             op.0.iter()

@@ -33,6 +33,10 @@ impl Discipline for Lifo {
         Pile(shelf.0.without_last())
     }
 
+    fn holds(&self, shelf: &Pile, value: &Value) -> bool {
+        shelf.0.backwards().any(|held| held == value)
+    }
+
     fn describe(&self, shelf: &Pile) -> String {
         listed(shelf.0.backwards(), shelf.0.len())
     }
