@@ -5,7 +5,7 @@ use fixedbitset::FixedBitSet;
 use tribunal_history::{History, OpIndex};
 
 use super::plain;
-use super::{Dialect, FromHistory, Interpreted, Model, NEVER, Problem, Steps};
+use super::{Dialect, Entry, FromHistory, Interpreted, Model, NEVER, Problem, Steps};
 
 /// Sub-histories up to this size are re-decided by trying every order.
 const ENUMERATED: usize = 12;
@@ -256,34 +256,35 @@ pub fn verify_counterexample<M: Model>(
         let slot = keep.get_mut(*position as usize);
         *slot.ok_or_else(|| format!("{position} is no operation"))? = true;
     }
-    let mut part = Problem { entries: Vec::new(), ops: problem.ops.clone() };
+    let mut part = Vec::new();
     for (entry, _) in problem.entries.iter().zip(&keep).filter(|(_, keep)| **keep) {
         if entry.call > failed {
             return Err(format!("operation {} was invoked too late", entry.origin.0));
         }
         let ret = if entry.ret > failed { NEVER } else { entry.ret };
-        part.entries.push(super::Entry { ret, ..*entry });
+        part.push(Entry { ret, ..*entry });
     }
-    let as_kept = |entry: &super::Entry| Kept {
+    let as_kept = |entry: &Entry| Kept {
         origin: entry.origin,
         op: problem.op(entry),
         call: entry.call,
         ret: entry.ret,
     };
-    let whole: Vec<Kept<'_, M::Op>> = part.entries.iter().map(as_kept).collect();
+    let whole: Vec<Kept<'_, M::Op>> = part.iter().map(as_kept).collect();
     let barriers = Barriers::of(model, &whole);
     for (dropped, _) in problem.entries.iter().zip(&keep).filter(|(_, keep)| !**keep) {
         if dropped.call <= failed {
             may_be_left_out(model, &whole, &barriers, &as_kept(dropped))?;
         }
     }
-    if part.entries.len() <= ENUMERATED {
-        if some_order(model, &part, &model.initial(), &mut vec![false; part.entries.len()]) {
+    if part.len() <= ENUMERATED {
+        let done = &mut vec![false; part.len()];
+        if some_order(model, (&part, &problem.ops), &model.initial(), done) {
             return Err("some order of it is legal".into());
         }
         return Ok(Accepted::Proved);
     }
-    match plain::is_linearizable(model, &part, limit) {
+    match plain::is_linearizable(model, &part, &problem.ops, limit) {
         Some(true) => Err("some order of it is legal".into()),
         Some(false) => Ok(Accepted::Proved),
         None => Ok(Accepted::TooLarge),
@@ -293,26 +294,26 @@ pub fn verify_counterexample<M: Model>(
 /// Every order, one after the other. Depth is at most [`ENUMERATED`].
 fn some_order<M: Model>(
     model: &M,
-    part: &Problem<M::Op>,
+    (part, ops): (&[Entry], &[M::Op]),
     state: &M::State,
     done: &mut Vec<bool>,
 ) -> bool {
-    let open = || part.entries.iter().zip(done.iter()).filter(|(_, done)| !**done);
+    let open = || part.iter().zip(done.iter()).filter(|(_, done)| !**done);
     let Some(first_return) = open().map(|(entry, _)| entry.ret).min() else { return true };
     if first_return == NEVER {
         return true;
     }
-    for (at, entry) in part.entries.iter().enumerate() {
+    for (at, entry) in part.iter().enumerate() {
         if done[at] || entry.call > first_return {
             continue;
         }
-        let next = match model.step(state, part.op(entry)) {
+        let next = match model.step(state, &ops[entry.class as usize]) {
             Steps::None => Vec::new(),
             Steps::One(one) => vec![one],
             Steps::Many(all) => all,
         };
         done[at] = true;
-        let found = next.iter().any(|next| some_order(model, part, next, done));
+        let found = next.iter().any(|next| some_order(model, (part, ops), next, done));
         done[at] = false;
         if found {
             return true;

@@ -25,10 +25,6 @@ const QUICK_LIMIT: u64 = 1 << 16;
 /// Its name in reports.
 const QUICK: &str = "quick";
 
-/// A contradiction is made smaller where its operations times the configurations of its proof are
-/// no more: each of thousands of probes costs that much.
-const SHRUNK: u64 = 1 << 18;
-
 /// What became of one partition.
 pub(super) enum Judged {
     Valid {
@@ -126,7 +122,7 @@ impl<M: FromHistory> Case<'_, M> {
     }
 
     /// No search was begun.
-    fn undecided(
+    pub(super) fn undecided(
         &self,
         component: &Component,
         took: Took,
@@ -179,55 +175,7 @@ impl<M: FromHistory> Case<'_, M> {
         }
     }
 
-    /// What a fast path names has no order, and neither has the smaller part that is shown.
-    fn prove_contradiction(
-        &self,
-        component: &Component,
-        part: Component,
-        took: Took,
-    ) -> Result<Judged, CheckError> {
-        let Case { model, history, dialect, ledger, .. } = *self;
-        let (key, rules) = (&component.key, Rules::default());
-        let problem = match prep::prepare(model, history, &part, dialect, ledger) {
-            Ok(problem) => problem,
-            Err(unready) => return self.undecided(component, took, unready),
-        };
-        let _held = ledger.hold(problem.ops_bytes());
-        let decision = portfolio::decide(model, &problem, ledger, u64::MAX, rules);
-        let dead = match decision.found {
-            Found::Dead(dead) => dead,
-            Found::Spent(spent, progress) => {
-                let reason = unfinished(history, &problem, component, spent, &progress);
-                return Ok(Judged::Unknown { took, spent, reason });
-            }
-            Found::Linearization(_) | Found::Impure(..) => {
-                let why = format!("{} names operations that some order explains", took.engine);
-                return Err(refused_counterexample(key, &why));
-            }
-        };
-        let whole = (shrink::before(&problem, dead.rank), dead.rank);
-        let cost = decision.took.configurations;
-        let closed = |found: &Counterexample<M::State>| {
-            let origin = |at: &u32| problem.entries[*at as usize].origin;
-            let kept: Vec<OpIndex> = found.kept.iter().map(origin).collect();
-            let (all, end) = (&component.operations, found.dead.rank);
-            certificate::verify_closed(model, history, all, dialect, &kept, end)
-        };
-        // What shrinking leaves out may be what hides operations of the whole from those kept.
-        let worth = (problem.entries.len() as u64).saturating_mul(cost) <= SHRUNK;
-        let smaller = worth
-            .then(|| shrink::shrink(model, &problem, ledger, whole.clone(), cost, rules))
-            .flatten()
-            .filter(|found| closed(found).is_ok());
-        let found = smaller.unwrap_or_else(|| {
-            let (states, minimal, configurations) = (decision.states, false, 0);
-            Counterexample { kept: whole.0, dead, states, minimal, configurations }
-        });
-        closed(&found).map_err(|why| refused_counterexample(key, &why))?;
-        self.refuted(key, &problem, took, found)
-    }
-
-    fn refuted(
+    pub(super) fn refuted(
         &self,
         key: &Value,
         problem: &Problem<M::Op>,
@@ -251,7 +199,7 @@ impl<M: FromHistory> Case<'_, M> {
                 return Ok((self.undecided(component, took, unready)?, self.seen(component, 0, 0)));
             }
         };
-        let _held = ledger.hold(problem.ops_bytes());
+        let _held = ledger.hold(problem.ops_bytes(model));
         let completed = problem.completed() as u64;
         let seen = self.seen(component, completed, problem.entries.len() as u64 - completed);
         let key = &component.key;
@@ -328,7 +276,7 @@ impl<M: FromHistory> Case<'_, M> {
                 return Ok((Verdict::Unknown, took));
             }
         };
-        let _held = self.ledger.hold(problem.ops_bytes());
+        let _held = self.ledger.hold(problem.ops_bytes(model));
         let (Decision { found, took, .. }, refutation) = self.conclude(&problem);
         Ok(match found {
             _ if refutation.is_some() => (Verdict::Invalid, Took { engine: QUICK, ..took }),
@@ -359,6 +307,7 @@ impl<M: FromHistory> Case<'_, M> {
         // What it claims is decided by a search over the few operations it names.
         let refutation = quick::refute(model, problem, rules).filter(|refutation| {
             let part = shrink::cut(model, problem, &refutation.kept, refutation.rank);
+            let _held = ledger.hold(part.ops_bytes(model));
             let unbounded = Budget::unlimited();
             let few = Ledger::new(&unbounded);
             let decision = portfolio::decide(model, &part, &few, QUICK_LIMIT, rules);
@@ -378,7 +327,7 @@ fn refused_order(key: &Value, why: &str) -> CheckError {
     internal(format!("the order for key {key} is none: {why}"))
 }
 
-fn refused_counterexample(key: &Value, why: &str) -> CheckError {
+pub(super) fn refused_counterexample(key: &Value, why: &str) -> CheckError {
     internal(format!("the counterexample for key {key} is none: {why}"))
 }
 
@@ -386,7 +335,7 @@ pub(super) fn internal(what: String) -> CheckError {
     CheckError::Internal { checker: "linearizable".into(), what }
 }
 
-fn unfinished<O>(
+pub(super) fn unfinished<O>(
     history: &History,
     problem: &Problem<O>,
     component: &Component,

@@ -1,14 +1,20 @@
 //! A counterexample in words. The sentence names the process, what it saw, and the latest thing
 //! that had certainly happened before and that it contradicts.
 
+use std::collections::BTreeSet;
+
 use tribunal_history::{EventId, History, Nanos};
 
 use super::certificate::{self, Accepted};
 use super::models::is_unparsed_read;
 use super::shrink::Counterexample;
-use super::{Model, NEVER, Problem, replay};
+use super::{Entry, Model, NEVER, Problem, replay};
 use crate::{Anomaly, AnomalyKind, Evidence, StateBefore};
 
+/// Longest text of one operation in a summary, in bytes.
+const LENGTH: usize = 160;
+/// Most states that a summary tells apart.
+const MANY: usize = 4;
 /// Configurations the plain search may remember to confirm a counterexample.
 const CONFIRM: usize = 200_000;
 
@@ -53,6 +59,7 @@ pub(super) fn anomaly<M: Model>(
     Ok((anomaly, accepted == Accepted::Proved))
 }
 
+/// Who did what, and against what. Long texts are shortened.
 fn summary<M: Model>(
     model: &M,
     history: &History,
@@ -62,7 +69,7 @@ fn summary<M: Model>(
 ) -> String {
     let failed = &problem.entries[found.dead.entry as usize];
     let operation = history.operation(failed.origin);
-    let past = model.words(problem.op(failed)).past;
+    let past = shortened(model.words(problem.op(failed)).past);
     // Formats without times have ranks.
     let when = if history.end() == Nanos(0) {
         format!("event {}", found.dead.rank)
@@ -70,22 +77,98 @@ fn summary<M: Model>(
         operation.completed_at().to_string()
     };
     let what = format!("{} {past} at {when}", operation.process());
+    let clashes = found.states.iter().map(|state| model.clash(state, problem.op(failed)));
+    if let Some(clash) = clashes.collect::<Option<BTreeSet<String>>>().and_then(joined) {
+        return what + &clash;
+    }
     if found.kept.len() == 1 {
         return format!("{what}, which no operation before it explains");
     }
-    let before = found.kept.iter().map(|at| &problem.entries[*at as usize]);
-    let before = before.filter(|entry| entry.ret != NEVER && entry.ret < failed.call);
-    match before.max_by_key(|entry| entry.ret) {
-        Some(entry) => {
-            let process = history.operation(entry.origin).process();
-            let perfect = model.words(problem.op(entry)).perfect;
-            format!("{what} after {process} had {perfect}")
+    let others = found.kept.iter().map(|at| &problem.entries[*at as usize]);
+    let others = others.filter(|entry| entry.origin != failed.origin && entry.ret != NEVER);
+    let before = others.clone().filter(|entry| entry.ret < failed.call);
+    let before = before.max_by_key(|entry| entry.ret);
+    let looked = others.filter(|entry| model.is_pure(problem.op(entry)));
+    let looked = looked.max_by_key(|entry| entry.ret);
+    let process = |entry: &Entry| history.operation(entry.origin).process();
+    match (before, looked) {
+        // Who looked at the same time says more than who made what it saw.
+        (before, Some(look)) if before.is_none_or(|before| before.ret < look.ret) => {
+            let past = shortened(model.words(problem.op(look)).past);
+            format!("{what} although {} {past}", process(look))
         }
-        None => {
-            let states: Vec<&str> = states.iter().map(|state| state.state.as_str()).collect();
-            let operations = found.kept.len();
-            let states = states.join(" or ");
-            format!("{what}, but in every order of these {operations} operations it found {states}")
+        (Some(entry), _) => {
+            let perfect = shortened(model.words(problem.op(entry)).perfect);
+            format!("{what} after {} had {perfect}", process(entry))
         }
+        (None, _) => what + &against(states, found.kept.len()),
+    }
+}
+
+/// What no operation says alone.
+fn against(states: &[StateBefore], operations: usize) -> String {
+    match states {
+        [] => String::new(),
+        [only] => format!(", but {}", shortened(only.because.clone())),
+        [first, rest @ ..] if rest.iter().all(|state| state.because == first.because) => {
+            format!(", but {}", shortened(first.because.clone()))
+        }
+        states => {
+            let told = states.iter().take(MANY).map(|state| shortened(state.state.clone()));
+            let mut told: Vec<String> = told.collect();
+            if states.len() > MANY {
+                told.push(format!("one of {} others", states.len() - MANY));
+            }
+            let found = told.join(" or ");
+            format!(", but in every order of these {operations} operations it found {found}")
+        }
+    }
+}
+
+/// Sentences that differ in one place as one: `while 1 or 2 was inside`. `None` where they are
+/// none, or too many, or differ otherwise.
+fn joined(sentences: BTreeSet<String>) -> Option<String> {
+    let words: Vec<Vec<&str>> = sentences.iter().map(|all| all.split(' ').collect()).collect();
+    let (first, rest) = words.split_first()?;
+    let same = |at: &usize| rest.iter().all(|other| other.get(*at) == first.get(*at));
+    let differ: Vec<usize> = (0..first.len()).filter(|at| !same(at)).collect();
+    match (rest, differ.as_slice()) {
+        ([], _) => Some(first.join(" ")),
+        (_, [at]) if words.len() <= MANY && rest.iter().all(|all| all.len() == first.len()) => {
+            let each: Vec<&str> = words.iter().map(|all| all[*at].trim_end_matches(',')).collect();
+            let comma = if first[*at].ends_with(',') { "," } else { "" };
+            let joined = format!("{}{comma}", each.join(" or "));
+            let mut all = first.clone();
+            all[*at] = &joined;
+            Some(all.join(" "))
+        }
+        _ => None,
+    }
+}
+
+/// Text of one operation, as far as a sentence has room for it.
+fn shortened(text: String) -> String {
+    if text.len() <= LENGTH {
+        return text;
+    }
+    let end = (0..=LENGTH).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}…", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::joined;
+
+    #[test]
+    fn sentences_that_differ_in_one_word_are_one() {
+        let join = |all: &[&str]| joined(all.iter().map(|one| (*one).to_owned()).collect());
+        let shown = ["while it showed 1", "while it showed 2"];
+        assert_eq!(join(&shown).as_deref(), Some("while it showed 1 or 2"));
+        let missing = ["without 1, which was there", "without 2, which was there"];
+        assert_eq!(join(&missing).as_deref(), Some("without 1 or 2, which was there"));
+        assert_eq!(join(&["while 1 was inside", "with 2"]), None);
+        assert_eq!(join(&["1 a 2", "2 a 1"]), None);
+        assert_eq!(join(&["a", "b", "c", "d", "e"]), None);
+        assert_eq!(join(&[]), None);
     }
 }

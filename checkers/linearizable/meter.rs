@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tribunal_history::Value;
+
 use crate::{Budget, Spent};
 
 /// A search reports at least this often, in configurations.
@@ -10,7 +12,7 @@ pub(super) const POLL_EVERY: u64 = 1024;
 /// And this often, in comparisons: long antichains must not make it deaf.
 const POLL_WORK: u64 = 1 << 18;
 /// And whenever it has taken this many bytes since.
-const POLL_BYTES: u64 = 1 << 16;
+pub(super) const POLL_BYTES: u64 = 1 << 16;
 
 /// Shared by the searches of one check.
 #[derive(Debug)]
@@ -231,6 +233,25 @@ pub(super) fn map_bytes<K, V, S>(map: &HashMap<K, V, S>, more: usize) -> u64 {
     let slots = (map.capacity() + map.capacity() / 7).next_power_of_two();
     let full = map.len() + more > map.capacity();
     ((size_of::<(K, V)>() + 1) * if full { 3 * slots } else { slots }) as u64
+}
+
+/// Bytes an allocator takes for `bytes` at once: with its own word, in units of two.
+pub(super) fn chunk_bytes(bytes: usize) -> u64 {
+    if bytes == 0 { 0 } else { (bytes + 8).next_multiple_of(16).max(32) as u64 }
+}
+
+/// Bytes that a value holds beyond its own size.
+pub(super) fn value_bytes(value: &Value) -> u64 {
+    match value {
+        Value::Nil | Value::Int(_) => 0,
+        Value::Text(text) => chunk_bytes(text.len()),
+        Value::Unparsed(raw) => chunk_bytes(raw.len()),
+    }
+}
+
+/// The same of values beside each other, with their own sizes.
+pub(super) fn values_bytes(values: &[Value]) -> u64 {
+    chunk_bytes(size_of_val(values)) + values.iter().map(value_bytes).sum::<u64>()
 }
 
 /// What a search held is free again when it ends.

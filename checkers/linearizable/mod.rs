@@ -9,6 +9,7 @@ pub mod certificate;
 mod checker;
 mod codes;
 pub mod containers;
+mod contradiction;
 mod decide;
 mod dialect;
 mod explain;

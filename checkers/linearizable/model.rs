@@ -191,6 +191,11 @@ pub trait Model: Send + Sync {
         0
     }
 
+    /// Bytes that `op` holds beyond its own size. Budgets count them.
+    fn op_heap_bytes(&self, _op: &Self::Op) -> u64 {
+        0
+    }
+
     /// The state, for people.
     fn describe_state(&self, state: &Self::State) -> String {
         format!("{state:?}")
@@ -199,6 +204,13 @@ pub trait Model: Send + Sync {
     /// The operation, for people.
     fn words(&self, op: &Self::Op) -> Words {
         Words { past: format!("did {op:?}"), perfect: format!("done {op:?}") }
+    }
+
+    /// What stood against `op` in `state`, to end a sentence that begins with who did it: ` while
+    /// p0 held it`. It must be so in the whole history, of which counterexamples are a part. Asked
+    /// only where `op` is illegal. The default, `None`, leaves it to what happened before.
+    fn clash(&self, _state: &Self::State, _op: &Self::Op) -> Option<String> {
+        None
     }
 
     /// Why `op` is illegal in `state`. Asked only where it is.

@@ -4,16 +4,18 @@
 use fixedbitset::FixedBitSet;
 use rustc_hash::FxHashSet;
 
-use super::{Model, NEVER, Problem, Steps};
+use super::{Entry, Model, NEVER, Steps};
 
-/// Whether some order of `problem` is legal; `None` after `limit` remembered configurations.
+/// Whether some order of `entries` is legal, of which `ops` says what they are; `None` after
+/// `limit` remembered configurations.
 pub(super) fn is_linearizable<M: Model>(
     model: &M,
-    problem: &Problem<M::Op>,
+    entries: &[Entry],
+    ops: &[M::Op],
     limit: usize,
 ) -> Option<bool> {
-    let mut list = List::new(problem);
-    let mut linearized = FixedBitSet::with_capacity(problem.entries.len());
+    let mut list = List::new(entries);
+    let mut linearized = FixedBitSet::with_capacity(entries.len());
     let mut state = model.initial();
     let mut seen = FxHashSet::default();
     let mut stack: Vec<(usize, usize, M::State)> = Vec::new();
@@ -25,7 +27,7 @@ pub(super) fn is_linearizable<M: Model>(
         let call = node != HEAD && !list.nodes[node].is_return;
         if call {
             let entry = list.nodes[node].entry;
-            let next = branch_of(model.step(&state, problem.op(&problem.entries[entry])), branch);
+            let next = branch_of(model.step(&state, &ops[entries[entry].class as usize]), branch);
             let Some(next) = next else {
                 (node, branch) = (list.nodes[node].next, 0);
                 continue;
@@ -79,16 +81,16 @@ struct List {
 }
 
 impl List {
-    fn new<O>(problem: &Problem<O>) -> List {
+    fn new(entries: &[Entry]) -> List {
         let mut events = Vec::new();
-        for (at, entry) in problem.entries.iter().enumerate() {
+        for (at, entry) in entries.iter().enumerate() {
             events.push((entry.call, at, false));
             if entry.ret != NEVER {
                 events.push((entry.ret, at, true));
             }
         }
         events.sort_unstable();
-        let mut call_of = vec![HEAD; problem.entries.len()];
+        let mut call_of = vec![HEAD; entries.len()];
         let mut nodes =
             vec![Node { entry: 0, is_return: false, other: HEAD, before: HEAD, next: HEAD }];
         let mut returns = 0;

@@ -1,13 +1,13 @@
 //! From operations of a history to the entries of one partition: what constrains an order, and
 //! nothing else.
 
-use std::collections::hash_map::Entry as Slot;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use tribunal_history::{History, OpIndex};
 
-use super::meter::{Ledger, map_bytes, vec_bytes};
+use super::codes::NONE;
+use super::meter::{Ledger, POLL_BYTES, map_bytes, vec_bytes};
 use super::partition::Component;
 use super::{Dialect, FromHistory, Interpreted, Model};
 use crate::{CheckError, Spent};
@@ -47,9 +47,10 @@ impl<O> Problem<O> {
         &self.ops[entry.class as usize]
     }
 
-    /// Bytes held, but for what operations hold elsewhere. Searches account for the entries.
-    pub(super) fn ops_bytes(&self) -> u64 {
-        vec_bytes(&self.ops, 0)
+    /// Bytes of the operations, with what these hold. Searches account for the entries.
+    pub(super) fn ops_bytes<M: Model<Op = O>>(&self, model: &M) -> u64 {
+        let held = self.ops.iter().map(|op| model.op_heap_bytes(op)).sum::<u64>();
+        vec_bytes(&self.ops, 0) + held
     }
 
     /// Number of entries that must take effect.
@@ -67,7 +68,7 @@ impl<O: Clone + Eq + Hash> Problem<O> {
         let mut classes = Classes::default();
         let operations = operations.into_iter();
         let entries = operations.map(|(origin, op, call, ret)| {
-            let class = classes.number(op);
+            let class = classes.number(model, op);
             Entry { origin, class, call, ret }
         });
         let entries = entries.collect();
@@ -107,40 +108,63 @@ impl<O: Clone + Eq + Hash> Problem<O> {
         let kept = entries.filter(|(at, entry)| entry.call < end && keep(*at)).map(|(_, entry)| {
             Entry { ret: if entry.ret <= end { entry.ret } else { NEVER }, ..*entry }
         });
-        let mut problem = Problem { entries: kept.collect(), ops: self.ops.clone() };
+        let mut entries: Vec<Entry> = kept.collect();
+        // Not those of the whole: they may be many, and long.
+        let (mut ops, mut numbers) = (Vec::new(), vec![NONE; self.ops.len()]);
+        for entry in &mut entries {
+            let number = &mut numbers[entry.class as usize];
+            if *number == NONE {
+                *number = ops.len() as u32;
+                ops.push(self.op(entry).clone());
+            }
+            entry.class = *number;
+        }
+        let mut problem = Problem { entries, ops };
         problem.normalise(model);
         problem
     }
 }
 
-/// Operations by number.
+/// Operations by number, each held once: they may be long.
 struct Classes<O> {
     ops: Vec<O>,
-    numbers: FxHashMap<O, u32>,
+    /// By hash, the last operation that has it.
+    numbers: FxHashMap<u64, u32>,
+    /// By operation, the one before it that has the same hash.
+    others: Vec<u32>,
+    /// Bytes that operations hold beyond their size.
+    held: u64,
 }
 
 impl<O> Default for Classes<O> {
     fn default() -> Classes<O> {
         let numbers = FxHashMap::with_capacity_and_hasher(24, FxBuildHasher);
-        Classes { ops: Vec::with_capacity(24), numbers }
+        let (ops, others) = (Vec::with_capacity(24), Vec::with_capacity(24));
+        Classes { ops, numbers, others, held: 0 }
     }
 }
 
 impl<O: Clone + Eq + Hash> Classes<O> {
     /// With room for those that come before the next look.
     fn bytes(&self) -> u64 {
-        vec_bytes(&self.ops, POLL) + map_bytes(&self.numbers, POLL)
+        let numbers = map_bytes(&self.numbers, POLL) + vec_bytes(&self.others, POLL);
+        vec_bytes(&self.ops, POLL) + numbers + self.held
     }
 
-    fn number(&mut self, op: O) -> u32 {
+    fn number<M: Model<Op = O>>(&mut self, model: &M, op: O) -> u32 {
         let next = self.ops.len() as u32;
-        match self.numbers.entry(op) {
-            Slot::Occupied(known) => *known.get(),
-            Slot::Vacant(new) => {
-                self.ops.push(new.key().clone());
-                *new.insert(next)
+        let last = self.numbers.entry(FxBuildHasher.hash_one(&op)).or_insert(NONE);
+        let mut known = *last;
+        while known != NONE {
+            if self.ops[known as usize] == op {
+                return known;
             }
+            known = self.others[known as usize];
         }
+        self.held += model.op_heap_bytes(&op);
+        self.others.push(std::mem::replace(last, next));
+        self.ops.push(op);
+        next
     }
 }
 
@@ -175,8 +199,10 @@ pub(super) fn prepare<M: FromHistory>(
     let few = entries.capacity().min(48);
     let mut known: FxHashMap<[u32; 3], Asserts> =
         FxHashMap::with_capacity_and_hasher(few, FxBuildHasher);
+    let mut looked = 0;
     for (at, index) in component.operations.iter().enumerate() {
-        if at % POLL == 0 {
+        if at % POLL == 0 || classes.held > looked + POLL_BYTES {
+            looked = classes.held;
             let bytes = vec_bytes(&entries, 0) + classes.bytes() + map_bytes(&known, POLL);
             ledger.allows(bytes).map_err(|spent| Unready::Spent(spent, at, bytes))?;
         }
@@ -193,8 +219,8 @@ pub(super) fn prepare<M: FromHistory>(
                     })
                 })?;
                 let asserts = match interpreted {
-                    Interpreted::Completed(op) => Asserts::Completed(classes.number(op)),
-                    Interpreted::Crashed(op) => Asserts::Crashed(classes.number(op)),
+                    Interpreted::Completed(op) => Asserts::Completed(classes.number(model, op)),
+                    Interpreted::Crashed(op) => Asserts::Crashed(classes.number(model, op)),
                     Interpreted::Nothing => Asserts::Nothing,
                 };
                 if let Some(likeness) = likeness {

@@ -16,6 +16,10 @@ const PROBES: usize = 3_000;
 /// Most operations and configurations looked at, beyond those of the first probe.
 const WORK: u64 = 1 << 24;
 
+/// Configurations that telling states apart may cost, and most of them that are told then.
+const TOLD: u64 = 1 << 10;
+const FEW: usize = 16;
+
 /// A counterexample, by positions in the whole partition.
 pub(super) struct Counterexample<S> {
     /// Positions, by invocation.
@@ -81,8 +85,10 @@ pub(super) fn shrink<M: Model>(
     }
     shrinker.work = 0;
     shrinker.by_chunks();
+    let told = shrinker.told();
     let Shrinker { kept, dead, minimal, configurations, states, .. } = shrinker;
-    let states = dead.states.iter().map(|state| states.get(*state).clone()).collect();
+    let merged = || dead.states.iter().map(|state| states.get(*state).clone()).collect();
+    let states = told.unwrap_or_else(merged);
     Some(Counterexample { kept, dead, states, minimal, configurations })
 }
 
@@ -216,7 +222,7 @@ impl<M: Model> Shrinker<'_, M> {
             }
             if size > 1 {
                 size = size.div_ceil(2);
-            } else if !removed {
+            } else if !removed && !self.by_beginning() {
                 self.minimal = !self.undecided;
                 return;
             }
@@ -238,6 +244,21 @@ impl<M: Model> Shrinker<'_, M> {
             }
         }
         removed
+    }
+
+    /// Tries to begin later, with an operation that settles the state: what returned before it need
+    /// not go one by one, as nothing in it would let another one go.
+    fn by_beginning(&mut self) -> bool {
+        let kept = self.kept.clone();
+        kept.iter().rev().any(|first| {
+            let entry = &self.problem.entries[*first as usize];
+            let later = |at: &u32| self.problem.entries[*at as usize].call > entry.ret;
+            let left = kept.iter().copied().filter(|at| at == first || later(at));
+            let left: Vec<u32> = left.collect();
+            left.len() < kept.len()
+                && begin(self.model, self.problem, &left, self.dead.rank) > 0
+                && self.probe_closed(left)
+        })
     }
 
     fn is_spent(&self) -> bool {
@@ -282,6 +303,24 @@ impl<M: Model> Shrinker<'_, M> {
                 self.undecided = true;
                 false
             }
+        }
+    }
+
+    /// The states before what fails as people know them, where searches see several as one and
+    /// they can still be told apart with little more work.
+    fn told(&mut self) -> Option<Vec<M::State>> {
+        let _merge = self.model.merged(&self.problem.ops)?;
+        let (_, entries) = self.part(&self.kept);
+        let mut states = States::new(self.model, &self.problem.ops[..]);
+        let mut table = Table::new(&states, self.ledger.most_bytes() / 16);
+        let grid = Grid { table: &mut table, source: &mut states };
+        let (found, took) = search(grid, &entries, self.ledger, TOLD, self.rules, None);
+        self.configurations += took.configurations;
+        match found {
+            Found::Dead(dead) if dead.rank == self.dead.rank && dead.states.len() <= FEW => {
+                Some(dead.states.iter().map(|state| states.get(*state).clone()).collect())
+            }
+            Found::Dead(_) | Found::Linearization(_) | Found::Spent(..) | Found::Impure(..) => None,
         }
     }
 

@@ -172,6 +172,25 @@ fn index_overrules_the_order_of_lines() {
     );
 }
 
+/// Taken as they stand, these lines are a history too, in which the read begins after the write has
+/// ended.
+#[test]
+fn index_overrules_lines_that_are_possible() {
+    check(
+        "{:index 0, :type :invoke, :process 0, :f :write, :value 2, :time 10}\n\
+         {:index 2, :type :ok, :process 0, :f :write, :value 2, :time 30}\n\
+         {:index 1, :type :invoke, :process 1, :f :read, :value nil, :time 20}\n\
+         {:index 3, :type :ok, :process 1, :f :read, :value nil, :time 40}\n",
+        expect![[r#"
+            #0 0.000 s p0 invoke write nil := 2
+            #1 0.000 s p1 invoke read nil -> ?
+            #2 0.000 s p0 ok write nil := 2
+            #3 0.000 s p1 ok read nil -> nil
+            warning: events were not in order of :index; they were sorted by it
+        "#]],
+    );
+}
+
 /// The example of docs/history-format.md: equal times, and the lines decide.
 #[test]
 fn lines_rank_operations_that_touch() {

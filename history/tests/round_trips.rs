@@ -5,8 +5,8 @@ mod arbitrary;
 
 use arbitrary::{EVERYTHING, Flavor, history, told};
 use proptest::prelude::*;
-use tribunal_history::codec::{Format, ReadOptions, detect, read, write};
-use tribunal_history::{Family, History};
+use tribunal_history::codec::{Format, ReadOptions, SOLE_KEY, detect, read, write};
+use tribunal_history::{Builder, Family, History, Nanos, Op, Outcome, Process, RegisterOp, Value};
 
 /// Writes, detects by content, reads.
 fn there_and_back(history: &History, format: Format) -> History {
@@ -48,6 +48,31 @@ const FAMILIES: &[&[Family]] = &[
     &[Family::Register, Family::Txn],
     &Family::ALL,
 ];
+
+/// Formats have forms of several widths: both sides of every limit there may be.
+#[test]
+fn integers_of_every_width() {
+    let near = |power: u32| {
+        let least = 1_i64 << power;
+        [least - 1, least, -least + 1, -least, -least - 1]
+    };
+    let ints: Vec<i64> = (0..63).flat_map(near).chain([i64::MIN, i64::MAX]).collect();
+    let put = |int: &i64| RegisterOp::Write { key: SOLE_KEY, value: Value::Int(*int) };
+    let mut builder = Builder::as_given();
+    for int in &ints {
+        let op = Op::Register(put(int));
+        builder.invoke(Nanos(0), Process(0), None, None, &op).expect("in order");
+        builder.complete(Nanos(0), Process(0), Outcome::Ok, Some(&op), None).expect("in order");
+    }
+    let history = builder.finish();
+    for format in Format::ALL {
+        let copy = there_and_back(&history, format);
+        assert_eq!(copy.len(), ints.len());
+        for (read, int) in copy.operations().zip(&ints) {
+            assert_eq!(read.op(), Op::Register(put(int)), "{format:?}");
+        }
+    }
+}
 
 proptest! {
     #![proptest_config(config())]

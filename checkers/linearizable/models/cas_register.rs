@@ -5,6 +5,7 @@ use tribunal_history::{Code, F, Op, Operation, Outcome, Value};
 use super::register::{
     interpret_read, interpret_write, read_refusal, read_words, register_likeness, write_words,
 };
+use crate::linearizable::meter::value_bytes;
 use crate::linearizable::zones::{self, RegisterKind};
 use crate::linearizable::{
     Allowance, Dialect, Fast, FromHistory, Interpreted, Model, Partition, Steps, Words,
@@ -76,6 +77,20 @@ impl Model for CasRegister {
             // every producer of another value.
             CasRegisterOp::Missed(from) => from != value,
             CasRegisterOp::Write(_) => false,
+        }
+    }
+
+    /// Two copies: one to keep, and one to know it by.
+    fn heap_bytes(&self, state: &Value) -> u64 {
+        2 * value_bytes(state)
+    }
+
+    fn op_heap_bytes(&self, op: &CasRegisterOp) -> u64 {
+        match op {
+            CasRegisterOp::Read(value)
+            | CasRegisterOp::Write(value)
+            | CasRegisterOp::Missed(value) => value_bytes(value),
+            CasRegisterOp::Cas { from, to } => value_bytes(from) + value_bytes(to),
         }
     }
 

@@ -8,6 +8,7 @@ use tribunal_history::{Code, Op, Operation, QueueOp, Value};
 
 use super::effect::{change, look, seen};
 use crate::linearizable::containers::{Next, fast_queue};
+use crate::linearizable::meter::value_bytes;
 use crate::linearizable::{
     Allowance, Dialect, Fast, FromHistory, Interpreted, Model, Partition, Steps, Words,
 };
@@ -22,6 +23,8 @@ pub trait Discipline: Clone + Send + Sync {
     fn next<'a>(&self, shelf: &'a Self::Shelf) -> Option<&'a Value>;
     /// `shelf` without its next value.
     fn take(&self, shelf: &Self::Shelf) -> Self::Shelf;
+    /// Whether `value` is inside.
+    fn holds(&self, shelf: &Self::Shelf, value: &Value) -> bool;
     /// What is inside, for people, next value first.
     fn describe(&self, shelf: &Self::Shelf) -> String;
     /// Which value that is, as the fast path puts it.
@@ -111,8 +114,37 @@ impl<D: Discipline> Model for Container<D> {
         self.0.heap_bytes(state)
     }
 
+    fn op_heap_bytes(&self, op: &ContainerOp) -> u64 {
+        match op {
+            ContainerOp::Put(value)
+            | ContainerOp::Take(Some(value))
+            | ContainerOp::Peek(Some(value)) => value_bytes(value),
+            ContainerOp::Take(None)
+            | ContainerOp::Peek(None)
+            | ContainerOp::TakeUntold
+            | ContainerOp::TakeCrashed => 0,
+        }
+    }
+
     fn describe_state(&self, state: &D::Shelf) -> String {
         self.0.describe(state)
+    }
+
+    /// True whatever other values are inside.
+    fn clash(&self, state: &D::Shelf, op: &ContainerOp) -> Option<String> {
+        let next = self.0.next(state);
+        match op {
+            ContainerOp::Take(Some(value)) | ContainerOp::Peek(Some(value)) => match next {
+                Some(next) if self.0.holds(state, value) => {
+                    Some(format!(" while {next} was ahead of it"))
+                }
+                Some(_) | None => Some(" when it was not inside".into()),
+            },
+            ContainerOp::Take(None) | ContainerOp::Peek(None) => {
+                next.map(|next| format!(" while {next} was inside"))
+            }
+            ContainerOp::Put(_) | ContainerOp::TakeUntold | ContainerOp::TakeCrashed => None,
+        }
     }
 
     fn words(&self, op: &ContainerOp) -> Words {

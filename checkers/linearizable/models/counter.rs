@@ -73,6 +73,11 @@ impl Model for Counter {
         state.to_string()
     }
 
+    /// All that was added before matters, so this is what the counter showed.
+    fn clash(&self, state: &i128, _op: &CounterOp) -> Option<String> {
+        Some(format!(" while the counter showed {state}"))
+    }
+
     fn words(&self, op: &CounterOp) -> Words {
         match op {
             CounterOp::Add { delta, after: None } => {

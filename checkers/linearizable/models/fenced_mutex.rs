@@ -2,7 +2,7 @@
 
 use tribunal_history::Process;
 
-use super::lock::{Grip, Lock, Locking};
+use super::lock::{Grip, Lock, LockOp, Locking, held_by_another};
 
 /// Held by one process at most, each time with a greater token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,6 +61,18 @@ impl Locking for Fenced {
     /// A token that is known is the greatest from then on.
     fn settles(&self, grip: &Grip) -> bool {
         grip.token.is_some()
+    }
+
+    fn clash(&self, fence: &Fence, op: &LockOp) -> String {
+        match (op, fence) {
+            (LockOp::Acquire(_), Fence { holder: None, greatest: Some(greatest), .. }) => {
+                format!(" after a token of {greatest} or more had been given")
+            }
+            (_, Fence { holder, token: Some(token), .. }) => {
+                format!("{} with token {token}", held_by_another(*holder))
+            }
+            (_, Fence { holder, .. }) => held_by_another(*holder),
+        }
     }
 
     fn describe(&self, fence: &Fence) -> String {

@@ -4,6 +4,7 @@ use tribunal_history::Value;
 
 use super::container::{Container, Discipline, listed};
 use crate::linearizable::containers::Next;
+use crate::linearizable::meter::value_bytes;
 use crate::linearizable::persistent::Sequence;
 
 /// The order of a queue.
@@ -32,6 +33,10 @@ impl Discipline for Fifo {
         Line(shelf.0.without_first())
     }
 
+    fn holds(&self, shelf: &Line, value: &Value) -> bool {
+        shelf.0.backwards().any(|held| held == value)
+    }
+
     fn describe(&self, shelf: &Line) -> String {
         let mut values: Vec<&Value> = shelf.0.backwards().collect();
         values.reverse();
@@ -42,7 +47,8 @@ impl Discipline for Fifo {
         Some(Next::First)
     }
 
-    fn heap_bytes(&self, _shelf: &Line) -> u64 {
-        Sequence::<Value>::ELEMENT_BYTES
+    /// What was put in last, also where something was taken since: that shares it.
+    fn heap_bytes(&self, shelf: &Line) -> u64 {
+        Sequence::<Value>::ELEMENT_BYTES + shelf.0.last().map_or(0, value_bytes)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tribunal_history::{Code, Op, Operation, RegisterOp as Recorded, Value};
 
 use super::effect::{change, look, seen};
+use crate::linearizable::meter::{chunk_bytes, value_bytes};
 use crate::linearizable::{
     Allowance, Dialect, Fast, FromHistory, Interpreted, Merge, Model, Partition, Steps, Words,
     texts,
@@ -111,8 +112,15 @@ impl Model for Kv {
 
     fn heap_bytes(&self, state: &Held) -> u64 {
         match state {
-            Held::Text(text) => text.len() as u64 + 16,
+            Held::Text(text) => chunk_bytes(text.len() + 16),
             Held::Unread => 0,
+        }
+    }
+
+    fn op_heap_bytes(&self, op: &KvOp) -> u64 {
+        match op {
+            KvOp::Get(text) | KvOp::Put(text) | KvOp::Append(text) => chunk_bytes(text.len() + 16),
+            KvOp::GetUnparsed(raw) => value_bytes(raw),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tribunal_history::{Code, F, Mop, Observed, Op, Operation, Outcome, Value};
 
+use crate::linearizable::meter::{chunk_bytes, value_bytes, values_bytes};
 use crate::linearizable::{
     Allowance, Dialect, Fast, FromHistory, Interpreted, Merge, Model, NilRead, Partition, Steps,
     Words, append,
@@ -117,10 +118,43 @@ impl Model for List {
         producer.appends().any(|(key, element)| reads(key, element))
     }
 
+    /// Of a longest list: what an operation appends to is new, and the others are shared.
+    fn heap_bytes(&self, state: &Self::State) -> u64 {
+        let lists = state.values().map(|held| match held {
+            Listed::Elements(list) => values_bytes(list),
+            Listed::Unread => 0,
+        });
+        let each = size_of::<(Value, Listed)>() as u64;
+        let keys = state.keys().map(|key| each + value_bytes(key)).sum::<u64>();
+        // The nodes of two maps, half full at least: one to keep, and one to know it by.
+        lists.max().unwrap_or(0) + 4 * keys
+    }
+
+    fn op_heap_bytes(&self, op: &ListOp) -> u64 {
+        let mops = op.0.iter().map(|mop| match mop {
+            ListMop::Append { key, element } => value_bytes(key) + value_bytes(element),
+            ListMop::Read { key, elements } => value_bytes(key) + values_bytes(elements),
+        });
+        chunk_bytes(size_of_val(&*op.0)) + mops.sum::<u64>()
+    }
+
     fn describe_state(&self, state: &Self::State) -> String {
         let list = |(key, held): (&Value, &Listed)| format!("{key}: {}", held.words());
         let lists: Vec<String> = state.iter().map(list).collect();
         if lists.is_empty() { "nothing".into() } else { lists.join(", ") }
+    }
+
+    /// True whatever else was appended: lists only grow.
+    fn clash(&self, state: &Self::State, op: &ListOp) -> Option<String> {
+        let Err((_, found, Listed::Elements(held))) = run(state, op) else { return None };
+        if let Some(missing) = held.iter().find(|element| !found.contains(element)) {
+            return Some(format!(" without {missing}, which was there"));
+        }
+        if let Some(extra) = found.iter().find(|element| !held.contains(element)) {
+            return Some(format!(" with {extra}, which was not there"));
+        }
+        let (first, second) = held.iter().zip(found).find(|(held, found)| held != found)?;
+        Some(format!(" although {first} came before {second}"))
     }
 
     fn words(&self, op: &ListOp) -> Words {

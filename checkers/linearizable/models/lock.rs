@@ -38,8 +38,20 @@ pub trait Locking: Clone + Send + Sync {
     fn release(&self, hold: &Self::Hold, grip: &Grip) -> Option<Self::Hold>;
     /// Whether taking `grip` leads to the same state wherever it is possible.
     fn settles(&self, grip: &Grip) -> bool;
+    /// Of what one is taken.
+    const ONE: &'static str = "the lock";
+    /// What stood against `op`, as [`Model::clash`] says it.
+    fn clash(&self, hold: &Self::Hold, op: &LockOp) -> String;
     /// The state, for people.
     fn describe(&self, hold: &Self::Hold) -> String;
+}
+
+/// What stands against an operation of who does not hold the lock; nobody else might hold it.
+pub(super) fn held_by_another(holder: Option<Process>) -> String {
+    match holder {
+        Some(holder) => format!(" while {holder} held it"),
+        None => ", which it did not hold".into(),
+    }
 }
 
 /// A lock, free at first.
@@ -62,14 +74,17 @@ impl LockOp {
         }
     }
 
-    fn text(&self, acquire: &str, release: &str) -> String {
+    fn text(&self, one: &str) -> String {
         let (word, with, grip) = match self {
-            LockOp::Acquire(grip) => (acquire, "got", grip),
-            LockOp::Release(grip) => (release, "presented", grip),
+            LockOp::Acquire(grip) => ("acquired", "got", grip),
+            LockOp::Release(grip) => ("released", "presented", grip),
         };
-        let many = if grip.permits == 1 { String::new() } else { format!(" {}", grip.permits) };
+        let what = match grip.permits {
+            1 => one.to_owned(),
+            many => format!("{many} permits"),
+        };
         let token = grip.token.map_or(String::new(), |token| format!(" and {with} token {token}"));
-        format!("{word}{many}{token}")
+        format!("{word} {what}{token}")
     }
 }
 
@@ -127,7 +142,11 @@ impl<L: Locking> Model for Lock<L> {
     }
 
     fn words(&self, op: &LockOp) -> Words {
-        Words { past: op.text("acquired", "released"), perfect: op.text("acquired", "released") }
+        Words { past: op.text(L::ONE), perfect: op.text(L::ONE) }
+    }
+
+    fn clash(&self, state: &L::Hold, op: &LockOp) -> Option<String> {
+        Some(self.0.clash(state, op))
     }
 
     fn refusal(&self, state: &L::Hold, op: &LockOp) -> String {

@@ -3,6 +3,7 @@
 use tribunal_history::{Code, Mop, Op, Operation, Outcome, Value};
 
 use super::effect::seen;
+use crate::linearizable::meter::{chunk_bytes, value_bytes};
 use crate::linearizable::persistent::Map;
 use crate::linearizable::{Dialect, FromHistory, Interpreted, Model, Steps, Words};
 
@@ -132,6 +133,15 @@ impl Model for MultiRegister {
 
     fn heap_bytes(&self, state: &Registers) -> u64 {
         state.0.change_bytes()
+    }
+
+    fn op_heap_bytes(&self, op: &MultiRegisterOp) -> u64 {
+        let steps = op.0.iter().map(|step| match step {
+            MultiRegisterStep::Read(key, value) | MultiRegisterStep::Write(key, value) => {
+                value_bytes(key) + value_bytes(value)
+            }
+        });
+        chunk_bytes(size_of_val(&*op.0)) + steps.sum::<u64>()
     }
 
     fn describe_state(&self, state: &Registers) -> String {

@@ -1,6 +1,6 @@
 //! A mutex that anybody may give back (Knossos' mutex).
 
-use super::lock::{Grip, Lock, Locking};
+use super::lock::{Grip, Lock, LockOp, Locking};
 
 /// Held or not, whoever does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +31,10 @@ impl Locking for Exclusive {
 
     fn settles(&self, _grip: &Grip) -> bool {
         true
+    }
+
+    fn clash(&self, held: &bool, _op: &LockOp) -> String {
+        if *held { " while it was held".into() } else { " while nobody held it".into() }
     }
 
     fn describe(&self, held: &bool) -> String {

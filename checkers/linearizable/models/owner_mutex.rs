@@ -2,7 +2,7 @@
 
 use tribunal_history::Process;
 
-use super::lock::{Grip, Lock, Locking};
+use super::lock::{Grip, Lock, LockOp, Locking, held_by_another};
 
 /// Held by one process at most.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,6 +33,10 @@ impl Locking for Owned {
 
     fn settles(&self, _grip: &Grip) -> bool {
         true
+    }
+
+    fn clash(&self, holder: &Option<Process>, _op: &LockOp) -> String {
+        held_by_another(*holder)
     }
 
     fn describe(&self, holder: &Option<Process>) -> String {

@@ -47,6 +47,10 @@ impl Discipline for Priority {
         })
     }
 
+    fn holds(&self, shelf: &Heap, value: &Value) -> bool {
+        shelf.0.get(value).is_some()
+    }
+
     fn describe(&self, shelf: &Heap) -> String {
         let mut values: Vec<&Value> =
             shelf.0.iter().flat_map(|(value, times)| (0..*times).map(move |_| value)).collect();

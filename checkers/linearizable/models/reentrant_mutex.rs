@@ -2,7 +2,7 @@
 
 use tribunal_history::Process;
 
-use super::lock::{Grip, Lock, Locking};
+use super::lock::{Grip, Lock, LockOp, Locking, held_by_another};
 
 /// Held by one process at most, any number of times.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,6 +42,10 @@ impl Locking for Reentrant {
 
     fn settles(&self, _grip: &Grip) -> bool {
         false
+    }
+
+    fn clash(&self, hold: &Hold, _op: &LockOp) -> String {
+        held_by_another(hold.map(|(holder, _)| holder))
     }
 
     fn describe(&self, hold: &Hold) -> String {

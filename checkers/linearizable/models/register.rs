@@ -2,6 +2,7 @@
 
 use tribunal_history::{Code, F, History, Op, Operation, Outcome, Value};
 
+use crate::linearizable::meter::value_bytes;
 use crate::linearizable::zones::{self, RegisterKind};
 use crate::linearizable::{
     Allowance, Dialect, Fast, FromHistory, Interpreted, Model, NilRead, Partition, Steps, Words,
@@ -51,6 +52,17 @@ impl Model for Register {
         match (observer, producer) {
             (RegisterOp::Read(seen), RegisterOp::Write(value)) => seen == value,
             (RegisterOp::Write(_), _) | (_, RegisterOp::Read(_)) => false,
+        }
+    }
+
+    /// Two copies: one to keep, and one to know it by.
+    fn heap_bytes(&self, state: &Value) -> u64 {
+        2 * value_bytes(state)
+    }
+
+    fn op_heap_bytes(&self, op: &RegisterOp) -> u64 {
+        match op {
+            RegisterOp::Read(value) | RegisterOp::Write(value) => value_bytes(value),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A semaphore: permits that anybody may give back.
 
-use super::lock::{Grip, Lock, Locking};
+use super::lock::{Grip, Lock, LockOp, Locking};
 
 /// A number of permits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +36,18 @@ impl Locking for Permits {
 
     fn settles(&self, _grip: &Grip) -> bool {
         false
+    }
+
+    const ONE: &'static str = "a permit";
+
+    /// Of those who took permits all that matters is kept, and not of those who gave them back.
+    fn clash(&self, taken: &i64, op: &LockOp) -> String {
+        let (total, bound) = match op {
+            LockOp::Acquire(_) if *taken < i64::from(self.total) => (self.total, "at least "),
+            LockOp::Release(_) if *taken > 0 => (self.total, "at most "),
+            LockOp::Acquire(_) | LockOp::Release(_) => (self.total, ""),
+        };
+        format!(" while {bound}{taken} of {total} were taken")
     }
 
     fn describe(&self, taken: &i64) -> String {

@@ -5,6 +5,7 @@ use tribunal_history::{Code, F, Observed, Op, OpIndex, Operation, SetOp as Recor
 use super::container::listed;
 use super::effect::{change, look};
 use crate::linearizable::containers::fast_set;
+use crate::linearizable::meter::{value_bytes, values_bytes};
 use crate::linearizable::persistent::Map;
 use crate::linearizable::{
     Allowance, Dialect, Fast, FromHistory, Interpreted, Model, NilRead, Partition, Steps, Words,
@@ -114,8 +115,39 @@ impl Model for Set {
         state.0.change_bytes()
     }
 
+    fn op_heap_bytes(&self, op: &SetOp) -> u64 {
+        match op {
+            SetOp::Add(element, _) | SetOp::Remove(element, _) | SetOp::Contains(element, _) => {
+                value_bytes(element)
+            }
+            SetOp::Read(seen) => values_bytes(seen),
+        }
+    }
+
     fn describe_state(&self, state: &Elements) -> String {
         listed(state.0.iter().map(|(element, ())| element), state.0.len())
+    }
+
+    /// True whatever other elements are there.
+    fn clash(&self, state: &Elements, op: &SetOp) -> Option<String> {
+        let SetOp::Read(seen) = op else {
+            let (SetOp::Add(element, _) | SetOp::Remove(element, _) | SetOp::Contains(element, _)) =
+                op
+            else {
+                return None;
+            };
+            let not = if state.0.get(element).is_some() { "" } else { "not " };
+            return Some(format!(" while it was {not}there"));
+        };
+        let twice = seen.windows(2).find(|pair| pair[0] == pair[1]);
+        let extra = seen.iter().find(|element| state.0.get(element).is_none());
+        let missing = state.0.iter().find(|(it, ())| seen.binary_search(it).is_err());
+        match (twice, extra, missing) {
+            (Some(pair), _, _) => Some(format!(" with {} twice", pair[0])),
+            (_, Some(extra), _) => Some(format!(" with {extra}, which was not there")),
+            (_, _, Some((missing, ()))) => Some(format!(" without {missing}, which was there")),
+            (None, None, None) => None,
+        }
     }
 
     fn words(&self, op: &SetOp) -> Words {
@@ -133,6 +165,7 @@ impl Model for Set {
             }
             SetOp::Remove(element, None) => same(format!("removed {element}")),
             SetOp::Contains(element, there) => same(format!("found {element} {}", found(there))),
+            SetOp::Read(seen) if seen.is_empty() => same("read nothing".into()),
             SetOp::Read(seen) => same(format!("read {}", listed(seen.iter(), seen.len()))),
         }
     }

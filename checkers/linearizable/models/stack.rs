@@ -4,6 +4,7 @@ use tribunal_history::Value;
 
 use super::container::{Container, Discipline, listed};
 use crate::linearizable::containers::Next;
+use crate::linearizable::meter::value_bytes;
 use crate::linearizable::persistent::Sequence;
 
 /// The order of a stack.
@@ -32,6 +33,10 @@ impl Discipline for Lifo {
         Pile(shelf.0.without_last())
     }
 
+    fn holds(&self, shelf: &Pile, value: &Value) -> bool {
+        shelf.0.backwards().any(|held| held == value)
+    }
+
     fn describe(&self, shelf: &Pile) -> String {
         listed(shelf.0.backwards(), shelf.0.len())
     }
@@ -40,7 +45,8 @@ impl Discipline for Lifo {
         Some(Next::Last)
     }
 
-    fn heap_bytes(&self, _shelf: &Pile) -> u64 {
-        Sequence::<Value>::ELEMENT_BYTES
+    /// What was put in last, also where something was taken since: that shares it.
+    fn heap_bytes(&self, shelf: &Pile) -> u64 {
+        Sequence::<Value>::ELEMENT_BYTES + shelf.0.last().map_or(0, value_bytes)
     }
 }

@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 use tribunal_history::{Code, F, Op, Operation, Outcome, Value};
 
 use super::effect::{look, seen};
+use crate::linearizable::meter::value_bytes;
 use crate::linearizable::persistent::Map;
 use crate::linearizable::{
     Allowance, Decided, Dialect, Fast, FromHistory, Interpreted, Model, Partition, Proof, Steps,
@@ -48,6 +49,10 @@ impl Model for UniqueIds {
 
     fn heap_bytes(&self, state: &Given) -> u64 {
         state.0.change_bytes()
+    }
+
+    fn op_heap_bytes(&self, op: &UniqueId) -> u64 {
+        value_bytes(&op.0)
     }
 
     fn describe_state(&self, state: &Given) -> String {

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use tribunal_history::{Builder, Nanos, Observed, Op, Outcome, Process, RegisterOp, Value};
+
 use super::cas_register;
 use super::generate::{Act, Answer, Question, Random, Shape, history, valid};
-use crate::linearizable::{Linearizable, Options, Which};
-use crate::{Budget, Checker, ReasonClass, Spent, Verdict};
+use crate::linearizable::{Dialect, Engines, Kv, Linearizable, Options, Register, Which, judge};
+use crate::{Budget, CheckError, Checker, ReasonClass, Report, Spent, Verdict};
 
 /// Many crashed writes and cas of few values; before them 99 is written and overwritten, and a
 /// late read returns it: nothing short of a search refutes that.
@@ -50,6 +52,54 @@ fn a_small_memory_ends_in_unknown_with_progress() {
         let over = report.cost.peak_bytes.saturating_sub(bytes);
         assert!(over <= bytes / 20, "{over} bytes over the cap of {bytes}");
         assert!(reason.contains(" KiB held"), "{reason}");
+    }
+}
+
+/// Texts are most of what a problem of texts is: those of the operations, and those of states.
+#[test]
+fn long_texts_are_on_the_account() {
+    const TEXT: usize = 10 << 10;
+    const OPERATIONS: u64 = 2_000;
+    let mut builder = Builder::as_given();
+    let mut held = Value::Nil;
+    for at in 0..OPERATIONS {
+        let key = Value::Nil;
+        let (asked, told) = if at % 2 == 0 {
+            held = Value::text(format!("{at:0TEXT$}"));
+            let put = RegisterOp::Write { key, value: held.clone() };
+            (put.clone(), put)
+        } else {
+            let read = |value| RegisterOp::Read { key: key.clone(), value };
+            (read(Observed::Pending), read(Observed::Present(held.clone())))
+        };
+        let (time, told) = (Nanos(at), Op::Register(told));
+        builder.invoke(time, Process(0), None, None, &Op::Register(asked)).expect("in order");
+        builder.complete(time, Process(0), Outcome::Ok, Some(&told), None).expect("in order");
+    }
+    let history = builder.finish();
+    let searching = Options { engines: Engines::Search, ..Options::default() };
+    for cap in [4 << 20, 16 << 20] {
+        let laid_out = |report: Result<Report, CheckError>| {
+            let report = report.expect("a history of texts");
+            assert_eq!(
+                (report.verdict, report.cost.spent),
+                (Verdict::Unknown, Some(Spent::Memory))
+            );
+            let reason = report.reason.expect("a reason");
+            let (_, rest) = reason.split_once("budget spent with ").expect("how far it came");
+            let (number, _) = rest.split_once(" of ").expect("of how many");
+            number.parse::<usize>().expect("a number")
+        };
+        let budget = Budget::unlimited().with_bytes(cap as u64);
+        let (model, other) = (Kv { initial: "".into() }, Register { initial: Value::Nil });
+        let dialect = Dialect::TRIBUNAL;
+        for laid_out in [
+            laid_out(judge(&model, &history, dialect, &budget, searching)),
+            laid_out(judge(&other, &history, dialect, &budget, searching)),
+        ] {
+            let texts = laid_out * TEXT;
+            assert!(texts <= cap + cap / 20 && texts * 10 > cap * 9, "{texts} bytes of {cap}");
+        }
     }
 }
 

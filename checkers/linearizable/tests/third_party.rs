@@ -14,7 +14,7 @@ use crate::linearizable::portfolio::decide_by;
 use crate::linearizable::rules::Rules;
 use crate::linearizable::tests::prepare;
 use crate::linearizable::{CasRegister, Dialect, Engines, Kv, Linearizable, Options};
-use crate::{Budget, Checker, ReasonClass, Verdict};
+use crate::{Anomaly, Budget, Checker, Evidence, ReasonClass, Verdict};
 
 struct Row {
     path: PathBuf,
@@ -117,6 +117,13 @@ fn every_row_of_a_register_has_its_verdict() {
     assert_eq!(judged + skipped.values().sum::<u64>(), rows.len() as u64);
 }
 
+fn size(anomaly: &Anomaly) -> usize {
+    match &anomaly.evidence {
+        Evidence::Counterexample { operations, .. } => operations.len(),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Each key alone, whatever the label says of partitions: those are found.
 #[test]
 fn every_row_of_a_key_value_log_has_its_verdict() {
@@ -131,7 +138,9 @@ fn every_row_of_a_key_value_log_has_its_verdict() {
             let report = report.unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(report.verdict.name(), row.expected, "{name}: {report:?}");
             let cost = &report.cost;
-            println!("{name}: {:?}, {} configurations", cost.engines, cost.configurations);
+            let sizes: Vec<usize> = report.anomalies.iter().map(size).collect();
+            println!("{name}: {:?}, evidence of {sizes:?} operations", cost.engines);
+            assert!(report.anomalies.iter().all(|found| found.minimal), "{name}: {report:?}");
             let fast = cost.engines.iter().all(|(engine, _)| *engine == "texts");
             assert_eq!(fast, engines == Engines::Auto, "{name}: {:?}", cost.engines);
         }

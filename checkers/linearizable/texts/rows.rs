@@ -6,6 +6,7 @@ use tribunal_history::{Code, F, History, OpIndex, Operation, Outcome};
 
 use super::decide::Stop;
 use super::traps::{Planted, Trap};
+use crate::linearizable::meter::chunk_bytes;
 use crate::linearizable::models::text;
 use crate::linearizable::{Allowance, NEVER, NilRead, Partition};
 
@@ -37,6 +38,8 @@ pub(super) struct Rows<'h> {
     pub(super) gets: Vec<(Cow<'h, str>, Get)>,
     /// Gets of what is no text.
     pub(super) unparsed: Vec<u32>,
+    /// Bytes of texts that are not the history's: the digits of numbers.
+    digits: u64,
 }
 
 impl<'h> Rows<'h> {
@@ -48,7 +51,7 @@ impl<'h> Rows<'h> {
     ) -> Result<Rows<'h>, Stop> {
         let few = partition.operations.len() / 2 + 8;
         let (writes, gets) = (Vec::with_capacity(few), Vec::with_capacity(few));
-        let mut rows = Rows { writes, gets, unparsed: Vec::new() };
+        let mut rows = Rows { writes, gets, unparsed: Vec::new(), digits: 0 };
         for (at, index) in partition.operations.iter().enumerate() {
             if at % POLL == 0 {
                 allowance.allows(rows.bytes())?;
@@ -63,7 +66,7 @@ impl<'h> Rows<'h> {
 
     pub(super) fn bytes(&self) -> u64 {
         let writes = self.writes.capacity() * size_of::<(Cow<'_, str>, Write)>();
-        (writes + self.gets.capacity() * size_of::<(Cow<'_, str>, Get)>()) as u64
+        (writes + self.gets.capacity() * size_of::<(Cow<'_, str>, Get)>()) as u64 + self.digits
     }
 
     fn add(
@@ -83,7 +86,7 @@ impl<'h> Rows<'h> {
             F::Append => false,
             _ => return Err(Stop::HandOver("an operation that texts do not have")),
         };
-        let text = text_of(history, operation.a());
+        let text = text_of(history, operation.a(), &mut self.digits);
         let text = text.ok_or(Stop::HandOver("what was written is no text"))?;
         let call = operation.call().0 + 1;
         let ret = match operation.outcome() {
@@ -109,7 +112,7 @@ impl<'h> Rows<'h> {
         let ret = operation.ret().map_or(NEVER, |ret| ret.0 + 1);
         let seen = match code {
             Code::ABSENT => Some(Cow::Borrowed("")),
-            code => text_of(partition.history, code),
+            code => text_of(partition.history, code, &mut self.digits),
         };
         match seen {
             Some(text) => self.gets.push((text, Get { op, call, ret })),
@@ -118,10 +121,12 @@ impl<'h> Rows<'h> {
     }
 }
 
-/// The text that a code stands for.
-fn text_of(history: &History, code: Code) -> Option<Cow<'_, str>> {
-    match history.text(code) {
-        Some(text) => Some(Cow::Borrowed(text)),
-        None => text(&history.value(code)).map(|text| Cow::Owned(text.to_string())),
+/// The text that a code stands for; what one of our own takes is added to `digits`.
+fn text_of<'h>(history: &'h History, code: Code, digits: &mut u64) -> Option<Cow<'h, str>> {
+    if let Some(text) = history.text(code) {
+        return Some(Cow::Borrowed(text));
     }
+    let text = text(&history.value(code))?.to_string();
+    *digits += chunk_bytes(text.len());
+    Some(Cow::Owned(text))
 }

@@ -18,10 +18,10 @@ const FLAGS: [u64; 3] = [20, 200, 2_000];
 const ROUNDS: usize = 5;
 /// By when it must have.
 const LATE: Duration = Duration::from_millis(50);
-/// A search that remembers more and more, and what it may hold, in MiB; and how much more than that
-/// in percent.
-const STACK: u64 = 1_000_000;
-const LIMITS: [u64; 3] = [64, 128, 256];
+/// Searches that remember more and more, or are laid out in more, and what they may hold, in MiB;
+/// and how much more than that in percent.
+const REMEMBERING: [(&str, u64, [u64; 3]); 2] =
+    [("stack", 1_000_000, [64, 128, 256]), ("long-texts", 10_000, [16, 32, 64])];
 const MORE: f64 = 5.0;
 
 /// Two small tables of their own: these rows have no verdict and no rival.
@@ -40,21 +40,29 @@ pub(crate) fn rows(bench: &mut Bench) {
         println!("| L10 | {flag} | {late} | ≤ {} | {met} |", time(LATE));
         bench.remember(met == "missed", || format!("L10 told to stop after {flag}"));
     }
-    println!("\n| row | bytes allowed | resident beyond the history | more | goal | |");
-    println!("|---|---|---|---|---|---|");
-    let Some(family) = find("stack") else { return };
-    let shape = family.shape(STACK, bench.settings.seed);
-    for limit in LIMITS {
+    println!("\n| row | input | bytes allowed | resident beyond the history | more | goal | |");
+    println!("|---|---|---|---|---|---|---|");
+    for (name, operations, limits) in REMEMBERING {
+        held(bench, (name, operations), limits);
+    }
+}
+
+fn held(bench: &mut Bench, (name, operations): (&str, u64), limits: [u64; 3]) {
+    let Some(family) = find(name) else { return };
+    let shape = family.shape(operations, bench.settings.seed);
+    for limit in limits {
         let most = limit << 20;
         let Some(held) = memory::held_at_limit(family, &shape, most) else {
-            println!("| L10 | {limit} MiB | — | — | ≤ {MORE} % | not measured |");
+            println!("| L10 | {name} | {limit} MiB | — | — | ≤ {MORE} % | not measured |");
             continue;
         };
         let more = (held as f64 / most as f64 - 1.0) * 100.0;
         let met = if more <= MORE { "met" } else { "missed" };
         let held = held as f64 / f64::from(1 << 20);
-        println!("| L10 | {limit} MiB | {held:.1} MiB | {more:.1} % | ≤ {MORE} % | {met} |");
-        bench.remember(met == "missed", || format!("L10 at {limit} MiB"));
+        println!(
+            "| L10 | {name} | {limit} MiB | {held:.1} MiB | {more:.1} % | ≤ {MORE} % | {met} |"
+        );
+        bench.remember(met == "missed", || format!("L10 at {limit} MiB, {name}"));
     }
 }
 

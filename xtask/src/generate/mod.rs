@@ -13,6 +13,7 @@ mod falsify;
 mod family;
 mod five_value_cas;
 mod kv;
+mod long_texts;
 mod porcupine;
 mod priority_queue;
 mod queue;

@@ -2,8 +2,8 @@
 
 use super::family::Family;
 use super::{
-    crash, crashbad, crashlate, crashstale, five_value_cas, kv, priority_queue, queue, set, stack,
-    unique,
+    crash, crashbad, crashlate, crashstale, five_value_cas, kv, long_texts, priority_queue, queue,
+    set, stack, unique,
 };
 
 /// Every family, in the order of the documentation.
@@ -15,6 +15,7 @@ pub static FAMILIES: &[Family] = &[
     crashlate::FAMILY,
     crashstale::FAMILY,
     kv::FAMILY,
+    long_texts::FAMILY,
     queue::FAMILY,
     stack::FAMILY,
     priority_queue::FAMILY,

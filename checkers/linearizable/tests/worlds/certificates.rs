@@ -55,7 +55,7 @@ pub(super) fn corrupted<W: World>(name: &str, world: &W) {
 }
 
 /// The acts in the order of the history's operations.
-fn recorded(history: &History, acts: &[Act]) -> Vec<Act> {
+pub(super) fn recorded(history: &History, acts: &[Act]) -> Vec<Act> {
     let mut acts = acts.to_vec();
     acts.sort_by_key(|act| act.from);
     assert_eq!(acts.len(), history.len());
@@ -186,7 +186,7 @@ pub(super) fn is_misled<W: World>(
 
 /// The operations kept, as far as the event `failed`; what ends later is unfinished there, although
 /// its answer is known.
-fn prefix(history: &History, acts: &[Act], kept: &[OpIndex], failed: u32) -> Vec<Act> {
+pub(super) fn prefix(history: &History, acts: &[Act], kept: &[OpIndex], failed: u32) -> Vec<Act> {
     let begun = kept.iter().filter(|index| history.operation(**index).call().0 <= failed);
     begun
         .map(|index| {

@@ -9,7 +9,7 @@ use super::numbers::{Ids, Sum};
 use super::oracle::is_linearizable;
 use super::registers::{Plain, Several, Texts};
 use super::sets::Elements;
-use super::{Act, Shape, World, certificates, history, metamorphic, small, valid};
+use super::{Act, Shape, World, certificates, history, metamorphic, minimal, small, valid};
 use crate::linearizable::found::Found;
 use crate::linearizable::meter::Ledger;
 use crate::linearizable::partition::components;
@@ -42,6 +42,11 @@ macro_rules! worlds {
             #[test]
             fn corrupted_certificates_are_refused() {
                 certificates::corrupted(stringify!($name), &$world);
+            }
+
+            #[test]
+            fn counterexamples_are_minimal() {
+                minimal::minimal(stringify!($name), &$world);
             }
         }
     )*};

@@ -9,6 +9,7 @@ mod lies;
 mod lists;
 mod locks;
 mod metamorphic;
+mod minimal;
 mod mistakes;
 mod numbers;
 mod oracle;
