@@ -414,7 +414,7 @@ fn goodbye(nodes: &[Node], ours: bool, patience: Duration) -> Vec<String> {
 }
 
 fn unclaimed(node: &str, problem: &dyn std::fmt::Display) -> ClusterError {
-    let next = "wait for the other run, or take the nodes with `tribunal heal --force`";
+    let next = "wait for the other run, or take its nodes with `tribunal heal --force --nodes ...`";
     ClusterError::node(node, Step::Claim, problem, next)
 }
 

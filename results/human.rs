@@ -226,7 +226,8 @@ fn write_finding(
 /// `during F3 partition`, or that no fault was active.
 pub(crate) fn during(report: &RunReport, finding: &Finding) -> String {
     if finding.during_faults.is_empty() {
-        return "no fault active".to_owned();
+        let known = !is_foreign(report) || !report.faults.is_empty();
+        return if known { "no fault active" } else { "faults not known" }.to_owned();
     }
     let named = |id: &String| {
         let fault = report.faults.iter().find(|fault| &fault.id == id);

@@ -181,9 +181,10 @@ impl Runs {
         for entry in fs::read_dir(&self.root).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let id = entry.file_name().to_string_lossy().into_owned();
-            let is_run = entry.file_type().map_err(failed)?.is_dir() && !id.starts_with('.');
-            if is_run {
-                let path = entry.path();
+            let path = entry.path();
+            let dir = entry.file_type().map_err(failed)?.is_dir() && !id.starts_with('.');
+            // Labs live here, too.
+            if dir && [PLAN, HISTORY, VERDICTS].iter().any(|name| path.join(name).exists()) {
                 let head = Head::read(&path.join(VERDICTS)).ok();
                 entries.push(Entry { id, path, head });
             }

@@ -7,7 +7,7 @@ use tribunal_checkers::Verdict;
 use tribunal_results::{HumanOptions, human};
 
 use crate::cli::CheckArgs;
-use crate::exit_code::{ExitCode, Trouble};
+use crate::exit_code::{self, ExitCode, Trouble};
 use crate::flags;
 use crate::judging::{self, Job, Judged, Limits};
 use crate::report::named;
@@ -30,11 +30,14 @@ pub(crate) fn check(args: &CheckArgs, runs_dir: &Path) -> Result<ExitCode, Troub
     for input in &args.inputs {
         let one = match judge_one(args, &named(input, runs_dir).path, limits) {
             Ok(judged) => {
-                if !args.json {
-                    show(&judged, args.inputs.len() > 1)?;
-                }
+                let verdict = of_report(&judged.report);
+                let many = args.inputs.len() > 1;
+                let shown = if args.json { Ok(()) } else { show(&judged, many) };
                 results.push(to_json(&judged));
-                of_report(&judged.report)
+                let beside = judged.trouble.map_or(Ok(()), |(code, message)| {
+                    Err(Trouble { code: ExitCode::of(code), message })
+                });
+                exit_code::told(exit_code::told(verdict, beside), shown)
             }
             Err(trouble) => {
                 eprintln!("tribunal: error: {trouble}");
@@ -48,7 +51,8 @@ pub(crate) fn check(args: &CheckArgs, runs_dir: &Path) -> Result<ExitCode, Troub
     if args.json {
         let one = results.len() == 1;
         let value = if one { results.remove(0) } else { Json::Array(results) };
-        print(&serde_json::to_string_pretty(&value).map_err(Trouble::bug)?)?;
+        let text = serde_json::to_string_pretty(&value).map_err(Trouble::bug)?;
+        code = code.map(|code| exit_code::told(code, print(&text)));
     }
     Ok(code.unwrap_or(ExitCode::Usage))
 }

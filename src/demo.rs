@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cli::{Cli, DemoArgs, RunArgs};
-use crate::exit_code::{ExitCode, Trouble};
+use crate::exit_code::{ExitCode, Trouble, told};
 use crate::experiment::Experiment;
 use crate::progress::Voice;
 use crate::run::{self, Request};
@@ -51,8 +51,7 @@ pub(crate) fn demo(cli: &Cli, args: &DemoArgs) -> Result<ExitCode, Trouble> {
         voice,
     };
     let finished = run::execute(&request)?;
-    run::show(&finished, args.json)?;
-    Ok(finished.code)
+    Ok(told(finished.code, run::show(&finished, args.json)))
 }
 
 fn choose(asked: Option<&str>) -> Result<Choice, Trouble> {

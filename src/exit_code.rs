@@ -87,6 +87,18 @@ impl fmt::Display for Trouble {
 
 impl std::error::Error for Trouble {}
 
+/// The code of a verdict after something beside it was tried: what went wrong is said, and an
+/// anomaly stays one.
+pub(crate) fn told(verdict: ExitCode, beside: Result<(), Trouble>) -> ExitCode {
+    match beside {
+        Ok(()) => verdict,
+        Err(trouble) => {
+            eprintln!("tribunal: error: {trouble}");
+            verdict.and(trouble.code)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::ExitCode::{Anomaly, Bug, Held, Infrastructure, Unknown, Usage, Vacuous};

@@ -57,10 +57,13 @@ pub(crate) fn checkers(
     args: &CheckArgs,
     dialect: Dialect,
 ) -> Result<Vec<Box<dyn Checker>>, Trouble> {
+    let model = model(args)?;
     let level = args.consistency.as_ref().map(|name| {
-        let known = || Consistency::ALL.map(Consistency::name).join(", ");
-        let unknown =
-            || Trouble::usage(format!("-c {name:?} is not a level; there are {}", known()));
+        let unknown = || {
+            let known: Vec<&str> = model.levels.iter().map(|level| level.name()).collect();
+            let (model, known) = (model.name, known.join(", "));
+            Trouble::usage(format!("-c {name:?} is not a level; {model} is judged for {known}"))
+        };
         Consistency::named(name).ok_or_else(unknown)
     });
     let parameters = Parameters {
@@ -70,7 +73,7 @@ pub(crate) fn checkers(
         options: options(args),
         settings: settings(args)?,
     };
-    Ok(vec![model(args)?.build(&parameters).map_err(Trouble::usage)?])
+    Ok(vec![model.build(&parameters).map_err(Trouble::usage)?])
 }
 
 /// The model the flags ask for.

@@ -79,7 +79,7 @@ fn lines(lines: impl Iterator<Item = String>) -> String {
 }
 
 /// Suites below `suites/`, by path.
-fn suites() -> Result<Vec<String>, Trouble> {
+pub(crate) fn suites() -> Result<Vec<String>, Trouble> {
     let mut found = Vec::new();
     let mut folders = vec![std::path::PathBuf::from("suites")];
     while let Some(folder) = folders.pop() {

@@ -72,6 +72,35 @@ fn check_ends_with_the_code_of_its_verdict() {
     }
 }
 
+/// What stands beside a verdict never takes its place.
+#[test]
+fn an_anomaly_stays_one_whatever_could_not_be_written() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let (good, bad) = (file(&dir, "good.edn", VALID), file(&dir, "bad.edn", INVALID));
+    let nowhere = dir.path().join("missing/orders.json");
+    let orders = |history: &Path| {
+        let output = tribunal(&["check", path(history), "--orders", path(&nowhere)]);
+        assert!(stderr(&output).contains("missing/orders.json"), "{}", stderr(&output));
+        (code(&output), stdout(&output))
+    };
+    let (ended, told) = orders(&bad);
+    assert_eq!(ended, 1, "{told}");
+    assert!(told.contains("ANOMALY"), "{told}");
+    let (ended, told) = orders(&good);
+    assert_eq!(ended, 64, "a file that was asked for is missing: {told}");
+    assert!(told.contains("PASS"), "{told}");
+    for json in [&[][..], &["--json"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+        let status = Command::new(env!("CARGO_BIN_EXE_tribunal"))
+            .args(["check", path(&bad)])
+            .args(json)
+            .stdout(full)
+            .status()
+            .expect("the binary starts");
+        assert_eq!(status.code(), Some(1), "{json:?}");
+    }
+}
+
 /// Nobody measured what another's nemesis did: that says nothing about the operations.
 #[test]
 fn faults_that_a_foreign_history_names_make_no_pass_empty() {

@@ -57,9 +57,9 @@ fn check(order: &Order, args: &CheckArgs, input: &Path) -> Result<Judged, Troubl
     };
     let answers = ask(order, &read, &checkers, &mut info)?;
     stop_at_errors(&path, &answers)?;
-    if let Some(file) = &args.orders {
-        write_orders(file, &read.history, &answers)?;
-    }
+    let orders = args.orders.as_ref().map(|file| write_orders(file, &read.history, &answers));
+    // The verdict stands, whatever could not be written beside it.
+    let trouble = orders.and_then(Result::err).map(|it| (it.code as u8, it.message));
     at(Place::Report)?;
     let report = assemble(&info, &read.history, &answers);
     let page = match (&args.report, report_death(order)) {
@@ -70,7 +70,7 @@ fn check(order: &Order, args: &CheckArgs, input: &Path) -> Result<Judged, Troubl
         }
         (None, _) => None,
     };
-    Ok(Judged { shown, report, page, trouble: None })
+    Ok(Judged { shown, report, page, trouble })
 }
 
 /// Judges a stored run again and writes what is made of it.

@@ -14,7 +14,7 @@ use tribunal_results::{RunInfo, RunReport};
 use tribunal_workloads::Setting;
 
 use crate::cli::{Cli, RunArgs};
-use crate::exit_code::{ExitCode, Trouble};
+use crate::exit_code::{ExitCode, Trouble, told};
 use crate::experiment::Experiment;
 use crate::progress::Voice;
 use crate::suite::SuiteFile;
@@ -59,11 +59,11 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Trouble> {
         voice: Voice::new(cli.quiet),
     };
     let finished = execute(&request)?;
-    show(&finished, args.json)?;
+    let mut code = told(finished.code, show(&finished, args.json));
     if let (Some(newest), None) = (args.keep, &args.out) {
-        retain(&request, &finished, newest)?;
+        code = told(code, retain(&request, &finished, newest));
     }
-    Ok(finished.code)
+    Ok(code)
 }
 
 /// Deletes older runs that passed.
