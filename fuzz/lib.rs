@@ -7,5 +7,6 @@ mod drawn;
 pub mod mutate;
 mod readers;
 mod target;
+mod words;
 
 pub use target::Target;

@@ -7,10 +7,14 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use tribunal_history::Family;
-use tribunal_history::codec::{Format, write};
+use tribunal_history::codec::{Format, ReadOptions, read, write};
 
 use crate::Target;
 use crate::arbitrary::{EVERYTHING, Flavor, history};
+use crate::words::{
+    DBCOP_GOLDEN, DBCOP_WORDS, EDN_GOLDEN, EDN_WORDS, JSON_GOLDEN, JSON_WORDS, PORCUPINE_WORDS,
+    SESSION_WORDS,
+};
 
 /// Longest input in bytes.
 pub const INPUT_LIMIT: usize = 1 << 16;
@@ -63,6 +67,8 @@ pub fn input(target: Target, seed: u64, number: u64) -> Vec<u8> {
             Format::Jsonl => edit_text(&mut bytes, &mut random, JSON_WORDS),
             Format::Edn => edit_text(&mut bytes, &mut random, EDN_WORDS),
             Format::Porcupine => edit_text(&mut bytes, &mut random, PORCUPINE_WORDS),
+            Format::Awdit | Format::Polysi => edit_text(&mut bytes, &mut random, SESSION_WORDS),
+            Format::Dbcop => edit_text(&mut bytes, &mut random, DBCOP_WORDS),
         }
         bytes.truncate(INPUT_LIMIT);
     }
@@ -107,12 +113,16 @@ fn golden(format: Format, random: &mut Random) -> Vec<u8> {
     let strange = match format {
         Format::Edn => EDN_GOLDEN,
         Format::Jsonl => JSON_GOLDEN,
-        Format::Native | Format::Porcupine => &[],
+        Format::Dbcop => DBCOP_GOLDEN,
+        Format::Native | Format::Porcupine | Format::Awdit | Format::Polysi => &[],
     };
     if !strange.is_empty() && random.below(3) == 0 {
         let lines = 1 + random.below(6);
         let lines: Vec<&str> = (0..lines).map(|_| random.pick(strange)).collect();
         return lines.join("\n").into_bytes();
+    }
+    if matches!(format, Format::Awdit | Format::Polysi | Format::Dbcop) {
+        return sessions(format, random);
     }
     let one: [&'static [Family]; 7] = [
         &[Family::Register],
@@ -133,6 +143,33 @@ fn golden(format: Format, random: &mut Random) -> Vec<u8> {
         (0..random.below(30)).map(|_| (random.below(4) as u8, random.next())).collect();
     let mut bytes = Vec::new();
     write(&history(&steps, flavor), format, &mut bytes).expect("the format can hold it");
+    bytes
+}
+
+/// Sessions of transactions over a few registers.
+fn sessions(format: Format, random: &mut Random) -> Vec<u8> {
+    let mut text = String::new();
+    for line in 0..random.below(40) {
+        let (word, key) = (random.pick(&["r", "w"]), random.below(4));
+        let (value, session) = (random.below(6), random.below(3));
+        let txn = random.pick(&["0", "0", "-1"]);
+        match (format, random.below(5)) {
+            (Format::Polysi, 0) => text += &format!("{word}({key},{value},{session},{txn})\n"),
+            (Format::Polysi, _) => {
+                text += &format!("{word}({key},{value},{session},{})\n", line / 5)
+            }
+            (_, 0) => text += random.pick(&["-----\n", "-----\n", "=====\n"]),
+            (_, _) => text += &format!("{word} {key} {value}\n"),
+        }
+    }
+    if format != Format::Dbcop {
+        return text.into_bytes();
+    }
+    let found = read(text.as_bytes(), Some(Format::Awdit), &ReadOptions::default());
+    let mut bytes = Vec::new();
+    let history = found.expect("just made").history;
+    // A read of 0 that is nothing has a form of its own here.
+    write(&history, format, &mut bytes).expect("registers");
     bytes
 }
 
@@ -237,229 +274,3 @@ fn edit_lines(bytes: &mut Vec<u8>, random: &mut Random) {
 }
 
 const SPLIT: &[u8] = b" \n\t,:[](){}\"";
-
-const EDN_WORDS: &[&str] = &[
-    ":read",
-    ":write",
-    ":cas",
-    ":append",
-    ":txn",
-    ":add",
-    ":remove",
-    ":contains",
-    ":inc",
-    ":dec",
-    ":enqueue",
-    ":dequeue",
-    ":push",
-    ":pop",
-    ":peek",
-    ":acquire",
-    ":release",
-    ":generate",
-    ":get",
-    ":put",
-    ":invoke",
-    ":ok",
-    ":fail",
-    ":info",
-    ":process",
-    ":type",
-    ":f",
-    ":value",
-    ":time",
-    ":index",
-    ":error",
-    ":node",
-    ":session",
-    ":key",
-    ":result",
-    ":family",
-    ":set",
-    ":counter",
-    ":register",
-    ":nemesis",
-    ":permits",
-    ":token",
-    ":fence",
-    "nil",
-    "true",
-    "false",
-    "0",
-    "1",
-    "-1",
-    "9223372036854775807",
-    "-9223372036854775808",
-    "99999999999999999999",
-    "1e309",
-    "1.5",
-    "7N",
-    "[",
-    "]",
-    "(",
-    ")",
-    "{",
-    "}",
-    "#{",
-    "#_",
-    "#tag ",
-    "#jepsen.independent/tuple ",
-    "#tribunal/pending nil",
-    "#tribunal/unparsed \"ff\"",
-    "\"",
-    "\\",
-    "\\a",
-    "\\u12",
-    "##NaN",
-    ";",
-    "[1 2]",
-    "[1 [2 3]]",
-    "[:r 1 nil]",
-    "[:rl 1 [2]]",
-    "[:append 1 2]",
-    "[[[[[[[[[[[[[[[[",
-    "é😀",
-    "\"\\ud83d\"",
-    "\"\\ud83d\\ude00\"",
-    "{:a 1}",
-    "[nil nil]",
-];
-
-const JSON_WORDS: &[&str] = &[
-    "\"f\"",
-    "\"key\"",
-    "\"value\"",
-    "\"element\"",
-    "\"elements\"",
-    "\"added\"",
-    "\"removed\"",
-    "\"found\"",
-    "\"delta\"",
-    "\"permits\"",
-    "\"token\"",
-    "\"id\"",
-    "\"mops\"",
-    "\"op\"",
-    "\"kind\"",
-    "\"time\"",
-    "\"process\"",
-    "\"session\"",
-    "\"node\"",
-    "\"error\"",
-    "\"fault\"",
-    "\"mark\"",
-    "read",
-    "write",
-    "cas",
-    "txn",
-    "append",
-    "set-add",
-    "set-remove",
-    "set-contains",
-    "set-read",
-    "counter-add",
-    "counter-read",
-    "enqueue",
-    "dequeue",
-    "peek",
-    "acquire",
-    "release",
-    "generate",
-    "invoke",
-    "ok",
-    "fail",
-    "info",
-    "null",
-    "true",
-    "false",
-    "0",
-    "1",
-    "-1",
-    "1.5",
-    "18446744073709551615",
-    "9223372036854775807",
-    "-9223372036854775808",
-    "1e400",
-    "-0",
-    "{\"nil\":null}",
-    "{\"unparsed\":\"ff\"}",
-    "[",
-    "]",
-    "{",
-    "}",
-    "[[",
-    "]]",
-    "\"",
-    "\\u0000",
-    "\\ud83d",
-    "[\"read-list\",1,[2]]",
-    "[\"append\",1,2]",
-    "65535",
-    "4294967295",
-];
-
-const PORCUPINE_WORDS: &[&str] = &[
-    "INFO  jepsen.util - ",
-    "\t",
-    ":invoke",
-    ":ok",
-    ":fail",
-    ":info",
-    ":read",
-    ":write",
-    ":cas",
-    ":timed-out",
-    "nil",
-    "[1 2]",
-    "[1]",
-    "[",
-    "]",
-    "0",
-    "-1",
-    "9223372036854775807",
-    "99999999999999999999",
-    ":nemesis",
-    "4294967295",
-    "\r",
-    "é",
-];
-
-/// What other tools write.
-const EDN_GOLDEN: &[&str] = &[
-    "{:process 1, :type :invoke, :f :read, :value nil}",
-    "{:process 1, :type :ok, :f :read, :value #{1 2}}",
-    "{:process 1, :type :ok, :f :read, :value [7 [1 2]]}",
-    "{:process 1, :type :ok, :f :read, :value 3, :time 1.5e30}",
-    "{:process 2, :type :invoke, :f :add, :value 5}",
-    "{:process 2, :type :ok, :f :add, :value 5, :result true}",
-    "{:process 2, :type :invoke, :f :inc}",
-    "{:process 2, :type :ok, :f :inc}",
-    "{:process 3, :type :invoke, :f :acquire, :value {:permits 2}}",
-    "{:process 3, :type :ok, :f :acquire, :value {:permits 2 :fence 9}}",
-    "{:process 3, :type :invoke, :f :release, :value {:token 9}}",
-    "{:process 0, :type :invoke, :f :append, :key \"0\", :value \"x 0 0 y\"}",
-    "{:process 0, :type :ok, :f :append, :key \"0\", :value \"x 0 0 y\"}",
-    "{:process 0, :type :invoke, :f :get, :key \"7\", :value nil}",
-    "{:process 0, :type :ok, :f :get, :key \"7\", :value \"\"}",
-    "{:process 4, :type :invoke, :f :txn, :value [[:read :x nil] [:write :y 2]], :index 3}",
-    "{:process 4, :type :ok, :f :txn, :value [[:read :x 1] [:write :y 2]], :index 1}",
-    "{:process 5, :type :invoke, :value [[:append 1 2] [:r 1 nil]]}",
-    "{:process 5, :type :ok, :value [[:append 1 2] [:r 1 [2]]]}",
-    "{:process :nemesis, :type :info, :f :start-partition, :value {\"n1\" #{\"n2\"}}}",
-    "#jepsen.history.Op{:process 6, :type :invoke, :f :cas, :value [1 2], :time -5}",
-    "{:process 6, :type :fail, :f :cas, :error [:timeout \"x\"]}",
-];
-
-/// With Jepsen's keys and with ours.
-const JSON_GOLDEN: &[&str] = &[
-    "{\"schema\":\"tribunal.history\",\"schema_version\":1,\"meta\":{\"seed\":7}}",
-    "{\"type\":\"invoke\",\"process\":0,\"f\":\"read\",\"value\":null}",
-    "{\"type\":\"ok\",\"process\":0,\"f\":\"read\",\"value\":[1,2]}",
-    "{\"type\":\"invoke\",\"process\":1,\"f\":\"add\",\"value\":2}",
-    "{\"type\":\"ok\",\"process\":1,\"f\":\"add\",\"value\":2,\"result\":3}",
-    "{\"type\":\"invoke\",\"process\":2,\"value\":[[\"r\",3,null],[\"append\",3,1]]}",
-    "{\"type\":\"ok\",\"process\":2,\"value\":[[\"r\",3,[1,\"\\ud83d\\ude00\"]],[\"append\",3,1]]}",
-    "{\"process\":0,\"kind\":\"invoke\",\"op\":{\"f\":\"acquire\",\"key\":1,\"permits\":3}}",
-    "{\"process\":0,\"kind\":\"ok\",\"op\":{\"token\":5,\"f\":\"acquire\",\"key\":1,\"permits\":3}}",
-    "{\"fault\":{\"time\":5,\"fault\":0,\"edge\":\"injected\",\"kind\":\"kill\",\"nodes\":[],\"detail\":\"\"}}",
-];

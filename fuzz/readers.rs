@@ -53,9 +53,28 @@ pub(crate) fn run(format: Format, data: &[u8]) -> bool {
         });
         assert_eq!(again.history.event_count(), found.history.event_count());
     }
+    for format in [Format::Awdit, Format::Polysi, Format::Dbcop] {
+        sessions(&found.history, format);
+    }
     true
+}
+
+/// What such a format holds of a history it holds for good.
+fn sessions(history: &History, format: Format) {
+    let (mut once, mut twice) = (Vec::new(), Vec::new());
+    if write(history, format, &mut once).is_err() {
+        return;
+    }
+    let again = read(&once, Some(format), &ReadOptions::default()).unwrap_or_else(|error| {
+        let text = String::from_utf8_lossy(&once);
+        panic!("written as {} and refused: {error}\n{text}", format.name())
+    });
+    assert!(!again.history.has_real_time());
+    write(&again.history, format, &mut twice).expect("its own format");
+    assert!(once == twice, "{}: {}", format.name(), String::from_utf8_lossy(&once));
 }
 
 fn same(again: &History, before: &History, format: Format) {
     assert_eq!(told(again), told(before), "as {}", format.name());
+    assert_eq!(again.has_real_time(), before.has_real_time(), "as {}", format.name());
 }

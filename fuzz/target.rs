@@ -18,11 +18,14 @@ pub enum Target {
 
 impl Target {
     /// Every target.
-    pub const ALL: [Target; 6] = [
+    pub const ALL: [Target; 9] = [
         Target::Reader(Format::Native),
         Target::Reader(Format::Jsonl),
         Target::Reader(Format::Edn),
         Target::Reader(Format::Porcupine),
+        Target::Reader(Format::Awdit),
+        Target::Reader(Format::Polysi),
+        Target::Reader(Format::Dbcop),
         Target::Packed,
         Target::Check,
     ];

@@ -23,6 +23,7 @@ mod value;
 pub use counter::CounterOp;
 pub use event::{ErrorClass, Event, Kind};
 pub use fault::{FaultEdge, FaultEvent, Mark};
+pub(crate) use history::Draft;
 pub use history::{Builder, Code, F, History, HistoryError, MopView, OpIndex, Operation, Outcome};
 pub use id::IdOp;
 pub use ids::{EventId, Nanos, NodeId, Process, Session};

@@ -32,6 +32,11 @@ pub(super) fn write(history: &History, out: &mut impl Write) -> Result<Vec<Strin
     let mut track = super::track(history).peekable();
     let mut line = String::new();
     let mut index = 0_u64;
+    if !history.has_real_time() {
+        losses.count("order that is none, of sessions among each other, said in an event of ours");
+        out.write_all(PER_SESSION.as_bytes())?;
+        index += 1;
+    }
     for event in history.events() {
         while let Some(entry) = track.next_if(|entry| entry.time() < event.time) {
             line.clear();
@@ -52,6 +57,10 @@ pub(super) fn write(history: &History, out: &mut impl Write) -> Result<Vec<Strin
     }
     Ok(losses.sentences())
 }
+
+/// Stands before every event: their order tells nothing between sessions.
+const PER_SESSION: &str = "{:index 0, :type :info, :process :nemesis, :time 0, :f :order, \
+                           :value {:tribunal/real-time false}}\n";
 
 fn put_event(line: &mut String, index: u64, event: &Event, words: &Words, losses: &mut Losses) {
     let kind = event.kind.name();

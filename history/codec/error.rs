@@ -62,12 +62,33 @@ pub enum CodecError {
         /// The limit.
         limit: usize,
     },
+    /// The reader's source failed.
+    #[error("read history: {0}")]
+    Source(std::io::Error),
     /// The writer's sink failed.
     #[error("write history: {0}")]
     Io(#[from] std::io::Error),
 }
 
 impl CodecError {
+    /// The error in the file `shown`, as editors understand it: `FILE:LINE:COLUMN: message`.
+    pub fn in_file(&self, shown: &dyn std::fmt::Display) -> String {
+        match self {
+            CodecError::Text { line, column, message } => {
+                format!("{shown}:{line}:{column}: {message}")
+            }
+            CodecError::Events { line, source } => format!("{shown}:{line}: {source}"),
+            CodecError::Unsupported(_)
+            | CodecError::Packed(_)
+            | CodecError::Native { .. }
+            | CodecError::NativeEvents { .. }
+            | CodecError::RecordTooLong { .. }
+            | CodecError::FrameTooLong { .. }
+            | CodecError::Source(_)
+            | CodecError::Io(_) => format!("{shown}: {self}"),
+        }
+    }
+
     pub(crate) fn native(at: usize, message: impl Into<String>) -> CodecError {
         CodecError::Native { at: at as u64, message: message.into() }
     }

@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use super::native::{self, FrameEncoder, Late, LogHeader, Torn};
-use super::{CodecError, Track, edn, jsonl, packed, porcupine, track};
+use super::window::Window;
+use super::{CodecError, Track, awdit, dbcop, edn, jsonl, packed, polysi, porcupine, track};
 use crate::{EventId, Family, History, Value};
 
 /// The key of the one register of a format that names no key.
@@ -20,11 +21,25 @@ pub enum Format {
     Edn,
     /// Porcupine's log of Jepsen's etcd tests.
     Porcupine,
+    /// AWDIT's text: `r KEY VALUE`, sessions one after the other.
+    Awdit,
+    /// PolySI's and Cobra's text: `r(KEY,VALUE,SESSION,TXN)`.
+    Polysi,
+    /// dbcop's JSON.
+    Dbcop,
 }
 
 impl Format {
     /// Every format, in the order of the documentation.
-    pub const ALL: [Format; 4] = [Format::Native, Format::Jsonl, Format::Edn, Format::Porcupine];
+    pub const ALL: [Format; 7] = [
+        Format::Native,
+        Format::Jsonl,
+        Format::Edn,
+        Format::Porcupine,
+        Format::Awdit,
+        Format::Polysi,
+        Format::Dbcop,
+    ];
 
     /// The format's name on the command line.
     pub fn name(self) -> &'static str {
@@ -33,6 +48,9 @@ impl Format {
             Format::Jsonl => "jsonl",
             Format::Edn => "edn",
             Format::Porcupine => "porcupine",
+            Format::Awdit => "awdit",
+            Format::Polysi => "polysi",
+            Format::Dbcop => "dbcop",
         }
     }
 
@@ -88,17 +106,25 @@ pub fn detect(bytes: &[u8]) -> Option<Format> {
         let blank = bytes.iter().all(u8::is_ascii_whitespace);
         return Some(if blank { Format::Porcupine } else { Format::Edn });
     }
-    if text.starts_with(b"INFO") {
-        return Some(Format::Porcupine);
+    match text {
+        [b'I', b'N', b'F', b'O', ..] => return Some(Format::Porcupine),
+        [b'r' | b'w', b'(', ..] => return Some(Format::Polysi),
+        [b'r' | b'w', b' ' | b'\t', ..] => return Some(Format::Awdit),
+        [b'-', b'-', b'-', ..] | [b'=', b'=', b'=', ..] => return Some(Format::Awdit),
+        [..] => {}
     }
     let inner = match text[0] {
         b'[' | b'(' => skip_blank(&text[1..]),
         _ => text,
     };
     match inner {
+        [b'[', ..] if text[0] == b'[' => Some(Format::Dbcop),
         [] | [b']' | b')', ..] => Some(Format::Edn),
         [b'#', ..] => Some(Format::Edn),
         [b'{', rest @ ..] => match skip_blank(rest) {
+            [b'"', name @ ..] if DBCOP.iter().any(|word| name.starts_with(word.as_bytes())) => {
+                Some(Format::Dbcop)
+            }
             [b'"', ..] => Some(Format::Jsonl),
             [b':', ..] => Some(Format::Edn),
             _ => None,
@@ -106,6 +132,9 @@ pub fn detect(bytes: &[u8]) -> Option<Format> {
         _ => None,
     }
 }
+
+/// First keys of what dbcop writes, which are none of Jepsen's and none of ours.
+const DBCOP: [&str; 3] = ["params\"", "info\"", "data\""];
 
 /// White space, commas and `;` comments.
 fn skip_blank(mut bytes: &[u8]) -> &[u8] {
@@ -138,9 +167,12 @@ pub fn read(
     };
     let bytes = match format {
         Format::Native => bytes,
-        Format::Jsonl | Format::Edn | Format::Porcupine => {
-            bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
-        }
+        Format::Jsonl
+        | Format::Edn
+        | Format::Porcupine
+        | Format::Awdit
+        | Format::Polysi
+        | Format::Dbcop => bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes),
     };
     let text = |(history, warnings)| Read {
         history,
@@ -158,6 +190,9 @@ pub fn read(
         Format::Jsonl => edn::read_json(bytes, options).map(text),
         Format::Edn => edn::read(bytes, options).map(text),
         Format::Porcupine => porcupine::read(bytes).map(text),
+        Format::Awdit => awdit::read(Window::of(bytes)).map(text),
+        Format::Polysi => polysi::read(Window::of(bytes)).map(text),
+        Format::Dbcop => dbcop::read(bytes).map(text),
     }
 }
 
@@ -190,20 +225,15 @@ fn native(bytes: &[u8]) -> Result<Read, CodecError> {
 
 /// Why bytes in no known format are refused, and what to do.
 fn refusal(bytes: &[u8]) -> String {
-    let known: [(&[u8], &str); 4] = [
+    let known: [(&[u8], &str); 2] = [
         (b"PAR1", "Parquet, which is only written"),
         (b"JEPSEN", "Jepsen's binary store; export its history.edn first"),
-        (b"r(", "Plume text, which is not supported yet"),
-        (b"w(", "Plume text, which is not supported yet"),
     ];
     let text = skip_blank(bytes);
     for (magic, what) in known {
         if bytes.starts_with(magic) || text.starts_with(magic) {
             return format!("this is {what}");
         }
-    }
-    if [b"r ", b"w ", b"--", b"=="].iter().any(|start| text.starts_with(*start)) {
-        return "this looks like AWDIT text, which is not supported yet".to_owned();
     }
     let names: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
     format!("the content is in no known format; name one of {}", names.join(", "))
@@ -223,6 +253,9 @@ pub fn write(
         Format::Jsonl => jsonl::write(history, out).map(|()| Vec::new()),
         Format::Edn => edn::write(history, out),
         Format::Porcupine => porcupine::write(history, out),
+        Format::Awdit => awdit::write(history, out),
+        Format::Polysi => polysi::write(history, out),
+        Format::Dbcop => dbcop::write(history, out),
     }
 }
 
@@ -234,7 +267,10 @@ const FRAME_EVENTS: u32 = 1024;
 fn write_native(history: &History, out: &mut impl Write) -> Result<(), CodecError> {
     let mut encoder = FrameEncoder::new(&LogHeader::default());
     out.write_all(encoder.header_bytes())?;
-    encoder.in_given_order()?;
+    match history.has_real_time() {
+        true => encoder.in_given_order()?,
+        false => encoder.per_session()?,
+    }
     let mut track = track(history).peekable();
     for id in 0..history.event_count() {
         let (operation, completion) = history.owner(EventId(id));

@@ -1,5 +1,7 @@
 //! Readers and writers of histories, one format per file.
 
+mod awdit;
+mod dbcop;
 mod edn;
 mod edn_op;
 mod error;
@@ -15,9 +17,12 @@ mod losses;
 pub mod native;
 mod nemesis;
 mod packed;
+mod polysi;
 mod porcupine;
+mod sessions;
 mod tape;
 mod track;
+mod window;
 
 pub use error::CodecError;
 pub use format::{Format, Read, ReadOptions, SOLE_KEY, detect, read, write};

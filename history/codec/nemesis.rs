@@ -76,6 +76,10 @@ impl Nemesis {
             builder.mark(Mark { time, name: mark.to_owned() });
             return true;
         }
+        if let Some(Data::Bool(false)) = get("tribunal/real-time").map(Node::data) {
+            builder.without_real_time();
+            return true;
+        }
         let Some(edge) = get("tribunal/edge").and_then(Node::word) else { return false };
         let Some(edge) = FaultEdge::ALL.into_iter().find(|known| known.name() == edge) else {
             return false;

@@ -182,3 +182,13 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, CodecError> {
         error_at(bytes, error.valid_up_to(), "a byte that is not UTF-8; is this a text file?")
     })
 }
+
+/// Where `part` stands in `whole`, of which it is a part.
+pub(super) fn offset_in(whole: &[u8], part: &[u8]) -> usize {
+    (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize).min(whole.len())
+}
+
+/// A decimal integer of 64 bits and nothing else.
+pub(super) fn ascii_int(word: &[u8]) -> Option<i64> {
+    std::str::from_utf8(word).ok()?.parse().ok()
+}

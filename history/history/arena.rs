@@ -34,6 +34,15 @@ impl Arena {
         Code(INTERNED | index)
     }
 
+    /// The code of an integer.
+    #[inline]
+    pub(super) fn int_code(&mut self, int: i64) -> Code {
+        match (0..i64::from(INTERNED)).contains(&int) {
+            true => Code(int as u32),
+            false => self.code(&Value::Int(int)),
+        }
+    }
+
     /// The code of a value that may not occur; `None` when it does not.
     pub(super) fn lookup(&self, value: &Value) -> Option<Code> {
         match value {
@@ -138,6 +147,22 @@ impl Arena {
     pub(super) fn push_value(&mut self, value: &Value) {
         let code = self.code(value);
         self.lists.push(code);
+    }
+
+    /// Where the next list will start.
+    pub(super) fn lists_end(&self) -> u32 {
+        self.lists.len() as u32
+    }
+
+    /// Adds one code to the list being stored.
+    #[inline]
+    pub(super) fn push_code(&mut self, code: Code) {
+        self.lists.push(code);
+    }
+
+    /// Forgets what was stored from `end` on.
+    pub(super) fn forget_lists(&mut self, end: u32) {
+        self.lists.truncate(end as usize);
     }
 
     /// A stored list.

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::arena::Arena;
-use super::columns::Row;
+use super::columns::{MopRow, Row};
 use super::times::Times;
 use super::{History, HistoryError, OpIndex, Outcome};
 use crate::{ErrorClass, FaultEvent, Mark, Nanos, NodeId, Op, Process, Session};
@@ -26,7 +26,12 @@ enum State {
 #[derive(Debug)]
 pub struct Builder {
     order: Order,
-    arena: Arena,
+    real_time: bool,
+    pub(super) arena: Arena,
+    /// The transaction being read, see [`Builder::draft`].
+    pub(super) draft: Vec<MopRow>,
+    /// Where its lists start.
+    pub(super) draft_lists: u32,
     rows: Vec<Row>,
     invoked: Vec<Nanos>,
     completed: Vec<Nanos>,
@@ -59,6 +64,25 @@ impl Builder {
         Builder::new(Order::AsGiven)
     }
 
+    /// Events of one session are ordered as given, and nothing else is: between sessions ranks mean
+    /// nothing, all of them overlap. For formats that list transactions session by session.
+    ///
+    /// Ranks alone cannot say this: they make an interval order, in which the first transaction of
+    /// one session cannot overlap the last of another and the first of that one the last of this.
+    pub fn per_session() -> Builder {
+        Builder { real_time: false, ..Builder::as_given() }
+    }
+
+    /// The order of the events tells nothing between sessions, see [`Builder::per_session`].
+    pub(crate) fn without_real_time(&mut self) {
+        self.real_time = false;
+    }
+
+    /// Whether `process` has an open operation.
+    pub(crate) fn is_open(&self, process: Process) -> bool {
+        matches!(self.processes.get(&process), Some(State::Open { .. }))
+    }
+
     /// Switches to [`Builder::as_given`] before the first event, keeping faults and marks.
     pub(crate) fn rank_as_given(&mut self) {
         debug_assert!(self.events.is_empty());
@@ -68,7 +92,10 @@ impl Builder {
     fn new(order: Order) -> Builder {
         Builder {
             order,
+            real_time: true,
             arena: Arena::default(),
+            draft: Vec::new(),
+            draft_lists: 0,
             rows: Vec::new(),
             invoked: Vec::new(),
             completed: Vec::new(),
@@ -111,6 +138,13 @@ impl Builder {
         node: Option<NodeId>,
         op: &Op,
     ) -> Result<OpIndex, HistoryError> {
+        self.may_invoke(time, process)?;
+        let row = self.arena.row(op);
+        Ok(self.opened(time, process, session, node, row))
+    }
+
+    /// Whether `process` may ask something at `time`.
+    pub(super) fn may_invoke(&self, time: Nanos, process: Process) -> Result<(), HistoryError> {
         let event = self.events();
         match self.processes.get(&process) {
             Some(State::Open { event: first, .. }) => {
@@ -124,11 +158,23 @@ impl Builder {
             }
             Some(State::Idle { .. }) | None => {}
         }
-        if self.rows.len() >= (u32::MAX / 2) as usize || !self.arena.has_room() {
-            return Err(HistoryError::TooLong);
+        match self.rows.len() >= (u32::MAX / 2) as usize || !self.arena.has_room() {
+            true => Err(HistoryError::TooLong),
+            false => Ok(()),
         }
+    }
+
+    /// Adds an invocation that may be.
+    pub(super) fn opened(
+        &mut self,
+        time: Nanos,
+        process: Process,
+        session: Option<Session>,
+        node: Option<NodeId>,
+        row: Row,
+    ) -> OpIndex {
+        let event = self.events();
         let index = OpIndex(self.rows.len() as u32);
-        let row = self.arena.row(op);
         self.rows.push(row);
         self.invoked.push(time);
         self.completed.push(time);
@@ -144,7 +190,7 @@ impl Builder {
         self.events.push(index.0 << 1);
         self.processes.insert(process, State::Open { op: index, event });
         self.last = self.last.max(time);
-        Ok(index)
+        index
     }
 
     /// The open operation of `process` ended. `op` is the invocation filled in; `None` stands for
@@ -160,6 +206,21 @@ impl Builder {
         op: Option<&Op>,
         error: Option<&ErrorClass>,
     ) -> Result<OpIndex, HistoryError> {
+        let (index, first) = self.may_complete(time, process, outcome)?;
+        if let Some(op) = op {
+            self.answer(index.0 as usize, first, outcome, op)?;
+        }
+        self.closed(index, time, outcome, error);
+        Ok(index)
+    }
+
+    /// The open operation of `process` and the event of its invocation, if it may end at `time`.
+    pub(super) fn may_complete(
+        &self,
+        time: Nanos,
+        process: Process,
+        outcome: Outcome,
+    ) -> Result<(OpIndex, u32), HistoryError> {
         let event = self.events();
         let Some(State::Open { op: index, event: first }) = self.processes.get(&process).copied()
         else {
@@ -175,9 +236,19 @@ impl Builder {
         if !self.arena.has_room() {
             return Err(HistoryError::TooLong);
         }
-        if let Some(op) = op {
-            self.answer(at, first, outcome, op)?;
-        }
+        Ok((index, first))
+    }
+
+    /// Adds a completion that may be.
+    pub(super) fn closed(
+        &mut self,
+        index: OpIndex,
+        time: Nanos,
+        outcome: Outcome,
+        error: Option<&ErrorClass>,
+    ) {
+        let (at, event) = (index.0 as usize, self.events());
+        let process = self.process[at];
         self.completed[at] = time;
         self.outcome[at] = outcome;
         self.error[at] = self.arena.error_code(error);
@@ -188,7 +259,11 @@ impl Builder {
         };
         self.processes.insert(process, state);
         self.last = self.last.max(time);
-        Ok(index)
+    }
+
+    /// The row of an operation.
+    pub(super) fn row(&self, index: OpIndex) -> Row {
+        self.rows[index.0 as usize]
     }
 
     /// Only `ok` observes: what a failed or unknown operation carries is checked and dropped.
@@ -283,6 +358,7 @@ impl Builder {
             call,
             ret,
             times,
+            real_time: self.real_time,
             sessions: self.sessions,
             arena: self.arena,
             events: self.events.len() as u32,

@@ -30,6 +30,15 @@ impl Code {
     }
 }
 
+/// Kinds of micro-operations, as [`crate::Mop::code`] numbers them.
+pub(super) mod mop_kind {
+    pub(crate) const READ: u8 = 0;
+    pub(crate) const WRITE: u8 = 1;
+    pub(crate) const APPEND: u8 = 2;
+    pub(crate) const READ_LIST: u8 = 3;
+    pub(crate) const READ_PREDICATE: u8 = 4;
+}
+
 /// One micro-operation as numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MopRow {
@@ -37,13 +46,19 @@ pub(super) struct MopRow {
     pub(super) a: u32,
     pub(super) b: u32,
     pub(super) kind: u8,
+    /// A read of which the reader does not know yet whether it reads a list: pending or absent.
+    pub(super) undecided: bool,
 }
 
 impl MopRow {
     /// Whether two rows are the same question, whatever was observed.
     pub(super) fn same_question(&self, other: MopRow) -> bool {
-        let argument = matches!(self.kind, 1 | 2);
-        self.kind == other.kind && self.key == other.key && (!argument || self.a == other.a)
+        let reads = |kind| matches!(kind, mop_kind::READ | mop_kind::READ_LIST);
+        let undecided = self.undecided || other.undecided;
+        let same_kind =
+            self.kind == other.kind || (undecided && reads(self.kind) && reads(other.kind));
+        let argument = matches!(self.kind, mop_kind::WRITE | mop_kind::APPEND);
+        same_kind && self.key == other.key && (!argument || self.a == other.a)
     }
 }
 

@@ -3,6 +3,7 @@
 mod arena;
 mod builder;
 mod columns;
+mod draft;
 mod error;
 mod f;
 mod mops;
@@ -15,6 +16,7 @@ mod times;
 
 pub use builder::Builder;
 pub use columns::Code;
+pub(crate) use draft::Draft;
 pub use error::HistoryError;
 pub use f::F;
 pub use mops::MopView;

@@ -1,7 +1,7 @@
 //! Transactions as rows: one row per micro-operation.
 
 use super::arena::Arena;
-use super::columns::{Code, MopRow, Row};
+use super::columns::{Code, MopRow, Row, mop_kind};
 use crate::{F, Mop, Observed, TxnOp, Value};
 
 /// One micro-operation as codes: a view into its history, nothing is copied.
@@ -53,10 +53,10 @@ impl Arena {
     pub(super) fn mop_view(&self, row: &MopRow) -> MopView<'_> {
         let (key, argument) = (row.key, Code(row.a));
         match row.kind {
-            0 => MopView::Read { key, value: argument.observed() },
-            1 => MopView::Write { key, value: argument },
-            2 => MopView::Append { key, element: argument },
-            3 => MopView::ReadList { key, elements: self.stored(row.a, row.b) },
+            mop_kind::READ => MopView::Read { key, value: argument.observed() },
+            mop_kind::WRITE => MopView::Write { key, value: argument },
+            mop_kind::APPEND => MopView::Append { key, element: argument },
+            mop_kind::READ_LIST => MopView::ReadList { key, elements: self.stored(row.a, row.b) },
             _ => {
                 let matches = self.stored(row.a, row.b).map(|codes| codes.as_chunks().0);
                 MopView::ReadPredicate { predicate: key, matches }
@@ -90,28 +90,36 @@ impl Arena {
     }
 
     pub(super) fn txn(&self, row: Row) -> TxnOp {
-        let rows = &self.mops[row.a as usize..(row.a + row.b) as usize];
+        self.txn_of(&self.mops[row.a as usize..(row.a + row.b) as usize])
+    }
+
+    pub(super) fn txn_of(&self, rows: &[MopRow]) -> TxnOp {
         TxnOp { mops: rows.iter().map(|row| self.mop(row)).collect() }
     }
 
     fn mop_row(&mut self, mop: &Mop, answered: bool) -> MopRow {
         const ASKED: (u32, u32) = (Code::PENDING.0, 0);
+        let kind = mop.code();
         match mop {
             Mop::Read { key, value } => {
                 let key = self.code(key);
                 let seen = if answered { self.observed_code(value) } else { Code::PENDING };
-                MopRow { key, a: seen.0, b: 0, kind: mop.code() }
+                MopRow { key, a: seen.0, b: 0, kind, undecided: false }
             }
             Mop::Write { key, value } => {
-                MopRow { key: self.code(key), a: self.code(value).0, b: 0, kind: mop.code() }
+                MopRow { key: self.code(key), a: self.code(value).0, b: 0, kind, undecided: false }
             }
-            Mop::Append { key, element } => {
-                MopRow { key: self.code(key), a: self.code(element).0, b: 0, kind: mop.code() }
-            }
+            Mop::Append { key, element } => MopRow {
+                key: self.code(key),
+                a: self.code(element).0,
+                b: 0,
+                kind,
+                undecided: false,
+            },
             Mop::ReadList { key, elements } => {
                 let key = self.code(key);
                 let (a, b) = if answered { self.list(elements, Arena::push_value) } else { ASKED };
-                MopRow { key, a, b, kind: mop.code() }
+                MopRow { key, a, b, kind, undecided: false }
             }
             Mop::ReadPredicate { predicate, matches } => {
                 let key = self.code(&Value::Text(predicate.clone()));
@@ -120,7 +128,7 @@ impl Arena {
                     arena.push_value(value);
                 };
                 let (a, b) = if answered { self.list(matches, push) } else { ASKED };
-                MopRow { key, a, b, kind: mop.code() }
+                MopRow { key, a, b, kind, undecided: false }
             }
         }
     }
@@ -128,10 +136,10 @@ impl Arena {
     fn mop(&self, row: &MopRow) -> Mop {
         let key = self.value(row.key);
         match row.kind {
-            0 => Mop::Read { key, value: self.observed(Code(row.a)) },
-            1 => Mop::Write { key, value: self.value(Code(row.a)) },
-            2 => Mop::Append { key, element: self.value(Code(row.a)) },
-            3 => {
+            mop_kind::READ => Mop::Read { key, value: self.observed(Code(row.a)) },
+            mop_kind::WRITE => Mop::Write { key, value: self.value(Code(row.a)) },
+            mop_kind::APPEND => Mop::Append { key, element: self.value(Code(row.a)) },
+            mop_kind::READ_LIST => {
                 let elements = self
                     .stored(row.a, row.b)
                     .map(|codes| codes.iter().map(|c| self.value(*c)).collect());

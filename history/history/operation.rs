@@ -187,14 +187,14 @@ impl<'h> Operation<'h> {
 
     /// Codes of the objects that a transaction's micro-operations name, one each; none of every
     /// other operation.
-    pub fn mop_keys(&self) -> impl Iterator<Item = Code> + 'h {
+    pub fn mop_keys(&self) -> impl Iterator<Item = Code> + use<'h> {
         self.mop_rows().iter().map(|row| row.key)
     }
 
     /// A transaction's micro-operations in program order, without a copy; none of every other
     /// operation.
     #[inline]
-    pub fn mops(&self) -> impl ExactSizeIterator<Item = MopView<'h>> + Clone + 'h {
+    pub fn mops(&self) -> impl ExactSizeIterator<Item = MopView<'h>> + Clone + use<'h> {
         let arena = &self.history.arena;
         self.mop_rows().iter().map(|row| arena.mop_view(row))
     }

@@ -2,7 +2,7 @@
 
 use super::arena::Arena;
 use super::columns::{Code, Row};
-use crate::{CounterOp, F, IdOp, LockOp, Observed, Op, QueueOp, RegisterOp, SetOp, Value};
+use crate::{CounterOp, F, IdOp, LockOp, Observed, Op, QueueOp, RegisterOp, SetOp};
 
 const PENDING: u32 = Code::PENDING.0;
 
@@ -24,17 +24,19 @@ impl Arena {
                 | SetOp::Contains { key, element, .. },
             ) => (key, self.code(element).0, PENDING),
             Op::Set(SetOp::Read { key, .. }) => (key, PENDING, 0),
-            Op::Counter(CounterOp::Add { key, delta, .. }) => (key, self.int_code(*delta), PENDING),
+            Op::Counter(CounterOp::Add { key, delta, .. }) => {
+                (key, self.int_code(*delta).0, PENDING)
+            }
             Op::Counter(CounterOp::Read { key, .. }) => (key, PENDING, 0),
             Op::Queue(QueueOp::Enqueue { key, value }) => (key, self.code(value).0, 0),
             Op::Queue(QueueOp::Dequeue { key, .. } | QueueOp::Peek { key, .. }) => {
                 (key, PENDING, 0)
             }
             Op::Lock(LockOp::Acquire { key, permits, .. }) => {
-                (key, self.int_code(*permits), PENDING)
+                (key, self.int_code(*permits).0, PENDING)
             }
             Op::Lock(LockOp::Release { key, permits, token }) => {
-                (key, self.int_code(*permits), self.observed_int(token))
+                (key, self.int_code(*permits).0, self.observed_int(token))
             }
             Op::Id(IdOp::Generate { key, .. }) => (key, PENDING, 0),
         };
@@ -131,15 +133,11 @@ impl Arena {
         }
     }
 
-    fn int_code(&mut self, int: i64) -> u32 {
-        self.code(&Value::Int(int)).0
-    }
-
     fn observed_int(&mut self, int: &Observed<i64>) -> u32 {
         match int {
             Observed::Pending => PENDING,
             Observed::Absent => Code::ABSENT.0,
-            Observed::Present(int) => self.int_code(*int),
+            Observed::Present(int) => self.int_code(*int).0,
         }
     }
 

@@ -23,6 +23,7 @@ pub struct History {
     pub(super) call: Vec<u32>,
     pub(super) ret: Vec<u32>,
     pub(super) times: Times,
+    pub(super) real_time: bool,
     pub(super) sessions: FxHashMap<u32, Session>,
     pub(super) arena: Arena,
     pub(super) events: u32,
@@ -97,6 +98,13 @@ impl History {
     pub fn operation(&self, index: OpIndex) -> Operation<'_> {
         assert!((index.0 as usize) < self.len(), "operation {} of {}", index.0, self.len());
         Operation::new(self, index)
+    }
+
+    /// Whether ranks tell what happened before what. Without it they order the events of each
+    /// session and nothing else: operations of different sessions all overlap, and no level that
+    /// speaks of real time can be judged.
+    pub fn has_real_time(&self) -> bool {
+        self.real_time
     }
 
     /// Every invocation with what came of it, in the order recorded.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 use tribunal_checkers::Checker;
-use tribunal_history::codec::{self, CodecError, Format, Read, ReadOptions};
+use tribunal_history::codec::{self, Format, Read, ReadOptions};
 use tribunal_history::{Family, History, OpIndex};
 use tribunal_results::store::{self, RunDir};
 use tribunal_results::{Answer, LateReplies, RunInfo, Warning, assemble};
@@ -126,21 +126,7 @@ fn read(
     })?;
     let unpacked_bytes = Some(limits.bytes);
     let options = ReadOptions { family, unpacked_bytes, ..ReadOptions::default() };
-    codec::read(&bytes, format, &options).map_err(|error| {
-        Trouble::usage(match error {
-            CodecError::Text { line, column, message } => {
-                format!("{shown}:{line}:{column}: {message}")
-            }
-            CodecError::Events { line, source } => format!("{shown}:{line}: {source}"),
-            CodecError::Unsupported(_)
-            | CodecError::Packed(_)
-            | CodecError::Native { .. }
-            | CodecError::NativeEvents { .. }
-            | CodecError::RecordTooLong { .. }
-            | CodecError::FrameTooLong { .. }
-            | CodecError::Io(_) => format!("{shown}: {error}"),
-        })
-    })
+    codec::read(&bytes, format, &options).map_err(|error| Trouble::usage(error.in_file(&shown)))
 }
 
 /// Code of the warning that part of a history is missing.

@@ -20,7 +20,7 @@ pub(crate) struct Order {
     /// Where to; the ending (.jsonl, .edn, .log) says the format.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// The format, whatever the ending: native, jsonl, edn, porcupine.
+    /// The format, whatever the ending: native, jsonl, edn, porcupine, awdit, polysi, dbcop.
     #[arg(long)]
     format: Option<String>,
     /// Clients at work at a time, instead of the family's.
@@ -91,6 +91,8 @@ fn ending(format: Format) -> &'static str {
         Format::Native | Format::Porcupine => "log",
         Format::Jsonl => "jsonl",
         Format::Edn => "edn",
+        Format::Awdit | Format::Polysi => "txt",
+        Format::Dbcop => "json",
     }
 }
 

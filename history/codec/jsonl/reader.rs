@@ -7,7 +7,7 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::op::ParsedOp;
 use super::value::Name;
-use super::{SCHEMA, SCHEMA_VERSION, fast};
+use super::{SCHEMA, SCHEMA_VERSION_PER_SESSION, fast};
 use crate::codec::{CodecError, Format, Read};
 use crate::{
     Builder, ErrorClass, FaultEdge, FaultEvent, Kind, Mark, Nanos, NodeId, Op, Outcome, Process,
@@ -27,8 +27,15 @@ pub(in crate::codec) fn is_ours(bytes: &[u8]) -> bool {
 struct Header {
     schema: String,
     schema_version: u32,
+    /// Whether the order of the lines tells anything between sessions.
+    #[serde(default = "yes")]
+    real_time: bool,
     #[serde(default)]
     meta: serde_json::Value,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Reads a file whose first line is our header.
@@ -56,6 +63,9 @@ pub(in crate::codec) fn read(bytes: &[u8]) -> Result<Read, CodecError> {
         if number == 1 {
             let header: Header = parse(number, line)?;
             check(&header)?;
+            if !header.real_time {
+                builder.without_real_time();
+            }
             meta = (!header.meta.is_null()).then(|| header.meta.to_string());
             continue;
         }
@@ -81,9 +91,9 @@ fn check(header: &Header) -> Result<(), CodecError> {
     if header.schema != SCHEMA {
         return Err(at(1, 1, format!("schema {:?} is not {SCHEMA:?}", header.schema)));
     }
-    if header.schema_version == 0 || header.schema_version > SCHEMA_VERSION {
+    if header.schema_version == 0 || header.schema_version > SCHEMA_VERSION_PER_SESSION {
         let message = format!(
-            "schema_version {} is not {SCHEMA_VERSION}; read it with the release that wrote it",
+            "schema_version {} is not 1 or {SCHEMA_VERSION_PER_SESSION}; read it with the release that wrote it",
             header.schema_version
         );
         return Err(at(1, 1, message));

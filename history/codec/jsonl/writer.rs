@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use super::{SCHEMA, SCHEMA_VERSION};
+use super::{SCHEMA, SCHEMA_VERSION, SCHEMA_VERSION_PER_SESSION};
 use crate::codec::{CodecError, Track, hex, track};
 use crate::{
     CounterOp, Event, FaultEvent, History, IdOp, Kind, LockOp, Mark, Mop, Observed, Op, QueueOp,
@@ -11,7 +11,11 @@ use crate::{
 };
 
 pub(in crate::codec) fn write(history: &History, out: &mut impl Write) -> Result<(), CodecError> {
-    writeln!(out, "{{\"schema\":\"{SCHEMA}\",\"schema_version\":{SCHEMA_VERSION}}}")?;
+    let (version, order) = match history.has_real_time() {
+        true => (SCHEMA_VERSION, ""),
+        false => (SCHEMA_VERSION_PER_SESSION, ",\"real_time\":false"),
+    };
+    writeln!(out, "{{\"schema\":\"{SCHEMA}\",\"schema_version\":{version}{order}}}")?;
     let mut track = track(history).peekable();
     let mut line = String::new();
     for event in history.events() {

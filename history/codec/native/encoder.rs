@@ -92,6 +92,17 @@ impl FrameEncoder {
         self.bounded(start)
     }
 
+    /// As [`FrameEncoder::in_given_order`], and events of different sessions are not ordered at all.
+    ///
+    /// # Errors
+    /// A frame that was never taken.
+    pub fn per_session(&mut self) -> Result<(), CodecError> {
+        self.open();
+        let start = self.frame.len();
+        self.frame.push(tag::PER_SESSION);
+        self.bounded(start)
+    }
+
     /// `process` is about to ask for `op`: what it observes is not written.
     ///
     /// # Errors

@@ -7,9 +7,10 @@ use crate::codec::CodecError;
 pub const HEADER_LEN: usize = 4096;
 /// A reader refuses files of a newer major version; it reads every older one.
 pub const MAJOR: u16 = 1;
-/// A newer minor version adds advisory records, which older readers skip, and operations, which
-/// they refuse by number. 1.1 added every family but registers and transactions.
-pub const MINOR: u16 = 1;
+/// A newer minor version adds advisory records, which older readers skip, and operations and
+/// essential records, which they refuse by number. 1.1 added every family but registers and
+/// transactions; 1.2 added histories without real time.
+pub const MINOR: u16 = 2;
 
 /// Longest run or boot id, in bytes.
 const ID_LIMIT: usize = 255;

@@ -40,6 +40,8 @@ mod tag {
     pub(super) const SEGMENT: u8 = 0x02;
     /// Events are ranked as given, not by time. Stands before every event.
     pub(super) const GIVEN_ORDER: u8 = 0x03;
+    /// The same, and the order tells nothing between sessions. Stands before every event.
+    pub(super) const PER_SESSION: u8 = 0x04;
     /// Bit 0: session follows. Bit 1: node follows. Bits 2-4: the number of a [`crate::F`], or
     /// [`super::WIDE_F`].
     pub(super) const INVOKE: u8 = 0x20;

@@ -199,12 +199,15 @@ impl Reader {
                 }
                 Ok(())
             }
-            tag::GIVEN_ORDER => {
+            tag @ (tag::GIVEN_ORDER | tag::PER_SESSION) => {
                 if self.builder.events() > 0 {
                     let message = "the order of events is declared after the first event";
                     return Err(CodecError::native(start, message));
                 }
                 self.builder.rank_as_given();
+                if tag == tag::PER_SESSION {
+                    self.builder.without_real_time();
+                }
                 Ok(())
             }
             tag @ tag::INVOKE..=0x3f => self.invoke(tag, cursor, start),
