@@ -21,6 +21,7 @@ const HOLDS: Holds =
 
 pub(super) fn read(bytes: &[u8]) -> Result<(History, Vec<String>), CodecError> {
     let mut builder = Builder::per_session();
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut json = serde_json::Deserializer::from_slice(bytes);
     File(&mut builder).deserialize(&mut json).and_then(|()| json.end()).map_err(|error| {
         let (line, column) = (error.line().max(1) as u64, error.column().max(1) as u64);

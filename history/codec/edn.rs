@@ -2,28 +2,10 @@
 
 use std::io::Write;
 
+use super::CodecError;
 use super::edn_op::{Words, put, put_op, put_text, put_word};
-use super::forms::Forms;
 use super::losses::Losses;
-use super::{CodecError, ReadOptions, jepsen, tape};
 use crate::{ErrorClass, Event, FaultEvent, History, Mark, Nanos};
-
-pub(super) fn read(
-    bytes: &[u8],
-    options: &ReadOptions,
-) -> Result<(History, Vec<String>), CodecError> {
-    let text = tape::utf8(bytes)?;
-    jepsen::read(|| Forms::edn(text), options)
-}
-
-/// JSON with the keys of Jepsen: an array of objects, or objects one after the other.
-pub(super) fn read_json(
-    bytes: &[u8],
-    options: &ReadOptions,
-) -> Result<(History, Vec<String>), CodecError> {
-    let text = tape::utf8(bytes)?;
-    jepsen::read(|| Forms::json(text), options)
-}
 
 /// Writes one map per line: events and the fault track in the order of time.
 pub(super) fn write(history: &History, out: &mut impl Write) -> Result<Vec<String>, CodecError> {

@@ -19,6 +19,7 @@ pub(super) struct Words {
 impl Words {
     pub(super) fn of(history: &History) -> Words {
         let (mut registers, mut lists, mut appends, mut keyed) = (false, false, false, false);
+        let mut writes = false;
         for operation in history.operations() {
             if operation.f() != F::Txn {
                 keyed |= history.value(operation.key()) != SOLE_KEY;
@@ -30,13 +31,14 @@ impl Words {
                     Mop::Read { .. } => registers = true,
                     Mop::ReadList { .. } => lists = true,
                     Mop::Append { .. } => appends = true,
-                    Mop::Write { .. } | Mop::ReadPredicate { .. } => {}
+                    Mop::Write { .. } => writes = true,
+                    Mop::ReadPredicate { .. } => {}
                 }
             }
         }
         Words {
             register: if lists || appends { "rr" } else { "r" },
-            list: if appends && !registers { "r" } else { "rl" },
+            list: if appends && !registers && !writes { "r" } else { "rl" },
             keyed,
         }
     }

@@ -2,9 +2,12 @@
 
 use std::io::Write;
 
+use super::input::Input;
 use super::native::{self, FrameEncoder, Late, LogHeader, Torn};
 use super::window::Window;
-use super::{CodecError, Track, awdit, dbcop, edn, jsonl, packed, polysi, porcupine, track};
+use super::{
+    CodecError, Track, awdit, dbcop, edn, jepsen, jsonl, packed, polysi, porcupine, track,
+};
 use crate::{EventId, Family, History, Value};
 
 /// The key of the one register of a format that names no key.
@@ -162,17 +165,38 @@ pub fn read(
     options: &ReadOptions,
 ) -> Result<Read, CodecError> {
     let bytes = &*packed::unpacked(bytes, options.unpacked_bytes)?;
-    let Some(format) = format.or_else(|| detect(bytes)) else {
-        return Err(CodecError::Unsupported(refusal(bytes)));
-    };
-    let bytes = match format {
-        Format::Native => bytes,
-        Format::Jsonl
-        | Format::Edn
-        | Format::Porcupine
-        | Format::Awdit
-        | Format::Polysi
-        | Format::Dbcop => bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes),
+    read_input(Input::Bytes(bytes), format, options)
+}
+
+/// The same of what can be read and wound back, such as a file. Beside the history about a record
+/// is in memory: of what is packed, of dbcop's JSON, and of events that are not in the order of
+/// their index, all.
+///
+/// # Errors
+/// As [`read`], and a source that fails.
+pub fn read_from(
+    source: &mut (impl std::io::Read + std::io::Seek),
+    format: Option<Format>,
+    options: &ReadOptions,
+) -> Result<Read, CodecError> {
+    let mut input = Input::Stream(source);
+    let mut window = input.window()?;
+    window.at_least(packed::HEAD)?;
+    if packed::is_packed(window.data()) {
+        return read(&input.all()?, format, options);
+    }
+    read_input(input, format, options)
+}
+
+fn read_input(
+    mut input: Input<'_>,
+    format: Option<Format>,
+    options: &ReadOptions,
+) -> Result<Read, CodecError> {
+    let mut window = input.window()?;
+    window.at_least(DETECTED)?;
+    let Some(format) = format.or_else(|| detect(window.data())) else {
+        return Err(CodecError::Unsupported(refusal(window.data())));
     };
     let text = |(history, warnings)| Read {
         history,
@@ -185,19 +209,22 @@ pub fn read(
         warnings,
     };
     match format {
-        Format::Native => native(bytes),
-        Format::Jsonl if jsonl::is_ours(bytes) => jsonl::read(bytes),
-        Format::Jsonl => edn::read_json(bytes, options).map(text),
-        Format::Edn => edn::read(bytes, options).map(text),
-        Format::Porcupine => porcupine::read(bytes).map(text),
-        Format::Awdit => awdit::read(Window::of(bytes)).map(text),
-        Format::Polysi => polysi::read(Window::of(bytes)).map(text),
-        Format::Dbcop => dbcop::read(bytes).map(text),
+        Format::Native => native(&mut window),
+        Format::Jsonl if jsonl::is_ours(&mut window) => jsonl::read(&mut window),
+        Format::Jsonl => jepsen::read(input, true, options).map(text),
+        Format::Edn => jepsen::read(input, false, options).map(text),
+        Format::Porcupine => porcupine::read(&mut window).map(text),
+        Format::Awdit => awdit::read(window).map(text),
+        Format::Polysi => polysi::read(window).map(text),
+        Format::Dbcop => dbcop::read(&input.all()?).map(text),
     }
 }
 
-fn native(bytes: &[u8]) -> Result<Read, CodecError> {
-    let log = native::read_log(bytes)?;
+/// Bytes that are looked at to find the format.
+const DETECTED: usize = 1 << 16;
+
+fn native(window: &mut Window<'_>) -> Result<Read, CodecError> {
+    let log = native::read_window(window)?;
     let mut warnings = Vec::new();
     if let Some(torn) = &log.torn {
         warnings.push(format!(

@@ -6,13 +6,12 @@
 
 use std::borrow::Cow;
 
-use crate::codec::CodecError;
-use crate::codec::tape::{Data, Shape, Tape, error_at};
+use crate::codec::tape::{Bad, Data, Shape, Tape};
 
 /// Deepest nesting, tags and discards included.
 const DEPTH: u32 = 64;
 /// Longest top-level form in bytes.
-const FORM_LIMIT: usize = 16 << 20;
+pub(super) const FORM_LIMIT: usize = 16 << 20;
 
 /// Forms of an EDN text, one after the other.
 #[derive(Debug)]
@@ -24,12 +23,13 @@ pub(super) struct Forms<'a> {
 }
 
 impl<'a> Forms<'a> {
-    pub(super) fn edn(text: &'a str) -> Forms<'a> {
-        Forms { text, json: false, at: 0, start: 0 }
+    pub(super) fn new(text: &'a str, json: bool) -> Forms<'a> {
+        Forms { text, json, at: 0, start: 0 }
     }
 
-    pub(super) fn json(text: &'a str) -> Forms<'a> {
-        Forms { text, json: true, at: 0, start: 0 }
+    /// Where the next form is looked for.
+    pub(super) fn offset(&self) -> usize {
+        self.at
     }
 
     fn bytes(&self) -> &'a [u8] {
@@ -40,37 +40,12 @@ impl<'a> Forms<'a> {
         self.bytes().get(self.at).copied()
     }
 
-    fn error(&self, at: usize, message: impl Into<String>) -> CodecError {
-        error_at(self.bytes(), at, message)
-    }
-
-    /// The same text from its start.
-    pub(super) fn restarted(&self) -> Forms<'a> {
-        Forms { text: self.text, json: self.json, at: 0, start: 0 }
-    }
-
-    /// Steps over the outer bracket, if there is one, and says where it is.
-    pub(super) fn skip_bracket(&mut self, present: bool) -> Option<usize> {
-        let at = self.at;
-        self.at += usize::from(present);
-        present.then_some(at)
-    }
-
-    /// An error about what is read next.
-    pub(super) fn error_here(&self, message: &str) -> CodecError {
-        self.error(self.at, message)
-    }
-
-    /// Steps over `bracket` if it is next.
-    pub(super) fn eat(&mut self, bracket: u8) -> Result<bool, CodecError> {
-        self.skip_blank()?;
-        let found = self.peek() == Some(bracket);
-        self.at += usize::from(found);
-        Ok(found)
+    fn error(&self, at: usize, message: impl Into<String>) -> Bad {
+        Bad::new(at, message)
     }
 
     /// The first byte of the next form.
-    pub(super) fn next_byte(&mut self) -> Result<Option<u8>, CodecError> {
+    pub(super) fn next_byte(&mut self) -> Result<Option<u8>, Bad> {
         self.skip_blank()?;
         Ok(self.peek())
     }
@@ -80,12 +55,8 @@ impl<'a> Forms<'a> {
         self.at = offset;
     }
 
-    pub(super) fn text(&self) -> &'a str {
-        self.text
-    }
-
     /// Reads the next form onto the tape; false at the end of the text.
-    pub(super) fn next(&mut self, tape: &mut Tape<'a>) -> Result<bool, CodecError> {
+    pub(super) fn next(&mut self, tape: &mut Tape<'a>) -> Result<bool, Bad> {
         tape.tokens.clear();
         self.skip_blank()?;
         if self.peek().is_none() {
@@ -101,7 +72,7 @@ impl<'a> Forms<'a> {
     }
 
     /// White space, commas, comments and discarded forms.
-    fn skip_blank(&mut self) -> Result<(), CodecError> {
+    fn skip_blank(&mut self) -> Result<(), Bad> {
         loop {
             match self.peek() {
                 Some(b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' | b',') => self.at += 1,
@@ -112,7 +83,7 @@ impl<'a> Forms<'a> {
         }
     }
 
-    fn discard(&mut self, depth: u32) -> Result<(), CodecError> {
+    fn discard(&mut self, depth: u32) -> Result<(), Bad> {
         self.at += 2;
         self.start = self.at;
         let mut scratch = Tape::default();
@@ -120,12 +91,12 @@ impl<'a> Forms<'a> {
     }
 
     /// The next form inside another one: discards may stand before it.
-    fn inner(&mut self, tape: &mut Tape<'a>, depth: u32) -> Result<(), CodecError> {
+    fn inner(&mut self, tape: &mut Tape<'a>, depth: u32) -> Result<(), Bad> {
         self.blank_inside(depth)?;
         self.form(tape, depth + 1)
     }
 
-    fn blank_inside(&mut self, depth: u32) -> Result<(), CodecError> {
+    fn blank_inside(&mut self, depth: u32) -> Result<(), Bad> {
         loop {
             match self.peek() {
                 Some(b' ' | b',' | b'\n') => self.at += 1,
@@ -151,11 +122,11 @@ impl<'a> Forms<'a> {
         self.at += line.unwrap_or(rest.len());
     }
 
-    fn too_deep(&self) -> CodecError {
+    fn too_deep(&self) -> Bad {
         self.error(self.at, format!("nested more than {DEPTH} deep"))
     }
 
-    fn form(&mut self, tape: &mut Tape<'a>, depth: u32) -> Result<(), CodecError> {
+    fn form(&mut self, tape: &mut Tape<'a>, depth: u32) -> Result<(), Bad> {
         if depth > DEPTH {
             return Err(self.too_deep());
         }
@@ -200,7 +171,7 @@ impl<'a> Forms<'a> {
         shape: Shape,
         close: u8,
         depth: u32,
-    ) -> Result<(), CodecError> {
+    ) -> Result<(), Bad> {
         let at = self.at;
         self.at += 1;
         let open = tape.open(at, shape);
@@ -226,7 +197,7 @@ impl<'a> Forms<'a> {
         }
     }
 
-    fn dispatch(&mut self, tape: &mut Tape<'a>, depth: u32) -> Result<(), CodecError> {
+    fn dispatch(&mut self, tape: &mut Tape<'a>, depth: u32) -> Result<(), Bad> {
         let at = self.at;
         match self.bytes().get(at + 1) {
             Some(b'{') => {
@@ -259,7 +230,7 @@ impl<'a> Forms<'a> {
         &self.text[start..self.at]
     }
 
-    fn scalar(&mut self, tape: &mut Tape<'a>) -> Result<(), CodecError> {
+    fn scalar(&mut self, tape: &mut Tape<'a>) -> Result<(), Bad> {
         let at = self.at;
         let atom = self.atom();
         let data = match atom.as_bytes() {
@@ -279,7 +250,7 @@ impl<'a> Forms<'a> {
         Ok(())
     }
 
-    fn character(&mut self, tape: &mut Tape<'a>) -> Result<(), CodecError> {
+    fn character(&mut self, tape: &mut Tape<'a>) -> Result<(), Bad> {
         let at = self.at;
         self.at += 1;
         let Some(first) = self.text[self.at..].chars().next() else {
@@ -308,7 +279,7 @@ impl<'a> Forms<'a> {
     }
 
     /// The rest of a string whose opening quote is read.
-    fn string(&mut self) -> Result<Cow<'a, str>, CodecError> {
+    fn string(&mut self) -> Result<Cow<'a, str>, Bad> {
         let start = self.at;
         let mut owned: Option<String> = None;
         let mut run = start;
@@ -336,7 +307,7 @@ impl<'a> Forms<'a> {
         }
     }
 
-    fn escape(&mut self) -> Result<char, CodecError> {
+    fn escape(&mut self) -> Result<char, Bad> {
         let at = self.at;
         let Some(name) = self.text[at + 1..].chars().next() else {
             return Err(self.error(at, "the text ends in an escape"));
@@ -355,7 +326,7 @@ impl<'a> Forms<'a> {
     }
 
     /// A UTF-16 unit, or the two of a surrogate pair. A lone surrogate is no character.
-    fn unicode(&mut self, at: usize) -> Result<char, CodecError> {
+    fn unicode(&mut self, at: usize) -> Result<char, Bad> {
         let Some(unit) = hex4(self.bytes(), self.at) else {
             return Err(self.error(at, "`\\u` needs four hexadecimal digits"));
         };

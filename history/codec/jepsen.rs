@@ -2,70 +2,76 @@
 //!
 //! Lines are in the order in which one recorder saw the events, so their order ranks them and
 //! `:time` is for display. Where `:index` contradicts the order of the lines, `:index` wins.
+//!
+//! A file is read once, unless something in it shows that an assumption was wrong; then it is read
+//! again from its start on a better one.
 
-use super::forms::Forms;
+use super::input::Input;
+use super::jepsen_anonymous::Anonymous;
+use super::jepsen_events::{Fields, each, fields, kind_of};
 use super::jepsen_family::Words;
-use super::jepsen_op::{Ops, Said, Stop};
+use super::jepsen_op::{About, Ops, Said, Stop};
 use super::nemesis::Nemesis;
-use super::tape::{Data, Node, Tape, error_at, position};
-use super::{CodecError, ReadOptions};
+use super::tape::{Bad, Data, Node, Tape, error_at, position, utf8};
+use super::{CodecError, ReadOptions, forms};
 use crate::{
-    Builder, ErrorClass, History, HistoryError, Kind, Nanos, NodeId, Outcome, Process, Session,
+    Builder, ErrorClass, History, HistoryError, Kind, Nanos, NodeId, Op, Outcome, Process, Session,
 };
 
+/// What is assumed of a file.
+#[derive(Clone, Copy)]
+struct Assumed {
+    words: Option<Words>,
+    sorted: bool,
+    /// The first number of those that name no process.
+    anonymous: u32,
+}
+
+/// Numbers of events without a process, where others have one.
+const ANONYMOUS: u32 = 1 << 31;
+
 /// Reads maps, one after the other or in one vector, and says what it had to assume.
-pub(super) fn read<'a>(
-    start: impl Fn() -> Forms<'a>,
+pub(super) fn read(
+    mut input: Input<'_>,
+    json: bool,
     options: &ReadOptions,
 ) -> Result<(History, Vec<String>), CodecError> {
-    let text = start().text();
-    let mut lists = appends_to_lists(text);
-    let words = match options.family {
-        Some(family) => Words::Of(family),
-        None => Words::of(start(), options.independent)?,
-    };
-    let (mut sorted, mut switched) = (false, false);
+    let words = options.family.map(Words::Of);
+    let mut assumed = Assumed { words, sorted: false, anonymous: 0 };
     loop {
-        let mut reader = Reader::new(text, Ops::new(text, lists, options.independent, words));
-        let done = match sorted {
-            true => reader.by_index(start()),
-            false => each(start(), |node| reader.event(node)),
+        let mut reader = Reader::new(Ops::new(options.independent, assumed.words), assumed);
+        let done = match assumed.sorted {
+            true => by_index(&mut reader, &input.all()?, json),
+            false => each(&mut input.window()?, json, |node| reader.event(node)),
         };
         match done {
             Ok(()) => {
-                let warnings = reader.warnings(sorted);
+                let warnings = reader.warnings();
+                reader.builder.settle_reads();
                 return Ok((reader.builder.finish(), warnings));
             }
-            Err(Stop::Unordered) => sorted = true,
-            // `[:r k nil]` does not say whether k is a list. The first result that tells decides.
-            Err(Stop::OtherReads(_)) if !switched => {
-                lists = !lists;
-                switched = true;
+            Err(Stop::Telling) => {
+                let words = Words::of(&mut input.window()?, json, options.independent)?;
+                assumed.words = Some(words);
             }
+            Err(Stop::Numbered) => assumed.anonymous = ANONYMOUS,
+            Err(Stop::Unordered) => assumed.sorted = true,
             // Lines out of order often look impossible before the index is seen to run backwards.
-            Err(Stop::Error(CodecError::Events { .. })) if !sorted && !is_ordered(start())? => {
-                sorted = true;
+            Err(Stop::Error(CodecError::Events { .. }))
+                if !assumed.sorted && !is_ordered(&mut input, json)? =>
+            {
+                assumed.sorted = true;
             }
-            Err(Stop::OtherReads(error) | Stop::Error(error)) => return Err(error),
+            Err(Stop::Error(error)) => return Err(error),
+            Err(Stop::Bad(_) | Stop::Impossible(..)) => unreachable!("they have been placed"),
         }
     }
 }
 
-/// Whether a micro-operation appends: `[:append k v]`. `:f :append` is an operation on a register.
-fn appends_to_lists(text: &str) -> bool {
-    [":append", "\"append\""].iter().any(|word| {
-        text.match_indices(word).any(|(at, _)| {
-            let before = text[..at].trim_end_matches([' ', ',', '\n', '\t', '\r']);
-            before.ends_with(['[', '('])
-        })
-    })
-}
-
 /// Whether `:index` never runs backwards.
-fn is_ordered(forms: Forms<'_>) -> Result<bool, CodecError> {
-    let text = forms.text();
+fn is_ordered(input: &mut Input<'_>, json: bool) -> Result<bool, CodecError> {
     let mut last = i64::MIN;
-    let done = each(forms, |node| match fields(text, node)?.index {
+    let done = each(&mut input.window()?, json, |node| match fields(node)?.index {
         Some(index) if index < last => Err(Stop::Unordered),
         Some(index) => {
             last = index;
@@ -75,111 +81,84 @@ fn is_ordered(forms: Forms<'_>) -> Result<bool, CodecError> {
     });
     match done {
         Ok(()) => Ok(true),
-        Err(Stop::Unordered) => Ok(false),
-        Err(Stop::Error(error) | Stop::OtherReads(error)) => Err(error),
+        Err(Stop::Error(error)) => Err(error),
+        Err(_) => Ok(false),
     }
 }
 
-/// Calls `f` with the fields of every client's event and the kind of it, if it has one.
-pub(super) fn each_event<'a>(
-    forms: Forms<'a>,
-    mut f: impl FnMut(&Fields<'_, 'a>, Option<Kind>) -> Result<(), Stop>,
-) -> Result<(), Stop> {
-    let text = forms.text();
-    each(forms, |node| {
-        let fields = fields(text, node)?;
-        match fields.process.map(Node::data) {
-            Some(Data::Int(_) | Data::Nil) | None => {
-                f(&fields, fields.kind.and_then(Node::word).and_then(kind_of))
+/// Two passes over a file in memory: where each event starts, then the events in the order of
+/// their index.
+fn by_index(reader: &mut Reader, bytes: &[u8], json: bool) -> Result<(), Stop> {
+    let text = utf8(bytes)?;
+    let mut starts = Vec::new();
+    let mut window = super::window::Window::of(bytes);
+    let mark = usize::from(bytes.starts_with(b"\xef\xbb\xbf")) * 3;
+    window.consume(mark);
+    each(&mut window, json, |node| {
+        let index = fields(node)?.index.unwrap_or(i64::MAX);
+        starts.push((index, mark + node.at()));
+        Ok(())
+    })?;
+    starts.sort_unstable();
+    let (mut forms, mut tape) = (forms::Forms::new(text, json), Tape::default());
+    for (_, start) in starts {
+        forms.seek(start);
+        let read = forms.next(&mut tape).map_err(Stop::Bad);
+        let done = read.and_then(|_| tape.root().map_or(Ok(()), |node| reader.event(node)));
+        done.map_err(|stop| match stop {
+            Stop::Bad(Bad { at, message }) => error_at(bytes, at, message).into(),
+            Stop::Impossible(at, source) => {
+                CodecError::Events { line: position(bytes, at).0, source }.into()
             }
-            Some(_) => Ok(()),
-        }
-    })
-}
-
-/// Calls `f` with every event, inside one vector or not.
-fn each<'a>(
-    mut forms: Forms<'a>,
-    mut f: impl FnMut(Node<'_, 'a>) -> Result<(), Stop>,
-) -> Result<(), Stop> {
-    let mut tape = Tape::default();
-    let close = match forms.next_byte()? {
-        Some(b'[') => Some(b']'),
-        Some(b'(') => Some(b')'),
-        Some(_) | None => None,
-    };
-    let opened = forms.skip_bracket(close.is_some());
-    loop {
-        if let Some(close) = close
-            && forms.eat(close)?
-        {
-            return match forms.next_byte()? {
-                None => Ok(()),
-                Some(_) => Err(forms.error_here("something follows the vector of events").into()),
-            };
-        }
-        if !forms.next(&mut tape)? {
-            let Some(at) = opened else { return Ok(()) };
-            let message = "nothing closes this vector; the file is cut short";
-            return Err(error_at(forms.text().as_bytes(), at, message).into());
-        }
-        if let Some(node) = tape.root() {
-            f(node)?;
-        }
+            other => other,
+        })?;
     }
+    Ok(())
 }
 
 #[derive(Debug)]
-struct Reader<'a> {
-    text: &'a str,
+struct Reader {
     builder: Builder,
-    ops: Ops<'a>,
+    ops: Ops,
     nemesis: Nemesis,
+    anonymous: Anonymous,
     last_index: Option<i64>,
     sorted: bool,
     timed: u64,
     untimed: u64,
-    without_process: u64,
+    /// Transactions whose invocation is not on record.
+    uninvoked: u64,
     /// Whether a key stands beside the value, as in Porcupine's key-value log.
     named_key: bool,
 }
 
-/// The fields of one event.
-#[derive(Default, Debug)]
-pub(super) struct Fields<'t, 'a> {
-    index: Option<i64>,
-    time: Option<Nanos>,
-    kind: Option<Node<'t, 'a>>,
-    process: Option<Node<'t, 'a>>,
-    pub(super) f: Option<Node<'t, 'a>>,
-    pub(super) value: Option<Node<'t, 'a>>,
-    pub(super) error: Option<Node<'t, 'a>>,
-    node: Option<i64>,
-    session: Option<i64>,
-    key: Option<Node<'t, 'a>>,
-    pub(super) result: Option<Node<'t, 'a>>,
-    pub(super) family: Option<Node<'t, 'a>>,
+/// What an event carries.
+enum Carried {
+    /// Micro-operations, in the builder's draft.
+    Txn,
+    One(Op),
+    Nothing,
 }
 
-impl<'a> Reader<'a> {
-    fn new(text: &'a str, ops: Ops<'a>) -> Reader<'a> {
+impl Reader {
+    fn new(ops: Ops, assumed: Assumed) -> Reader {
         Reader {
-            text,
             builder: Builder::as_given(),
             ops,
             nemesis: Nemesis::default(),
+            anonymous: Anonymous::from(assumed.anonymous),
             last_index: None,
-            sorted: false,
+            sorted: assumed.sorted,
             timed: 0,
             untimed: 0,
-            without_process: 0,
+            uninvoked: 0,
             named_key: false,
         }
     }
 
-    fn warnings(&self, sorted: bool) -> Vec<String> {
+    fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        if sorted {
+        if self.sorted {
             warnings.push("events were not in order of :index; they were sorted by it".to_owned());
         }
         if self.untimed > 0 && self.timed == 0 {
@@ -187,9 +166,18 @@ impl<'a> Reader<'a> {
         } else if self.untimed > 0 {
             warnings.push(format!("{} events have no :time; 0 is shown for it", self.untimed));
         }
-        if self.without_process > 0 {
-            let count = self.without_process;
-            warnings.push(format!("{count} events have no :process; all are taken as process 0"));
+        if self.anonymous.events() > 0 {
+            let count = self.anonymous.events();
+            warnings.push(format!(
+                "{count} events have no :process; each operation is taken as a session of its own"
+            ));
+        }
+        if self.uninvoked > 0 {
+            let count = self.uninvoked;
+            warnings.push(format!(
+                "{count} transactions have no invocation, so that nobody knows when they began; \
+                 nothing is ordered in real time between sessions"
+            ));
         }
         if self.named_key {
             let warning = "in Porcupine's key-value log a key holds the empty text before it is \
@@ -199,31 +187,9 @@ impl<'a> Reader<'a> {
         warnings
     }
 
-    /// Two passes: where each event starts, then the events in the order of their index.
-    fn by_index(&mut self, forms: Forms<'a>) -> Result<(), Stop> {
-        self.sorted = true;
-        let text = self.text;
-        let mut starts = Vec::new();
-        each(forms.restarted(), |node| {
-            let index = fields(text, node)?.index.unwrap_or(i64::MAX);
-            starts.push((index, node.at()));
-            Ok(())
-        })?;
-        starts.sort_unstable();
-        let (mut forms, mut tape) = (forms, Tape::default());
-        for (_, start) in starts {
-            forms.seek(start);
-            forms.next(&mut tape)?;
-            if let Some(node) = tape.root() {
-                self.event(node)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn event(&mut self, node: Node<'_, 'a>) -> Result<(), Stop> {
+    fn event(&mut self, node: Node<'_, '_>) -> Result<(), Stop> {
         let at = node.at();
-        let fields = fields(self.text, node)?;
+        let fields = fields(node)?;
         if let Some(index) = fields.index {
             if !self.sorted && self.last_index.is_some_and(|last| index < last) {
                 return Err(Stop::Unordered);
@@ -235,129 +201,167 @@ impl<'a> Reader<'a> {
             None => self.untimed += 1,
         }
         let time = fields.time.unwrap_or_default();
-        let kind = self.kind(at, fields.kind)?;
-        let Some(process) = self.process(fields.process)? else {
+        let kind = kind(at, fields.kind)?;
+        let who = who(fields.process)?;
+        if let Who::Other = who {
             self.nemesis.event(&mut self.builder, time, kind, &fields);
             return Ok(());
-        };
+        }
         self.named_key |= fields.key.is_some();
         let Fields { f, value, key, result, family, .. } = fields;
-        let op = self.ops.op(&Said { at, kind, f, value, key, result, family })?;
-        let done = match (kind, op) {
-            (Kind::Invoke, None) => {
-                return Err(self.error(at, "an invocation without a value to ask for").into());
-            }
-            (Kind::Invoke, Some(op)) => {
-                let session = fields.session.and_then(|n| u32::try_from(n).ok()).map(Session);
-                let node = fields.node.and_then(|n| u16::try_from(n).ok()).map(NodeId);
-                let node = node.filter(|node| node.0 != u16::MAX);
-                self.builder.invoke(time, process, session, node, &op)
-            }
-            (Kind::Ok | Kind::Fail | Kind::Info, op) => {
-                let outcome = match kind {
-                    Kind::Ok => Outcome::Ok,
-                    Kind::Fail => Outcome::Fail,
-                    Kind::Info | Kind::Invoke => Outcome::Info,
-                };
-                let error = fields.error.and_then(error_class);
-                self.builder.complete(time, process, outcome, op.as_ref(), error.as_ref())
-            }
+        let said = Said { at, kind, f, value, key, result, family };
+        let about = self.ops.about(&said)?;
+        let process = match who {
+            Who::Client(process) => self.anonymous.named(process, at)?,
+            Who::Unnamed | Who::Other => self.unnamed(about, &said)?,
         };
-        done.map(drop).map_err(|source| self.impossible(at, source).into())
+        if kind != Kind::Invoke && about == About::Txn && !self.builder.is_open(process) {
+            self.uninvoked(at, time, process, value)?;
+        }
+        let carried = self.carried(about, &said)?;
+        self.add(at, time, process, kind, carried, &fields)
     }
 
-    fn kind(&self, at: usize, node: Option<Node<'_, 'a>>) -> Result<Kind, CodecError> {
-        let Some(node) = node else {
-            return Err(self.error(at, "an event without :type"));
-        };
-        match node.word().map(|word| (word, kind_of(word))) {
-            Some((_, Some(kind))) => Ok(kind),
-            Some((other, None)) => {
-                let message = format!(":type {other} is none of invoke, ok, fail, info");
-                Err(self.error(node.at(), message))
+    /// What the event says; of a transaction it stands in the builder's draft.
+    fn carried(&mut self, about: About, said: &Said<'_, '_>) -> Result<Carried, Stop> {
+        match about {
+            About::Txn if matches!(said.kind, Kind::Fail | Kind::Info) => Ok(Carried::Nothing),
+            About::Txn => {
+                let mut draft = self.builder.draft();
+                match self.ops.txn(said.kind, said.value, &mut draft)? {
+                    true => Ok(Carried::Txn),
+                    false => Ok(Carried::Nothing),
+                }
             }
-            None => Err(self.error(at, "an event without :type")),
+            About::One(f, word) => {
+                let op = self.ops.op(f, word, said)?;
+                Ok(op.map_or(Carried::Nothing, Carried::One))
+            }
         }
     }
 
-    /// The client; `None` for anything else, like the nemesis.
-    fn process(&mut self, node: Option<Node<'_, 'a>>) -> Result<Option<Process>, CodecError> {
-        let Some(node) = node else {
-            self.without_process += 1;
-            return Ok(Some(Process(0)));
+    fn add(
+        &mut self,
+        at: usize,
+        time: Nanos,
+        process: Process,
+        kind: Kind,
+        carried: Carried,
+        fields: &Fields<'_, '_>,
+    ) -> Result<(), Stop> {
+        let session = fields.session.and_then(|n| u32::try_from(n).ok()).map(Session);
+        let node = fields.node.and_then(|n| u16::try_from(n).ok()).map(NodeId);
+        let node = node.filter(|node| node.0 != u16::MAX);
+        let outcome = match kind {
+            Kind::Invoke => None,
+            Kind::Ok => Some(Outcome::Ok),
+            Kind::Fail => Some(Outcome::Fail),
+            Kind::Info => Some(Outcome::Info),
         };
-        match node.data() {
-            Data::Int(int) => match u32::try_from(*int) {
-                Ok(process) => Ok(Some(Process(process))),
-                Err(_) => Err(self.error(node.at(), format!(":process {int} is out of range"))),
-            },
-            Data::Nil => {
-                self.without_process += 1;
-                Ok(Some(Process(0)))
+        let error = fields.error.and_then(error_class);
+        let error = error.as_ref();
+        let builder = &mut self.builder;
+        let done = match (outcome, carried) {
+            (None, Carried::Nothing) => {
+                return Err(Bad::new(at, "an invocation without a value to ask for").into());
             }
-            _ => Ok(None),
+            (None, Carried::Txn) => builder.drafted().invoke(time, process, session, node),
+            (None, Carried::One(op)) => builder.invoke(time, process, session, node, &op),
+            (Some(outcome), Carried::Txn) => {
+                builder.drafted().complete(time, process, outcome, error)
+            }
+            (Some(outcome), Carried::One(op)) => {
+                builder.complete(time, process, outcome, Some(&op), error)
+            }
+            (Some(outcome), Carried::Nothing) => {
+                builder.complete(time, process, outcome, None, error)
+            }
+        };
+        done.map(drop).map_err(|source| Stop::Impossible(at, source))
+    }
+
+    /// The number of an operation without one: a new one when it is invoked.
+    fn unnamed(&mut self, about: About, said: &Said<'_, '_>) -> Result<Process, Stop> {
+        let question = match about {
+            About::Txn => {
+                let mut draft = self.builder.draft();
+                let told = self.ops.txn(Kind::Invoke, said.value, &mut draft)?;
+                told.then(|| Op::Txn(self.builder.drafted().question()))
+            }
+            About::One(f, word) => {
+                self.ops.op(f, word, &Said { kind: Kind::Invoke, ..*said }).ok().flatten()
+            }
+        };
+        if said.kind == Kind::Invoke {
+            return self.anonymous.invoked(question);
+        }
+        match self.anonymous.completed(question.as_ref()) {
+            Some(process) => Ok(process),
+            None if about == About::Txn && question.is_some() => self.anonymous.whole(),
+            None => {
+                let message = "an event without :process completes no invocation that is open";
+                Err(Bad::new(said.at, message).into())
+            }
         }
     }
 
-    fn error(&self, at: usize, message: impl Into<String>) -> CodecError {
-        error_at(self.text.as_bytes(), at, message)
-    }
-
-    fn impossible(&self, at: usize, source: HistoryError) -> CodecError {
-        CodecError::Events { line: position(self.text.as_bytes(), at).0, source }
-    }
-}
-
-fn kind_of(word: &str) -> Option<Kind> {
-    match word {
-        "invoke" => Some(Kind::Invoke),
-        "ok" => Some(Kind::Ok),
-        "fail" => Some(Kind::Fail),
-        "info" => Some(Kind::Info),
-        _ => None,
-    }
-}
-
-fn fields<'t, 'a>(text: &str, node: Node<'t, 'a>) -> Result<Fields<'t, 'a>, CodecError> {
-    let node = node.tagged().map_or(node, |(_, content)| content);
-    if !node.is_map() {
-        return Err(error_at(text.as_bytes(), node.at(), "an event must be a map"));
-    }
-    let mut fields = Fields::default();
-    let mut children = node.children();
-    while let (Some(key), Some(value)) = (children.next(), children.next()) {
-        match key.word().unwrap_or_default() {
-            "index" => fields.index = int(value),
-            "time" => fields.time = time(value),
-            "type" => fields.kind = Some(value),
-            "process" => fields.process = Some(value),
-            "f" => fields.f = Some(value).filter(|value| !matches!(value.data(), Data::Nil)),
-            "value" => fields.value = Some(value),
-            "error" => fields.error = Some(value),
-            "node" => fields.node = int(value),
-            "session" => fields.session = int(value),
-            "key" => fields.key = Some(value),
-            "result" => fields.result = Some(value),
-            "family" => fields.family = Some(value),
-            _ => {}
+    /// A transaction of which only the end is on record.
+    ///
+    /// It began after the last event of its process, and no more is known. To say that it began
+    /// right where it ended would order it behind everything that ended before, and a correct
+    /// database would be called broken; so the history loses its real time.
+    fn uninvoked(
+        &mut self,
+        at: usize,
+        time: Nanos,
+        process: Process,
+        value: Option<Node<'_, '_>>,
+    ) -> Result<(), Stop> {
+        let mut draft = self.builder.draft();
+        if !self.ops.txn(Kind::Invoke, value, &mut draft)? {
+            let event = self.builder.events();
+            return Err(Stop::Impossible(at, HistoryError::NoInvocation { process, event }));
         }
+        let asked = self.builder.drafted().invoke(time, process, None, None);
+        asked.map_err(|source| Stop::Impossible(at, source))?;
+        self.builder.without_real_time();
+        self.uninvoked += 1;
+        Ok(())
     }
-    Ok(fields)
 }
 
-fn int(node: Node<'_, '_>) -> Option<i64> {
+fn kind(at: usize, node: Option<Node<'_, '_>>) -> Result<Kind, Bad> {
+    let Some(node) = node else {
+        return Err(Bad::new(at, "an event without :type"));
+    };
+    match node.word().map(|word| (word, kind_of(word))) {
+        Some((_, Some(kind))) => Ok(kind),
+        Some((other, None)) => {
+            let message = format!(":type {other} is none of invoke, ok, fail, info");
+            Err(Bad::new(node.at(), message))
+        }
+        None => Err(Bad::new(at, "an event without :type")),
+    }
+}
+
+/// Who an event is about.
+enum Who {
+    Client(Process),
+    /// A client without a number.
+    Unnamed,
+    /// Anything else, like the nemesis.
+    Other,
+}
+
+fn who(node: Option<Node<'_, '_>>) -> Result<Who, Bad> {
+    let Some(node) = node else { return Ok(Who::Unnamed) };
     match node.data() {
-        Data::Int(int) => Some(*int),
-        _ => None,
-    }
-}
-
-/// Nanoseconds; Jepsen's may be negative before its clock starts.
-fn time(node: Node<'_, '_>) -> Option<Nanos> {
-    match node.data() {
-        Data::Int(int) => Some(Nanos(u64::try_from(*int).unwrap_or(0))),
-        Data::Number(number) => number.parse::<f64>().ok().map(|time| Nanos(time as u64)),
-        _ => None,
+        Data::Int(int) => match u32::try_from(*int) {
+            Ok(process) => Ok(Who::Client(Process(process))),
+            Err(_) => Err(Bad::new(node.at(), format!(":process {int} is out of range"))),
+        },
+        Data::Nil => Ok(Who::Unnamed),
+        _ => Ok(Who::Other),
     }
 }
 

@@ -2,10 +2,10 @@
 //! the rest of the file says decides between them, and where it does not, nothing is guessed.
 
 use super::CodecError;
-use super::forms::Forms;
-use super::jepsen::{Fields, each_event};
+use super::jepsen_events::{Fields, each_event};
 use super::jepsen_op::Stop;
-use super::tape::{Data, Node, error_at};
+use super::tape::{Data, Node};
+use super::window::Window;
 use crate::{F, Family, Kind};
 
 /// What an `:f` says.
@@ -48,6 +48,17 @@ impl Word {
     }
 }
 
+impl Word {
+    /// Whether a file with it may be about sets or counters.
+    pub(super) fn is_telling(self) -> bool {
+        match self {
+            Word::Add | Word::Up | Word::Down => true,
+            Word::One(f) => matches!(f, F::SetRemove | F::SetContains),
+            Word::Read => false,
+        }
+    }
+}
+
 /// What `:read` and `:add` mean in a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Words {
@@ -84,26 +95,18 @@ impl Words {
         })
     }
 
-    /// What the whole file says about its words. Read again only where `:read` may not be that of
-    /// a register.
-    pub(super) fn of(start: Forms<'_>, independent: Option<bool>) -> Result<Words, CodecError> {
-        const TELLING: [&str; 5] = ["add", "remove", "contains", "inc", "dec"];
-        let text = start.text();
-        let named = |word: &&str| {
-            text.contains(&format!(":{word}")) || text.contains(&format!("\"{word}\""))
-        };
-        if !TELLING.iter().any(named) {
-            return Ok(Words::Plain);
-        }
+    /// What the whole file says about its words.
+    pub(super) fn of(
+        window: &mut Window<'_>,
+        json: bool,
+        independent: Option<bool>,
+    ) -> Result<Words, CodecError> {
         let mut clues = Clues::default();
-        let done = each_event(start, |fields, kind| {
-            clues.event(fields, kind, independent);
-            Ok(())
-        });
+        let done = each_event(window, json, |fields, kind| clues.event(fields, kind, independent));
         match done {
             Ok(()) => Ok(clues.words()),
-            Err(Stop::Error(error) | Stop::OtherReads(error)) => Err(error),
-            Err(Stop::Unordered) => Err(error_at(text.as_bytes(), 0, "events are out of order")),
+            Err(Stop::Error(error)) => Err(error),
+            Err(_) => unreachable!("nothing but clues is looked for"),
         }
     }
 }

@@ -1,21 +1,32 @@
 //! What the `:f` and `:value` of a Jepsen event ask and answer.
 
 use super::jepsen_family::{Word, Words};
-use super::tape::{Data, Node, Shape, error_at};
+use super::tape::{Bad, Data, Node, Shape};
 use super::{CodecError, SOLE_KEY};
 use crate::{
-    CounterOp, F, Family, IdOp, Kind, LockOp, Observed, Op, QueueOp, RegisterOp, SetOp, Value,
+    CounterOp, F, Family, HistoryError, IdOp, Kind, LockOp, Observed, Op, QueueOp, RegisterOp,
+    SetOp, Value,
 };
 
 /// Why reading stopped: for good, or to start again on another assumption.
 #[derive(Debug)]
 pub(super) enum Stop {
+    Bad(Bad),
+    /// The event that starts here cannot be.
+    Impossible(usize, HistoryError),
     Error(CodecError),
-    /// Reads of transactions are of the other kind: lists where registers were assumed, or
-    /// registers where lists were.
-    OtherReads(CodecError),
     /// `:index` runs backwards.
     Unordered,
+    /// A word occurred that may belong to a set or to a counter.
+    Telling,
+    /// Events without a process got numbers that other events name.
+    Numbered,
+}
+
+impl From<Bad> for Stop {
+    fn from(bad: Bad) -> Stop {
+        Stop::Bad(bad)
+    }
 }
 
 impl From<CodecError> for Stop {
@@ -25,14 +36,19 @@ impl From<CodecError> for Stop {
 }
 
 #[derive(Debug)]
-pub(super) struct Ops<'a> {
-    pub(super) text: &'a str,
-    /// Whether `:r` reads lists.
-    pub(super) lists: bool,
+pub(super) struct Ops {
     /// Whether values are `[key value]`; unknown until the first one.
     independent: Option<bool>,
-    /// What `:read` and `:add` mean where an event does not say it.
-    words: Words,
+    /// What `:read` and `:add` mean where an event does not say it; unknown as long as no word
+    /// of a set or a counter occurs.
+    words: Option<Words>,
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum About {
+    Txn,
+    One(F, Word),
 }
 
 /// The parts of an event that say what was asked and answered.
@@ -51,54 +67,54 @@ pub(super) struct Said<'t, 'a> {
     pub(super) family: Option<Node<'t, 'a>>,
 }
 
-impl<'a> Ops<'a> {
-    pub(super) fn new(
-        text: &'a str,
-        lists: bool,
-        independent: Option<bool>,
-        words: Words,
-    ) -> Ops<'a> {
-        Ops { text, lists, independent, words }
+impl Ops {
+    pub(super) fn new(independent: Option<bool>, words: Option<Words>) -> Ops {
+        Ops { independent, words }
     }
 
-    pub(super) fn error(&self, node: Node<'_, 'a>, message: impl Into<String>) -> CodecError {
-        error_at(self.text.as_bytes(), node.at(), message)
+    pub(super) fn error(&self, node: Node<'_, '_>, message: impl Into<String>) -> Bad {
+        Bad::new(node.at(), message)
     }
 
     /// An error about a value; about the event where it has none.
-    fn error_in(
-        &self,
-        said: &Said<'_, 'a>,
-        value: Option<Node<'_, 'a>>,
-        message: &str,
-    ) -> CodecError {
-        error_at(self.text.as_bytes(), value.map_or(said.at, Node::at), message)
+    fn error_in(&self, said: &Said<'_, '_>, value: Option<Node<'_, '_>>, message: &str) -> Bad {
+        Bad::new(value.map_or(said.at, Node::at), message)
     }
 
-    /// The operation an event carries. `None` where it carries nothing that counts: what a failed
-    /// or unknown operation says of itself is not an observation.
-    pub(super) fn op(&mut self, said: &Said<'_, 'a>) -> Result<Option<Op>, Stop> {
+    /// What an event is about. A vector of micro-operations is a transaction, whatever `:f` says.
+    pub(super) fn about(&self, said: &Said<'_, '_>) -> Result<About, Stop> {
+        let mops = said.value.is_some_and(is_transaction);
         let word = match said.f.and_then(Node::word) {
+            Some("txn") => return Ok(About::Txn),
             Some(name) => match Word::of(name) {
+                Some(Word::Read | Word::One(F::Read | F::Write)) | None if mops => {
+                    return Ok(About::Txn);
+                }
                 Some(word) => word,
                 None => return Err(self.unknown(said, name).into()),
             },
-            None if said.value.is_some_and(Node::is_sequence) => Word::One(F::Txn),
+            None if said.value.is_some_and(Node::is_sequence) => return Ok(About::Txn),
             None => {
                 let message = "an event without :f and without micro-operations as its :value";
-                let at = said.f.map_or(said.at, Node::at);
-                return Err(error_at(self.text.as_bytes(), at, message).into());
+                return Err(Bad::new(said.f.map_or(said.at, Node::at), message).into());
             }
         };
-        let f = self.meaning(word, said)?;
-        match (said.kind, f) {
-            (Kind::Fail | Kind::Info, _) => Ok(None),
-            (Kind::Invoke | Kind::Ok, F::Txn) => self.txn(said.kind, said.value),
-            (Kind::Invoke | Kind::Ok, f) => Ok(self.single(f, word, said)?),
+        if self.words.is_none() && word.is_telling() {
+            return Err(Stop::Telling);
+        }
+        Ok(About::One(self.meaning(word, said)?, word))
+    }
+
+    /// The operation on one object that an event carries. `None` where it carries nothing that
+    /// counts: what a failed or unknown operation says of itself is not an observation.
+    pub(super) fn op(&mut self, f: F, word: Word, said: &Said<'_, '_>) -> Result<Option<Op>, Bad> {
+        match said.kind {
+            Kind::Fail | Kind::Info => Ok(None),
+            Kind::Invoke | Kind::Ok => self.single(f, word, said),
         }
     }
 
-    fn unknown(&self, said: &Said<'_, 'a>, name: &str) -> CodecError {
+    fn unknown(&self, said: &Said<'_, '_>, name: &str) -> Bad {
         let at = said.f.map_or(said.at, Node::at);
         let message = match name {
             "transfer" => "operation transfer is of family bank, which is not supported".to_owned(),
@@ -110,11 +126,11 @@ impl<'a> Ops<'a> {
             }
             name => format!("operation {name} is not supported"),
         };
-        error_at(self.text.as_bytes(), at, message)
+        Bad::new(at, message)
     }
 
     /// Which operation a word means here.
-    fn meaning(&self, word: Word, said: &Said<'_, 'a>) -> Result<F, CodecError> {
+    fn meaning(&self, word: Word, said: &Said<'_, '_>) -> Result<F, Bad> {
         let own = match said.family {
             None => None,
             Some(node) => match node.word().and_then(Family::from_name) {
@@ -122,14 +138,14 @@ impl<'a> Ops<'a> {
                 None => return Err(self.error(node, "a :family that is none of ours")),
             },
         };
-        self.words.meaning(word, own).map_err(|message| {
+        self.words.unwrap_or(Words::Plain).meaning(word, own).map_err(|message| {
             let at = said.f.map_or(said.at, Node::at);
-            error_at(self.text.as_bytes(), at, message)
+            Bad::new(at, message)
         })
     }
 
     /// An operation on one object.
-    fn single(&mut self, f: F, word: Word, said: &Said<'_, 'a>) -> Result<Option<Op>, CodecError> {
+    fn single(&mut self, f: F, word: Word, said: &Said<'_, '_>) -> Result<Option<Op>, Bad> {
         let (key, value) = match said.key {
             Some(key) => (self.value(key)?, said.value),
             None => self.keyed(f, said.kind, said.value)?,
@@ -194,12 +210,12 @@ impl<'a> Ops<'a> {
     /// Splits `[key value]` where values are keyed. The first operation decides, if the options do
     /// not: a pair is no value of an object, a cas of pairs is one of keys, and so is a read of a
     /// set that holds a set.
-    fn keyed<'t>(
+    fn keyed<'t, 'a>(
         &mut self,
         f: F,
         kind: Kind,
         value: Option<Node<'t, 'a>>,
-    ) -> Result<(Value, Option<Node<'t, 'a>>), CodecError> {
+    ) -> Result<(Value, Option<Node<'t, 'a>>), Bad> {
         let Some(node) = value else { return Ok((SOLE_KEY, None)) };
         let tuple = node.tagged().filter(|(tag, _)| tag.ends_with("tuple"));
         let pair = tuple.map_or(node, |(_, content)| content).pair();
@@ -235,20 +251,20 @@ impl<'a> Ops<'a> {
     }
 
     /// An argument that must be there.
-    fn given(&self, said: &Said<'_, 'a>, value: Option<Node<'_, 'a>>) -> Result<Value, CodecError> {
+    fn given(&self, said: &Said<'_, '_>, value: Option<Node<'_, '_>>) -> Result<Value, Bad> {
         match value {
             Some(value) => self.value(value),
             None => {
                 let name = said.f.and_then(Node::word).unwrap_or("operation");
                 let article = if name.starts_with(['a', 'e']) { "an" } else { "a" };
                 let message = format!("{article} {name} needs a :value");
-                Err(error_at(self.text.as_bytes(), said.at, message))
+                Err(Bad::new(said.at, message))
             }
         }
     }
 
     /// What a read saw: nothing of one that was not answered `ok`.
-    fn seen(&self, ok: bool, value: Option<Node<'_, 'a>>) -> Result<Observed<Value>, CodecError> {
+    fn seen(&self, ok: bool, value: Option<Node<'_, '_>>) -> Result<Observed<Value>, Bad> {
         match value {
             _ if !ok => Ok(Observed::Pending),
             None => Ok(Observed::Absent),
@@ -257,7 +273,7 @@ impl<'a> Ops<'a> {
     }
 
     /// Yes, no, or not told.
-    fn told(&self, said: &Said<'_, 'a>) -> Result<Observed<bool>, CodecError> {
+    fn told(&self, said: &Said<'_, '_>) -> Result<Observed<bool>, Bad> {
         match said.result.filter(|_| said.kind == Kind::Ok) {
             None => Ok(Observed::Pending),
             Some(node) => match node.data() {
@@ -268,11 +284,7 @@ impl<'a> Ops<'a> {
         }
     }
 
-    fn elements(
-        &self,
-        ok: bool,
-        seen: Option<Node<'_, 'a>>,
-    ) -> Result<Observed<Vec<Value>>, CodecError> {
+    fn elements(&self, ok: bool, seen: Option<Node<'_, '_>>) -> Result<Observed<Vec<Value>>, Bad> {
         let Some(node) = seen else {
             return Ok(if ok { Observed::Absent } else { Observed::Pending });
         };
@@ -293,9 +305,9 @@ impl<'a> Ops<'a> {
     fn delta(
         &self,
         word: Word,
-        said: &Said<'_, 'a>,
-        value: Option<Node<'_, 'a>>,
-    ) -> Result<i64, CodecError> {
+        said: &Said<'_, '_>,
+        value: Option<Node<'_, '_>>,
+    ) -> Result<i64, Bad> {
         let delta = match (value.map(Node::data), word) {
             (Some(Data::Int(int)), Word::Down) => int.checked_neg(),
             (Some(Data::Int(int)), _) => Some(*int),
@@ -310,9 +322,9 @@ impl<'a> Ops<'a> {
     fn number(
         &self,
         ok: bool,
-        node: Option<Node<'_, 'a>>,
+        node: Option<Node<'_, '_>>,
         missing: Observed<i64>,
-    ) -> Result<Observed<i64>, CodecError> {
+    ) -> Result<Observed<i64>, Bad> {
         match node {
             _ if !ok => Ok(Observed::Pending),
             None => Ok(missing),
@@ -326,7 +338,7 @@ impl<'a> Ops<'a> {
     }
 
     /// Permits and token of `nil` or `{:permits 2 :token 7}`.
-    fn lock(&self, value: Option<Node<'_, 'a>>) -> Result<(i64, Observed<i64>), CodecError> {
+    fn lock(&self, value: Option<Node<'_, '_>>) -> Result<(i64, Observed<i64>), Bad> {
         let (mut permits, mut token) = (1, Observed::Pending);
         let Some(node) = value.filter(|node| !matches!(node.data(), Data::Nil)) else {
             return Ok((permits, token));
@@ -351,7 +363,7 @@ impl<'a> Ops<'a> {
     }
 
     /// What an answered read saw. `nil` is nothing; our own tags say what EDN has no word for.
-    pub(super) fn observed(&self, node: Node<'_, 'a>) -> Result<Observed<Value>, CodecError> {
+    pub(super) fn observed(&self, node: Node<'_, '_>) -> Result<Observed<Value>, Bad> {
         if is_pending(node) {
             return Ok(Observed::Pending);
         }
@@ -361,7 +373,7 @@ impl<'a> Ops<'a> {
         }
     }
 
-    pub(super) fn value(&self, node: Node<'_, 'a>) -> Result<Value, CodecError> {
+    pub(super) fn value(&self, node: Node<'_, '_>) -> Result<Value, Bad> {
         match node.data() {
             Data::Nil => Ok(Value::Nil),
             Data::Int(int) => Ok(Value::Int(*int)),
@@ -392,6 +404,17 @@ impl<'a> Ops<'a> {
             }
         }
     }
+}
+
+/// A vector that holds at least one micro-operation and nothing else.
+fn is_transaction(node: Node<'_, '_>) -> bool {
+    const NAMES: [&str; 8] = ["r", "w", "append", "read", "write", "rl", "rr", "rp"];
+    let is_mop = |node: Node<'_, '_>| {
+        let name = node.children().next().and_then(Node::word);
+        node.is_sequence() && name.is_some_and(|name| NAMES.contains(&name))
+    };
+    let mut children = node.children();
+    node.is_sequence() && children.clone().next().is_some() && children.all(is_mop)
 }
 
 pub(super) fn is_pending(node: Node<'_, '_>) -> bool {

@@ -1,116 +1,132 @@
 //! Transactions of Jepsen: vectors of micro-operations.
+//!
+//! Whether `[:r k nil]` reads a list is not said by the event: the history decides at its end, see
+//! [`crate::Builder`].
 
-use super::jepsen_op::{Ops, Stop, is_pending};
-use super::tape::{Data, Node};
-use crate::{Kind, Mop, Observed, Op, TxnOp};
+use super::jepsen_op::{Ops, is_pending};
+use super::tape::{Bad, Data, Node};
+use crate::{Code, Draft, Kind, Observed};
 
-impl<'a> Ops<'a> {
+impl Ops {
+    /// Fills a draft; false where the event has no micro-operations at all.
     pub(super) fn txn(
-        &mut self,
+        &self,
         kind: Kind,
-        value: Option<Node<'_, 'a>>,
-    ) -> Result<Option<Op>, Stop> {
+        value: Option<Node<'_, '_>>,
+        draft: &mut Draft<'_>,
+    ) -> Result<bool, Bad> {
         let Some(value) = value.filter(|value| !matches!(value.data(), Data::Nil)) else {
-            return Ok(None);
+            return Ok(false);
         };
         if !value.is_sequence() {
-            let message = "a transaction must be a vector of micro-operations";
-            return Err(self.error(value, message).into());
+            return Err(self.error(value, "a transaction must be a vector of micro-operations"));
         }
-        let mut mops = Vec::new();
         for node in value.children() {
-            mops.push(self.mop(kind, node)?);
+            self.mop(kind, node, draft)?;
         }
-        Ok(Some(Op::Txn(TxnOp { mops })))
+        Ok(true)
     }
 
-    fn mop(&self, kind: Kind, node: Node<'_, 'a>) -> Result<Mop, Stop> {
+    fn mop(&self, kind: Kind, node: Node<'_, '_>, draft: &mut Draft<'_>) -> Result<(), Bad> {
         let mut parts = node.children();
         let (Some(name), Some(key)) = (parts.next(), parts.next()) else {
-            let message = "a micro-operation must be a vector like [:r key value]";
-            return Err(self.error(node, message).into());
+            return Err(self.error(node, "a micro-operation must be a vector like [:r key value]"));
         };
         let argument = parts.next().filter(|_| node.is_sequence());
         let seen = argument.filter(|_| kind == Kind::Ok);
         let name = name.word().unwrap_or_default();
         match (name, argument) {
             ("append", Some(argument)) => {
-                Ok(Mop::Append { key: self.value(key)?, element: self.value(argument)? })
+                let (key, element) = (self.code(key, draft)?, self.code(argument, draft)?);
+                draft.append(key, element);
             }
             ("w" | "write", Some(argument)) => {
-                Ok(Mop::Write { key: self.value(key)?, value: self.value(argument)? })
+                let (key, value) = (self.code(key, draft)?, self.code(argument, draft)?);
+                draft.write(key, value);
             }
-            ("rl", _) => self.read_list(key, seen),
-            ("r", _) if self.lists => self.read_list(key, seen),
-            ("r" | "rr" | "read", _) => self.read_register(name, key, seen),
-            ("rp", _) => self.read_predicate(key, seen),
+            ("r" | "read" | "rr" | "rl", _) => self.read(name, key, seen, draft)?,
+            ("rp", _) => self.read_predicate(key, seen, draft)?,
             (name, _) => {
                 let message = format!("micro-operation {name} is not one of r, w, append");
-                Err(self.error(node, message).into())
+                return Err(self.error(node, message));
             }
+        }
+        Ok(())
+    }
+
+    fn code(&self, node: Node<'_, '_>, draft: &mut Draft<'_>) -> Result<Code, Bad> {
+        match node.data() {
+            Data::Int(int) => Ok(draft.int(*int)),
+            _ => Ok(draft.code(&self.value(node)?)),
         }
     }
 
-    fn read_list(&self, key: Node<'_, 'a>, seen: Option<Node<'_, 'a>>) -> Result<Mop, Stop> {
-        let elements = match seen {
-            None => Observed::Pending,
-            Some(seen) if is_pending(seen) => Observed::Pending,
-            Some(seen) if matches!(seen.data(), Data::Nil) => Observed::Absent,
-            Some(seen) if seen.is_sequence() => {
-                let mut elements = Vec::new();
-                for element in seen.children() {
-                    elements.push(self.value(element)?);
-                }
-                Observed::Present(elements)
-            }
-            Some(seen) => {
-                let message = "a read of a list, in a history of appends, returned no list";
-                return Err(Stop::OtherReads(self.error(seen, message)));
-            }
-        };
-        Ok(Mop::ReadList { key: self.value(key)?, elements })
-    }
-
-    fn read_register(
+    fn read(
         &self,
         name: &str,
-        key: Node<'_, 'a>,
-        seen: Option<Node<'_, 'a>>,
-    ) -> Result<Mop, Stop> {
-        let value = match seen {
-            None => Observed::Pending,
-            Some(seen) if name == "r" && seen.is_sequence() => {
-                let message = "a read of a register returned a list";
-                return Err(Stop::OtherReads(self.error(seen, message)));
-            }
-            Some(seen) => self.observed(seen)?,
+        key: Node<'_, '_>,
+        seen: Option<Node<'_, '_>>,
+        draft: &mut Draft<'_>,
+    ) -> Result<(), Bad> {
+        let key = self.code(key, draft)?;
+        let nothing = match seen {
+            None => Some(Observed::Pending),
+            Some(seen) if is_pending(seen) => Some(Observed::Pending),
+            Some(seen) if matches!(seen.data(), Data::Nil) => Some(Observed::Absent),
+            Some(_) => None,
         };
-        Ok(Mop::Read { key: self.value(key)?, value })
+        match (name, nothing, seen) {
+            ("rl", Some(nothing), _) => draft.read_no_list(key, nothing),
+            ("rr", Some(Observed::Absent), _) => draft.read(key, Observed::Absent),
+            ("rr", Some(_), _) => draft.read(key, Observed::Pending),
+            (_, Some(nothing), _) => draft.read_undecided(key, nothing == Observed::Absent),
+            (name, None, Some(seen)) if name != "rr" && seen.is_sequence() => {
+                draft.read_list(key);
+                for element in seen.children() {
+                    let element = self.code(element, draft)?;
+                    draft.element(element);
+                }
+            }
+            ("rl", None, Some(seen)) => {
+                return Err(self.error(seen, "a read of a list returned no list"));
+            }
+            (_, None, Some(seen)) => {
+                let value = self.code(seen, draft)?;
+                draft.read(key, Observed::Present(value));
+            }
+            (_, None, None) => {}
+        }
+        Ok(())
     }
 
     fn read_predicate(
         &self,
-        predicate: Node<'_, 'a>,
-        seen: Option<Node<'_, 'a>>,
-    ) -> Result<Mop, Stop> {
-        let Some(predicate) = predicate.word() else {
-            return Err(self.error(predicate, "a predicate must be a string").into());
+        predicate: Node<'_, '_>,
+        seen: Option<Node<'_, '_>>,
+        draft: &mut Draft<'_>,
+    ) -> Result<(), Bad> {
+        let Some(text) = predicate.word() else {
+            return Err(self.error(predicate, "a predicate must be a string"));
         };
-        let matches = match seen {
-            None => Observed::Pending,
-            Some(seen) if is_pending(seen) => Observed::Pending,
-            Some(seen) if matches!(seen.data(), Data::Nil) => Observed::Absent,
+        let text = draft.code(&crate::Value::text(text));
+        match seen {
+            None => draft.read_no_predicate(text, Observed::Pending),
+            Some(seen) if is_pending(seen) => draft.read_no_predicate(text, Observed::Pending),
+            Some(seen) if matches!(seen.data(), Data::Nil) => {
+                draft.read_no_predicate(text, Observed::Absent);
+            }
             Some(seen) => {
-                let mut matches = Vec::new();
+                draft.read_predicate(text);
                 for child in seen.children() {
                     let Some((key, value)) = child.pair() else {
-                        return Err(self.error(child, "a match must be [key value]").into());
+                        return Err(self.error(child, "a match must be [key value]"));
                     };
-                    matches.push((self.value(key)?, self.value(value)?));
+                    let (key, value) = (self.code(key, draft)?, self.code(value, draft)?);
+                    draft.element(key);
+                    draft.element(value);
                 }
-                Observed::Present(matches)
             }
-        };
-        Ok(Mop::ReadPredicate { predicate: predicate.into(), matches })
+        }
+        Ok(())
     }
 }

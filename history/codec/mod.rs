@@ -8,7 +8,10 @@ mod error;
 mod format;
 mod forms;
 mod hex;
+mod input;
 mod jepsen;
+mod jepsen_anonymous;
+mod jepsen_events;
 mod jepsen_family;
 mod jepsen_op;
 mod jepsen_txn;
@@ -25,5 +28,5 @@ mod track;
 mod window;
 
 pub use error::CodecError;
-pub use format::{Format, Read, ReadOptions, SOLE_KEY, detect, read, write};
+pub use format::{Format, Read, ReadOptions, SOLE_KEY, detect, read, read_from, write};
 use track::{Track, track};

@@ -3,7 +3,7 @@
 //! Both the invocation and the completion of a nemesis are `:info`: the first of a name is read
 //! as planned, the next as done. Names that undo (`stop`, `heal`, `resume` ...) heal.
 
-use super::jepsen::Fields;
+use super::jepsen_events::Fields;
 use super::tape::{Data, Node};
 use crate::{Builder, FaultEdge, FaultEvent, Kind, Mark, Nanos};
 

@@ -46,6 +46,14 @@ impl Packing {
     }
 }
 
+/// Bytes that say whether a file is packed.
+pub(super) const HEAD: usize = 4;
+
+/// Whether a file that starts with `bytes` is packed.
+pub(super) fn is_packed(bytes: &[u8]) -> bool {
+    Packing::of(bytes).is_some()
+}
+
 /// The bytes, unpacked if they are packed. O(output).
 pub(super) fn unpacked(bytes: &[u8], limit: Option<u64>) -> Result<Cow<'_, [u8]>, CodecError> {
     let Some(packing) = Packing::of(bytes) else { return Ok(Cow::Borrowed(bytes)) };

@@ -5,7 +5,8 @@
 use std::io::Write;
 
 use super::losses::Losses;
-use super::tape::{error_at, utf8};
+use super::sessions::LINE_LIMIT;
+use super::window::Window;
 use super::{CodecError, SOLE_KEY};
 use crate::{
     Builder, ErrorClass, Event, FaultEdge, FaultEvent, History, Kind, Nanos, Observed, Op, Outcome,
@@ -15,56 +16,13 @@ use crate::{
 const PREFIX: &str = "jepsen.util -";
 
 /// Reads a log. An empty text is a history without operations.
-pub(super) fn read(bytes: &[u8]) -> Result<(History, Vec<String>), CodecError> {
-    let text = utf8(bytes)?;
+pub(super) fn read(window: &mut Window<'_>) -> Result<(History, Vec<String>), CodecError> {
     let mut builder = Builder::as_given();
-    let mut at = 0;
-    for (number, line) in (1_u64..).zip(text.split('\n')) {
-        let start = at;
-        at += line.len() + 1;
-        let line = line.trim_end_matches('\r');
-        if line.trim().is_empty() {
-            continue;
-        }
-        let error = |offset: usize, message: &str| error_at(bytes, start + offset, message);
-        let Some((_, rest)) = line.split_once(PREFIX).filter(|_| line.starts_with("INFO")) else {
-            return Err(error(0, "a line must start with `INFO  jepsen.util - `"));
-        };
-        let offset = line.len() - rest.len();
-        let mut rest = rest.trim_start();
-        let mut words = [""; 3];
-        for word in &mut words {
-            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-            *word = &rest[..end];
-            rest = rest[end..].trim_start();
-        }
-        let [process, kind, f] = words;
-        let kind = match kind {
-            ":invoke" => Kind::Invoke,
-            ":ok" => Kind::Ok,
-            ":fail" => Kind::Fail,
-            ":info" => Kind::Info,
-            _ => return Err(error(offset, "expected process, type, operation and value")),
-        };
-        let Ok(process) = process.parse().map(Process) else {
-            builder.fault(nemesis(f, rest));
-            continue;
-        };
-        let op = || {
-            operation(f, rest.trim_end()).map_err(|message| error(line.len() - rest.len(), message))
-        };
-        let failed = || rest.contains(":timed-out").then_some(ErrorClass::TIMEOUT);
-        let done = match kind {
-            Kind::Invoke => builder.invoke(Nanos(0), process, None, None, &op()?),
-            Kind::Ok => builder.complete(Nanos(0), process, Outcome::Ok, Some(&op()?), None),
-            Kind::Fail => {
-                builder.complete(Nanos(0), process, Outcome::Fail, None, failed().as_ref())
-            }
-            Kind::Info => {
-                builder.complete(Nanos(0), process, Outcome::Info, None, failed().as_ref())
-            }
-        };
-        done.map_err(|source| CodecError::Events { line: number, source })?;
+    let mut number = 0;
+    while let Some(length) = window.line(LINE_LIMIT)? {
+        number += 1;
+        event(window, length, number, &mut builder)?;
+        window.consume(length + 1);
     }
     let history = builder.finish();
     let warnings = match history.is_empty() {
@@ -72,6 +30,56 @@ pub(super) fn read(bytes: &[u8]) -> Result<(History, Vec<String>), CodecError> {
         false => vec!["the format has no times; only the order of events is known".to_owned()],
     };
     Ok((history, warnings))
+}
+
+/// Adds what the next `length` bytes say.
+fn event(
+    window: &Window<'_>,
+    length: usize,
+    number: u64,
+    builder: &mut Builder,
+) -> Result<(), CodecError> {
+    let error = |offset: usize, message: &str| window.error(offset, message);
+    let line = std::str::from_utf8(&window.data()[..length]).map_err(|bad| {
+        error(bad.valid_up_to(), "a byte that is not UTF-8; is this a text file?")
+    })?;
+    let line = line.trim_end_matches('\r');
+    if line.trim().is_empty() {
+        return Ok(());
+    }
+    let Some((_, rest)) = line.split_once(PREFIX).filter(|_| line.starts_with("INFO")) else {
+        return Err(error(0, "a line must start with `INFO  jepsen.util - `"));
+    };
+    let offset = line.len() - rest.len();
+    let mut rest = rest.trim_start();
+    let mut words = [""; 3];
+    for word in &mut words {
+        let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        *word = &rest[..end];
+        rest = rest[end..].trim_start();
+    }
+    let [process, kind, f] = words;
+    let kind = match kind {
+        ":invoke" => Kind::Invoke,
+        ":ok" => Kind::Ok,
+        ":fail" => Kind::Fail,
+        ":info" => Kind::Info,
+        _ => return Err(error(offset, "expected process, type, operation and value")),
+    };
+    let Ok(process) = process.parse().map(Process) else {
+        builder.fault(nemesis(f, rest));
+        return Ok(());
+    };
+    let op =
+        || operation(f, rest.trim_end()).map_err(|message| error(line.len() - rest.len(), message));
+    let failed = || rest.contains(":timed-out").then_some(ErrorClass::TIMEOUT);
+    let done = match kind {
+        Kind::Invoke => builder.invoke(Nanos(0), process, None, None, &op()?),
+        Kind::Ok => builder.complete(Nanos(0), process, Outcome::Ok, Some(&op()?), None),
+        Kind::Fail => builder.complete(Nanos(0), process, Outcome::Fail, None, failed().as_ref()),
+        Kind::Info => builder.complete(Nanos(0), process, Outcome::Info, None, failed().as_ref()),
+    };
+    done.map(drop).map_err(|source| CodecError::Events { line: number, source })
 }
 
 fn nemesis(f: &str, value: &str) -> FaultEvent {

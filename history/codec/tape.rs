@@ -162,6 +162,19 @@ impl<'t, 'a> Iterator for Children<'t, 'a> {
     }
 }
 
+/// What is wrong with a form, and where in the text at hand.
+#[derive(Debug)]
+pub(super) struct Bad {
+    pub(super) at: usize,
+    pub(super) message: String,
+}
+
+impl Bad {
+    pub(super) fn new(at: usize, message: impl Into<String>) -> Bad {
+        Bad { at, message: message.into() }
+    }
+}
+
 /// Line and column of an offset, both from 1; the column counts bytes.
 pub(super) fn position(text: &[u8], at: usize) -> (u64, u64) {
     let before = &text[..at.min(text.len())];

@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 
 use super::columns::{Code, MopRow, Row, mop_kind};
 use super::{Builder, HistoryError, OpIndex, Outcome};
-use crate::{ErrorClass, F, Nanos, NodeId, Observed, Op, Process, Session, Value};
+use crate::{ErrorClass, F, Nanos, NodeId, Observed, Op, Process, Session, TxnOp, Value};
 
 /// The transaction being read.
 #[derive(Debug)]
@@ -22,6 +22,12 @@ impl Builder {
     pub(crate) fn draft(&mut self) -> Draft<'_> {
         self.draft.clear();
         self.draft_lists = self.arena.lists_end();
+        Draft { builder: self }
+    }
+
+    /// The transaction that was filled last, and neither asked nor answered yet.
+    #[inline]
+    pub(crate) fn drafted(&mut self) -> Draft<'_> {
         Draft { builder: self }
     }
 
@@ -133,6 +139,17 @@ impl Draft<'_> {
     pub(crate) fn read_undecided(&mut self, key: Code, absent: bool) {
         let a = if absent { Code::ABSENT.0 } else { Code::PENDING.0 };
         self.builder.draft.push(MopRow { key, a, b: 0, kind: mop_kind::READ, undecided: true });
+    }
+
+    /// What it asks, as an owned value.
+    pub(crate) fn question(&self) -> TxnOp {
+        self.builder.arena.txn_of(&self.builder.draft).pending()
+    }
+
+    /// What it says, as an owned value.
+    #[cfg(test)]
+    pub(crate) fn told(&self) -> TxnOp {
+        self.builder.arena.txn_of(&self.builder.draft)
     }
 
     /// `process` asked for this transaction; what it saw is not kept.

@@ -120,13 +120,27 @@ fn read(
     family: Option<Family>,
     limits: Limits,
 ) -> Result<Read, Trouble> {
-    let shown = path.display();
-    let bytes = std::fs::read(path).map_err(|error| {
-        Trouble::usage(format!("read {shown}: {error}; name a history file or a run directory"))
-    })?;
     let unpacked_bytes = Some(limits.bytes);
     let options = ReadOptions { family, unpacked_bytes, ..ReadOptions::default() };
-    codec::read(&bytes, format, &options).map_err(|error| Trouble::usage(error.in_file(&shown)))
+    read_file(path, format, &options)
+}
+
+/// A history file; of what is no file, such as a pipe, everything is read first.
+pub(crate) fn read_file(
+    path: &Path,
+    format: Option<Format>,
+    options: &ReadOptions,
+) -> Result<Read, Trouble> {
+    let shown = path.display();
+    let no_file = |error: std::io::Error| {
+        Trouble::usage(format!("read {shown}: {error}; name a history file or a run directory"))
+    };
+    let mut file = std::fs::File::open(path).map_err(no_file)?;
+    let read = match file.metadata().map_err(no_file)?.is_file() {
+        true => codec::read_from(&mut file, format, options),
+        false => codec::read(&std::fs::read(path).map_err(no_file)?, format, options),
+    };
+    read.map_err(|error| Trouble::usage(error.in_file(&shown)))
 }
 
 /// Code of the warning that part of a history is missing.

@@ -5,14 +5,15 @@
 
 use super::reader::Parsed;
 use crate::{
-    Kind, Mop, Nanos, NodeId, Observed, Op, Process, QueueOp, RegisterOp, Session, SetOp, TxnOp,
-    Value,
+    Builder, Code, Draft, Kind, Nanos, NodeId, Observed, Op, Process, QueueOp, RegisterOp, Session,
+    SetOp, Value,
 };
 
-/// The event at the start of `bytes` and the length of its line, the newline included.
-pub(super) fn event(bytes: &[u8]) -> Option<(Parsed, usize)> {
+/// The event at the start of `bytes` and the length of its line, the newline included. The
+/// micro-operations of a transaction are left in the draft of `builder`.
+pub(super) fn event(bytes: &[u8], builder: &mut Builder) -> Option<(Parsed, usize)> {
     let mut lane = Lane { bytes, at: 0 };
-    let event = lane.event()?;
+    let event = lane.event(builder)?;
     match lane.bytes.get(lane.at) {
         None => Some((event, lane.at)),
         Some(b'\n') => Some((event, lane.at + 1)),
@@ -26,7 +27,7 @@ struct Lane<'b> {
 }
 
 impl<'b> Lane<'b> {
-    fn event(&mut self) -> Option<Parsed> {
+    fn event(&mut self, builder: &mut Builder) -> Option<Parsed> {
         self.literal(b"{\"id\":")?;
         let id = Some(self.number()?);
         self.literal(b",\"time\":")?;
@@ -52,7 +53,7 @@ impl<'b> Lane<'b> {
             _ => return None,
         };
         self.literal(b",\"op\":{\"f\":\"")?;
-        let op = self.op()?;
+        let op = self.op(builder)?;
         self.literal(b"}")?;
         let error = match self.literal(b",\"error\":\"") {
             Some(()) => Some(std::str::from_utf8(self.word()?).ok()?.to_owned()),
@@ -62,16 +63,18 @@ impl<'b> Lane<'b> {
         Some(Parsed { id, time, process, session, node, kind, op, error })
     }
 
-    fn op(&mut self) -> Option<Op> {
+    /// `None` inside of a transaction, which is drafted.
+    fn op(&mut self, builder: &mut Builder) -> Option<Option<Op>> {
         let f = self.word()?;
         if f == b"txn" {
             self.literal(b",\"mops\":[")?;
-            let mops = self.list(Lane::mop)?;
-            return Some(Op::Txn(TxnOp { mops }));
+            let mut draft = builder.draft();
+            self.each(|lane| lane.mop(&mut draft))?;
+            return Some(None);
         }
         self.literal(b",\"key\":")?;
         let key = self.value()?;
-        Some(match f {
+        Some(Some(match f {
             b"read" => Op::Register(RegisterOp::Read { key, value: self.answer()? }),
             b"write" => Op::Register(RegisterOp::Write { key, value: self.argument()? }),
             b"append" => Op::Register(RegisterOp::Append { key, value: self.argument()? }),
@@ -100,7 +103,7 @@ impl<'b> Lane<'b> {
                 Op::Set(SetOp::Contains { key, element, found })
             }
             _ => return None,
-        })
+        }))
     }
 
     fn argument(&mut self) -> Option<Value> {
@@ -126,45 +129,65 @@ impl<'b> Lane<'b> {
         (yes || self.literal(b"false").is_some()).then_some(Observed::Present(yes))
     }
 
-    fn mop(&mut self) -> Option<Mop> {
+    fn mop(&mut self, draft: &mut Draft<'_>) -> Option<()> {
         self.literal(b"[\"")?;
         let name = self.word()?;
         self.literal(b",")?;
-        let key = self.value()?;
+        let key = self.code(draft)?;
         let more = self.literal(b",").is_some();
-        let mop = match (name, more) {
-            (b"append", true) => Mop::Append { key, element: self.value()? },
-            (b"write", true) => Mop::Write { key, value: self.value()? },
-            (b"read", true) => Mop::Read { key, value: self.seen()? },
-            (b"read", false) => Mop::Read { key, value: Observed::Pending },
-            (b"read-list", false) => Mop::ReadList { key, elements: Observed::Pending },
+        match (name, more) {
+            (b"append", true) => {
+                let element = self.code(draft)?;
+                draft.append(key, element);
+            }
+            (b"write", true) => {
+                let value = self.code(draft)?;
+                draft.write(key, value);
+            }
+            (b"read", true) if self.literal(b"null").is_some() => draft.read(key, Observed::Absent),
+            (b"read", true) => {
+                let value = self.code(draft)?;
+                draft.read(key, Observed::Present(value));
+            }
+            (b"read", false) => draft.read(key, Observed::Pending),
+            (b"read-list", false) => draft.read_no_list(key, Observed::Pending),
+            (b"read-list", true) if self.literal(b"null").is_some() => {
+                draft.read_no_list(key, Observed::Absent);
+            }
             (b"read-list", true) => {
-                let elements = match self.literal(b"null") {
-                    Some(()) => Observed::Absent,
-                    None => {
-                        self.literal(b"[")?;
-                        Observed::Present(self.list(Lane::value)?)
-                    }
-                };
-                Mop::ReadList { key, elements }
+                self.literal(b"[")?;
+                draft.read_list(key);
+                self.each(|lane| {
+                    let element = lane.code(draft)?;
+                    draft.element(element);
+                    Some(())
+                })?;
             }
             _ => return None,
-        };
-        self.literal(b"]")?;
-        Some(mop)
+        }
+        self.literal(b"]")
+    }
+
+    /// A value by number.
+    #[inline]
+    fn code(&mut self, draft: &mut Draft<'_>) -> Option<Code> {
+        match self.bytes.get(self.at)? {
+            b'0'..=b'9' => i64::try_from(self.number()?).ok().map(|int| draft.int(int)),
+            _ => self.value().map(|value| draft.code(&value)),
+        }
     }
 
     /// Elements up to the closing bracket; the opening one is read.
-    fn list<T>(&mut self, element: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        let mut list = Vec::new();
+    #[inline]
+    fn each(&mut self, mut element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         if self.literal(b"]").is_some() {
-            return Some(list);
+            return Some(());
         }
         loop {
-            list.push(element(self)?);
+            element(self)?;
             match self.byte()? {
                 b',' => {}
-                b']' => return Some(list),
+                b']' => return Some(()),
                 _ => return None,
             }
         }
@@ -246,6 +269,7 @@ impl<'b> Lane<'b> {
 mod tests {
     use super::super::reader::{Line, parse};
     use super::event;
+    use crate::{Builder, Op};
 
     /// Read here or not, a line means the same as to the general reader.
     #[test]
@@ -263,9 +287,13 @@ mod tests {
                             Ok(Line::Event(event)) => Some(event),
                             Ok(Line::Fault(_) | Line::Mark(_)) | Err(_) => None,
                         };
-                        match event(format!("{line}\nnext").as_bytes()) {
+                        let mut builder = Builder::as_given();
+                        match event(format!("{line}\nnext").as_bytes(), &mut builder) {
                             None => left += 1,
-                            Some((fast, length)) => {
+                            Some((mut fast, length)) => {
+                                if fast.op.is_none() {
+                                    fast.op = Some(Op::Txn(builder.drafted().told()));
+                                }
                                 assert_eq!(Some(fast), slow, "{line}");
                                 assert_eq!(length, line.len() + 1);
                                 read += 1;

@@ -8,6 +8,7 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use super::op::ParsedOp;
 use super::value::Name;
 use super::{SCHEMA, SCHEMA_VERSION_PER_SESSION, fast};
+use crate::codec::window::Window;
 use crate::codec::{CodecError, Format, Read};
 use crate::{
     Builder, ErrorClass, FaultEdge, FaultEvent, Kind, Mark, Nanos, NodeId, Op, Outcome, Process,
@@ -18,9 +19,11 @@ use crate::{
 const LINE_LIMIT: usize = 16 << 20;
 
 /// Whether the first line is our header.
-pub(in crate::codec) fn is_ours(bytes: &[u8]) -> bool {
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    serde_json::from_slice::<Header>(line).is_ok()
+pub(in crate::codec) fn is_ours(window: &mut Window<'_>) -> bool {
+    match window.line(LINE_LIMIT) {
+        Ok(Some(length)) => serde_json::from_slice::<Header>(&window.data()[..length]).is_ok(),
+        Ok(None) | Err(_) => false,
+    }
 }
 
 #[derive(Deserialize)]
@@ -39,27 +42,24 @@ fn yes() -> bool {
 }
 
 /// Reads a file whose first line is our header.
-pub(in crate::codec) fn read(bytes: &[u8]) -> Result<Read, CodecError> {
+pub(in crate::codec) fn read(window: &mut Window<'_>) -> Result<Read, CodecError> {
     let mut builder = Builder::as_given();
     let mut meta = None;
     let mut last_id = None;
-    let (mut rest, mut number) = (bytes, 0);
-    while !rest.is_empty() {
-        number += 1;
-        if let Some((event, length)) = fast::event(rest) {
-            rest = &rest[length..];
+    let mut number = 0;
+    loop {
+        let data = window.data();
+        if let Some((event, length)) = fast::event(data, &mut builder)
+            && (length < data.len() || window.is_last() || data[length - 1] == b'\n')
+        {
+            number += 1;
             add(&mut builder, number, &mut last_id, event)?;
+            window.consume(length);
             continue;
         }
-        let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-        let line = &rest[..end];
-        rest = rest.get(end + 1..).unwrap_or_default();
-        if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        if line.len() > LINE_LIMIT {
-            return Err(at(number, 1, format!("a line of more than {LINE_LIMIT} bytes")));
-        }
+        let Some(length) = window.line(LINE_LIMIT)? else { break };
+        number += 1;
+        let line = &window.data()[..length];
         if number == 1 {
             let header: Header = parse(number, line)?;
             check(&header)?;
@@ -67,13 +67,14 @@ pub(in crate::codec) fn read(bytes: &[u8]) -> Result<Read, CodecError> {
                 builder.without_real_time();
             }
             meta = (!header.meta.is_null()).then(|| header.meta.to_string());
-            continue;
+        } else if !line.iter().all(u8::is_ascii_whitespace) {
+            match parse(number, line)? {
+                Line::Fault(fault) => builder.fault(fault),
+                Line::Mark(mark) => builder.mark(mark),
+                Line::Event(event) => add(&mut builder, number, &mut last_id, event)?,
+            }
         }
-        match parse(number, line)? {
-            Line::Fault(fault) => builder.fault(fault),
-            Line::Mark(mark) => builder.mark(mark),
-            Line::Event(event) => add(&mut builder, number, &mut last_id, event)?,
-        }
+        window.consume(length + 1);
     }
     Ok(Read {
         history: builder.finish(),
@@ -137,9 +138,12 @@ fn add(
         Kind::Fail => Some(Outcome::Fail),
         Kind::Info => Some(Outcome::Info),
     };
-    let added = match outcome {
-        None => builder.invoke(time, process, session, node, &op),
-        Some(outcome) => builder.complete(time, process, outcome, Some(&op), error.as_ref()),
+    let error = error.as_ref();
+    let added = match (outcome, op) {
+        (None, None) => builder.drafted().invoke(time, process, session, node),
+        (None, Some(op)) => builder.invoke(time, process, session, node, &op),
+        (Some(outcome), None) => builder.drafted().complete(time, process, outcome, error),
+        (Some(outcome), Some(op)) => builder.complete(time, process, outcome, Some(&op), error),
     };
     added.map(drop).map_err(|source| CodecError::Events { line, source })
 }
@@ -160,7 +164,8 @@ pub(super) struct Parsed {
     pub(super) session: Option<Session>,
     pub(super) node: Option<NodeId>,
     pub(super) kind: Kind,
-    pub(super) op: Op,
+    /// `None`: a transaction, which is in the builder's draft.
+    pub(super) op: Option<Op>,
     pub(super) error: Option<String>,
 }
 
@@ -208,7 +213,7 @@ impl<'de> Visitor<'de> for LineVisitor {
         }
         let process = process.ok_or_else(|| A::Error::missing_field("process"))?;
         let kind = kind.ok_or_else(|| A::Error::missing_field("kind"))?;
-        let op = op.ok_or_else(|| A::Error::missing_field("op"))?;
+        let op = Some(op.ok_or_else(|| A::Error::missing_field("op"))?);
         Ok(Line::Event(Parsed { id, time, process, session, node, kind, op, error }))
     }
 }

@@ -14,6 +14,7 @@ mod wire;
 
 pub use encoder::FrameEncoder;
 pub use header::{HEADER_LEN, LogHeader, MAJOR, MINOR};
+pub(in crate::codec) use reader::read_window;
 pub use reader::{Late, LogFile, Torn, read_log};
 
 /// First bytes of every native log.

@@ -1,9 +1,10 @@
 //! The reader's half: everything before the first damaged frame, and where that frame is.
 
-use super::header::LogHeader;
+use super::header::{HEADER_LEN, LogHeader};
 use super::wire::Cursor;
 use super::{INTERN_COUNT, INTERN_LENGTH, RECORD_LIMIT, WIDE_F, parts, tag};
 use crate::codec::CodecError;
+use crate::codec::window::Window;
 use crate::{
     Builder, ErrorClass, FaultEdge, FaultEvent, History, HistoryError, Mark, Nanos, NodeId, Op,
     Outcome, Process, Session,
@@ -71,43 +72,73 @@ pub struct LogFile {
 /// Not a native log, a newer major version, a damaged header, or records that contradict each
 /// other although their checksum holds. A torn tail is not an error: see [`LogFile::torn`].
 pub fn read_log(bytes: &[u8]) -> Result<LogFile, CodecError> {
-    let (header, mut at) = LogHeader::decode(bytes)?;
+    read_window(&mut Window::of(bytes))
+}
+
+/// The same of a stream, of which a frame is in memory.
+pub(in crate::codec) fn read_window(window: &mut Window<'_>) -> Result<LogFile, CodecError> {
+    window.at_least(HEADER_LEN)?;
+    let (header, length) = LogHeader::decode(window.data())?;
+    window.consume(length);
     let mut reader = Reader::new();
-    let mut torn = None;
-    while at < bytes.len() {
-        match frame_at(&bytes[at..]) {
+    let (mut torn, mut at);
+    loop {
+        window.at_least(FRAME_HEAD)?;
+        let length = frame_length(window.data()).unwrap_or(0);
+        window.at_least(FRAME_HEAD + length.min(FRAME_LIMIT))?;
+        (torn, at) = (None, window.offset());
+        if window.data().is_empty() {
+            break;
+        }
+        match frame_at(window.data()) {
             Frame::Body(body) => {
-                reader.records(body, at + FRAME_HEAD)?;
-                at += FRAME_HEAD + body.len();
+                reader.records(body, at as usize + FRAME_HEAD)?;
+                let length = FRAME_HEAD + body.len();
+                window.consume(length);
             }
-            Frame::Reserve => break,
             Frame::Damaged(reason) => {
-                let kept_events = reader.builder.events();
-                torn = Some(Torn { at_byte: at as u64, kept_events, reason });
+                torn = Some(reason);
+                break;
+            }
+            Frame::Reserve => {
+                torn = (!rest_is_zero(window)?).then(|| "a frame of no bytes".to_owned());
                 break;
             }
         }
     }
-    Ok(LogFile {
-        header,
-        meta: reader.meta,
-        history: reader.builder.finish(),
-        late: reader.late,
-        notes: reader.notes,
-        samples: reader.samples,
-        ended: reader.ended,
-        torn,
-        skipped: reader.skipped,
-    })
+    let kept_events = reader.builder.events();
+    let torn = torn.map(|reason| Torn { at_byte: at, kept_events, reason });
+    Ok(reader.finish(header, torn))
 }
 
 const FRAME_HEAD: usize = 8;
+/// What is looked at of one frame; the encoder writes none that is larger.
+const FRAME_LIMIT: usize = 1 << 28;
 
 enum Frame<'b> {
     Body(&'b [u8]),
-    /// Zeros to the end: space reserved ahead by a recorder that never came to use it.
+    /// No bytes. Zeros to the end are space reserved ahead by a recorder that never came to use
+    /// it.
     Reserve,
     Damaged(String),
+}
+
+fn frame_length(bytes: &[u8]) -> Option<usize> {
+    bytes.first_chunk().map(|head| u32::from_le_bytes(*head) as usize)
+}
+
+/// Whether nothing but zeros follows.
+fn rest_is_zero(window: &mut Window<'_>) -> Result<bool, CodecError> {
+    loop {
+        if window.data().iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        window.consume(window.data().len());
+        if window.is_last() {
+            return Ok(true);
+        }
+        window.more()?;
+    }
 }
 
 fn frame_at(bytes: &[u8]) -> Frame<'_> {
@@ -117,13 +148,10 @@ fn frame_at(bytes: &[u8]) -> Frame<'_> {
             false => Frame::Damaged(format!("{} bytes are too few for a frame", bytes.len())),
         };
     };
-    let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+    let length = frame_length(head).unwrap_or(0);
     let crc = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
     if length == 0 {
-        return match bytes.iter().all(|byte| *byte == 0) {
-            true => Frame::Reserve,
-            false => Frame::Damaged("a frame of no bytes".to_owned()),
-        };
+        return Frame::Reserve;
     }
     let Some(body) = rest.get(..length) else {
         let left = rest.len();
@@ -160,6 +188,20 @@ impl Reader {
             samples: Vec::new(),
             ended: None,
             skipped: 0,
+        }
+    }
+
+    fn finish(self, header: LogHeader, torn: Option<Torn>) -> LogFile {
+        LogFile {
+            header,
+            meta: self.meta,
+            history: self.builder.finish(),
+            late: self.late,
+            notes: self.notes,
+            samples: self.samples,
+            ended: self.ended,
+            torn,
+            skipped: self.skipped,
         }
     }
 
