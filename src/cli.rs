@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Plan(RunArgs),
     /// Judge a stored history or run directory again.
     Check(CheckArgs),
+    /// Write a history in another format, and say what that cannot hold.
+    Convert(ConvertArgs),
     /// Write the report of a run directory again.
     Report {
         /// The run directory or its name below --runs-dir; `latest` for the newest. Also a moment
@@ -258,6 +260,25 @@ pub(crate) struct CheckArgs {
     /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// A history, also packed with zstd or gzip.
+    #[arg(value_name = "IN")]
+    pub(crate) input: PathBuf,
+
+    /// Where to. The ending says the format: .jsonl, .edn, .log.
+    #[arg(value_name = "OUT")]
+    pub(crate) output: PathBuf,
+
+    /// Format of the input; found from its content when not given. See `list formats`.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) from: Option<String>,
+
+    /// Format of the output, whatever its ending.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) to: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -25,17 +25,16 @@ pub(crate) fn limits(args: &CheckArgs) -> Result<Limits, Trouble> {
 
 /// The format of the file, if one is named.
 pub(crate) fn format(args: &CheckArgs) -> Result<Option<Format>, Trouble> {
-    let Some(name) = &args.format else { return Ok(None) };
-    match Format::from_name(name) {
-        Some(format) => Ok(Some(format)),
-        None => {
-            let known: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
-            Err(Trouble::usage(format!(
-                "--format {name:?} is not known; there are {}",
-                known.join(", ")
-            )))
-        }
-    }
+    args.format.as_deref().map(|name| format_named("--format", name)).transpose()
+}
+
+/// The format that `flag` names.
+pub(crate) fn format_named(flag: &str, name: &str) -> Result<Format, Trouble> {
+    Format::from_name(name).ok_or_else(|| {
+        let known: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+        let known = known.join(", ");
+        Trouble::usage(format!("{flag} {name:?} is not known; there are {known}"))
+    })
 }
 
 /// What answers mean: as the flag says, or as those mean it who write such files.

@@ -2,6 +2,7 @@
 
 mod check;
 mod cli;
+mod convert;
 mod demo;
 mod doctor;
 mod exit_code;
@@ -66,6 +67,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Trouble> {
         Command::Run(args) => run::run(cli, args),
         Command::Plan(args) => plan::plan(args),
         Command::Check(args) => check::check(args, &cli.runs_dir),
+        Command::Convert(args) => convert::convert(args),
         Command::Report { run } => report::report(run, &cli.runs_dir),
         Command::List { what } => list::list(cli, *what),
         Command::Heal(args) => heal::heal(args),

@@ -518,3 +518,46 @@ fn orders_and_settings_of_check_do_what_they_say() {
     let output = tribunal(&["check", path(&history), "-m", "mutex", "--init", "1"]);
     assert_eq!(code(&output), 64, "{}", stderr(&output));
 }
+
+#[test]
+fn convert_says_what_is_lost_and_leaves_nothing_half_done() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let text = "w 0 1\n=====\nr 0 1\n-----\nr 1 0\n";
+    let sessions = file(&dir, "sessions.txt", text);
+    let edn = dir.path().join("sessions.edn");
+    let output = tribunal(&["convert", path(&sessions), path(&edn)]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(
+        stdout(&output).ends_with("sessions.edn: 3 operations as edn\n"),
+        "{}",
+        stdout(&output)
+    );
+    assert!(stderr(&output).contains("the format has no times"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("lost in edn: 1 order that is none"), "{}", stderr(&output));
+    // And back, whatever the endings say.
+    let back = dir.path().join("back.edn");
+    let args = ["convert", path(&edn), path(&back), "--from", "edn", "--to", "awdit"];
+    assert_eq!(code(&tribunal(&args)), 0);
+    assert_eq!(std::fs::read_to_string(&back).expect("written"), text);
+    let refused = [
+        (vec![path(&edn), "x.porcupine"], "says no format; name one with --to"),
+        (
+            vec![path(&edn), "x.edn", "--to", "nonsense"],
+            "--to \"nonsense\" is not known; there are",
+        ),
+        (vec![path(&edn), "x.log", "--from", "polysi"], "sessions.edn:1:1:"),
+        (vec!["no-such-file", "x.edn"], "no-such-file"),
+    ];
+    for (args, part) in refused {
+        let output = tribunal(&[&["convert"], &args[..]].concat());
+        assert_eq!(code(&output), 64, "{args:?}");
+        assert!(stderr(&output).contains(part), "{}", stderr(&output));
+    }
+    let register = file(&dir, "valid.edn", VALID);
+    let out = dir.path().join("out.json");
+    let output = tribunal(&["convert", path(&register), path(&out), "--to", "dbcop"]);
+    assert_eq!(code(&output), 64);
+    assert!(stderr(&output).contains("not the value nil"), "{}", stderr(&output));
+    let left: Vec<_> = std::fs::read_dir(dir.path()).expect("a directory").collect();
+    assert_eq!(left.len(), 4, "{left:?}");
+}

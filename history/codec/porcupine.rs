@@ -130,6 +130,13 @@ fn int(text: &str) -> Option<Value> {
 
 /// Writes the events of one register.
 pub(super) fn write(history: &History, out: &mut impl Write) -> Result<Vec<String>, CodecError> {
+    if !history.has_real_time() {
+        return Err(CodecError::Unsupported(
+            "the Porcupine log orders all of its events in real time, and this history does not; \
+             write edn instead"
+                .to_owned(),
+        ));
+    }
     let mut losses = Losses::default();
     let mut key: Option<Value> = None;
     for _ in history.faults() {

@@ -7,6 +7,7 @@ mod order;
 mod supervisor;
 mod worker;
 
+pub(crate) use inputs::read_file;
 pub(crate) use judge::Limits;
 pub(crate) use order::{Job, Judged};
 pub(crate) use supervisor::judge;

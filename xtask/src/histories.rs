@@ -102,8 +102,13 @@ fn say(family: &Family, path: &Path, operations: usize) {
         Expected::Invalid => "not linearizable",
         Expected::Unstated => "linearizable or not",
     };
-    println!("{}: {operations} operations, {verdict}; judge them with", path.display());
     let Family { model, initial, .. } = family;
+    let (verdict, level) = match *model {
+        "list-append" => ("strict serializable", " -c strict-serializable"),
+        _ => (verdict, ""),
+    };
+    println!("{}: {operations} operations, {verdict}; judge them with", path.display());
     let initial = if initial.is_empty() { String::new() } else { format!(" --init {initial}") };
-    println!("  tribunal check -m {model}{initial} --dialect tribunal {}", path.display());
+    let path = path.display();
+    println!("  tribunal check -m {model}{level}{initial} --dialect tribunal {path}");
 }

@@ -1,12 +1,12 @@
 //! Histories made to order are the same everywhere, and show what they say they show.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use expect_test::expect;
 use tribunal_checkers::linearizable::{CasRegister, Dialect, Options, decide};
 use tribunal_checkers::{Budget, Verdict};
 use tribunal_history::codec::{Format, ReadOptions, read, write};
-use tribunal_history::{History, Op, Outcome, QueueOp, RegisterOp, SetOp};
+use tribunal_history::{Code, History, MopView, Observed, Op, Outcome, QueueOp, RegisterOp, SetOp};
 use xtask::generate::{
     Expected, FAMILIES, Shape, Step, find, history, porcupine_kv, porcupine_register,
 };
@@ -44,6 +44,7 @@ fn the_same_seed_gives_the_same_bytes_everywhere() {
         stack             500 f5a360a86cbc031b
         priority-queue    500 6e1d3e63e24be1d5
         set               500 222de65993a99b16
+        append            500 022b7cbca0543c7e
     "#]]
     .assert_eq(&lines);
 }
@@ -100,6 +101,35 @@ fn containers_give_what_they_were_given() {
         moves.values_mut().for_each(|moves| moves.sort_by_key(|change| -change));
         assert!(moves.values().all(right), "{}", family.name);
         assert!(moves.len() > 500, "{}", family.name);
+    }
+}
+
+/// Every list that is read is the start of the longest, and one transaction has 2.5
+/// micro-operations.
+#[test]
+fn lists_only_grow() {
+    let family = find("append").expect("a family");
+    let history = family.history(&family.shape(4_000, 3));
+    let mut reads: BTreeMap<Code, Vec<&[Code]>> = BTreeMap::new();
+    let (mut mops, mut appends) = (0, BTreeMap::<Code, u32>::new());
+    for mop in history.operations().flat_map(|operation| operation.mops()) {
+        mops += 1;
+        match mop {
+            MopView::ReadList { key, elements: Observed::Present(list) } => {
+                reads.entry(key).or_default().push(list);
+            }
+            MopView::Append { key, .. } => *appends.entry(key).or_default() += 1,
+            _other => {}
+        }
+    }
+    assert!((9_700..10_300).contains(&mops), "{mops}");
+    assert!(appends.values().all(|appends| *appends <= 32) && appends.len() > 100);
+    for mut lists in reads.into_values() {
+        lists.sort_by_key(|list| list.len());
+        assert!(lists.windows(2).all(|pair| pair[1].starts_with(pair[0])));
+        let longest = lists.last().expect("a read");
+        let once: BTreeSet<&Code> = longest.iter().collect();
+        assert_eq!(once.len(), longest.len());
     }
 }
 

@@ -3,6 +3,7 @@
 //! The same family, number of operations and seed give the same bytes, everywhere. Knows nothing
 //! of checkers: what a history shows is so by construction, or is not said.
 
+mod append;
 mod container;
 mod crash;
 mod crashbad;

@@ -2,8 +2,8 @@
 
 use super::family::Family;
 use super::{
-    crash, crashbad, crashlate, crashstale, five_value_cas, kv, long_texts, priority_queue, queue,
-    set, stack, unique,
+    append, crash, crashbad, crashlate, crashstale, five_value_cas, kv, long_texts, priority_queue,
+    queue, set, stack, unique,
 };
 
 /// Every family, in the order of the documentation.
@@ -20,6 +20,7 @@ pub static FAMILIES: &[Family] = &[
     stack::FAMILY,
     priority_queue::FAMILY,
     set::FAMILY,
+    append::FAMILY,
 ];
 
 /// The family called `name`.

@@ -1,0 +1,87 @@
+//! `tribunal convert`: a history in another format, and aloud what that format cannot hold.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use tribunal_history::codec::{self, CodecError, Format, Read, ReadOptions};
+
+use crate::cli::ConvertArgs;
+use crate::exit_code::{ExitCode, Trouble};
+use crate::flags;
+use crate::judging::read_file;
+use crate::run::print;
+
+/// The subcommand. What fails leaves no file behind.
+pub(crate) fn convert(args: &ConvertArgs) -> Result<ExitCode, Trouble> {
+    let from = args.from.as_deref().map(|name| flags::format_named("--from", name)).transpose()?;
+    let to = target(args)?;
+    let read = read_file(&args.input, from, &ReadOptions::default())?;
+    let (shown, name) = (args.output.display(), to.name());
+    for warning in &read.warnings {
+        eprintln!("tribunal: {}: {warning}", args.input.display());
+    }
+    let lost = write(&read, to, &args.output)?;
+    for lost in lost.into_iter().chain(lost_of_run(&read)) {
+        eprintln!("tribunal: {shown}: lost in {name}: {lost}");
+    }
+    print(&format!("{shown}: {} operations as {name}", read.history.len()))?;
+    Ok(ExitCode::Held)
+}
+
+/// The format to write: as named, or as the ending says.
+fn target(args: &ConvertArgs) -> Result<Format, Trouble> {
+    if let Some(name) = &args.to {
+        return flags::format_named("--to", name);
+    }
+    match args.output.extension().and_then(|ending| ending.to_str()) {
+        Some("jsonl") => Ok(Format::Jsonl),
+        Some("edn") => Ok(Format::Edn),
+        Some("log") => Ok(Format::Native),
+        Some(_) | None => Err(Trouble::usage(format!(
+            "the ending of {} says no format; name one with --to",
+            args.output.display()
+        ))),
+    }
+}
+
+/// Writes beside `path` first: nobody finds half a history there, and the input may be the output.
+fn write(read: &Read, to: Format, path: &Path) -> Result<Vec<String>, Trouble> {
+    let shown = path.display();
+    let failed = |error: &dyn std::fmt::Display| Trouble::usage(format!("write {shown}: {error}"));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("history");
+    let aside = folder.unwrap_or(Path::new(".")).join(format!(".{name}.part"));
+    let written = std::fs::File::create(&aside).map_err(CodecError::Io).and_then(|file| {
+        let mut file = BufWriter::new(file);
+        let lost = codec::write(&read.history, to, &mut file)?;
+        file.flush()?;
+        Ok(lost)
+    });
+    let lost = written.and_then(|lost| {
+        std::fs::rename(&aside, path)?;
+        Ok(lost)
+    });
+    lost.map_err(|error| {
+        // It may not be there; then nothing is left behind either.
+        let _ = std::fs::remove_file(&aside);
+        match error {
+            CodecError::Io(error) => failed(&error),
+            error => failed(&error),
+        }
+    })
+}
+
+/// What a file says beside its history, which no writer of a history is given.
+fn lost_of_run(read: &Read) -> Vec<String> {
+    let mut lost = Vec::new();
+    if read.torn.is_some() || (read.format == Format::Native && read.ended.is_none()) {
+        lost.push("that it is incomplete: a verdict on this copy says too much".to_owned());
+    }
+    if read.meta.is_some() {
+        lost.push("what is known about the run (meta)".to_owned());
+    }
+    if read.format == Format::Native {
+        lost.push("late replies, notes and samples, if there were any".to_owned());
+    }
+    lost
+}
