@@ -10,7 +10,9 @@ use super::merge::merge;
 use super::meter::{Ledger, vec_bytes};
 use super::partition::{Component, components};
 use super::{Dialect, FromHistory, watch};
-use crate::{Budget, CheckError, Checker, Happened, Report, Verdict, Watched};
+use crate::{
+    Budget, CheckError, Checker, Cost, Coverage, Happened, ReasonClass, Report, Verdict, Watched,
+};
 
 /// Which bad keys are reported.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -99,7 +101,8 @@ impl<M: FromHistory> Checker for Linearizable<M> {
 /// With several threads the verdict, the findings and their evidence are those of one thread; a
 /// budget that runs out may run out on another key.
 ///
-/// A history without operations is not exercised. One whose every operation failed is
+/// A history without real time is not decided: linearizability speaks of nothing else. One without
+/// operations is not exercised. One whose every operation failed is
 /// linearizable, trivially; that it shows nothing is what [`crate::stats::Stats`] says.
 ///
 /// # Errors
@@ -111,6 +114,10 @@ pub fn judge<M: FromHistory>(
     budget: &Budget,
     options: Options,
 ) -> Result<Report, CheckError> {
+    if !history.has_real_time() {
+        let (coverage, cost) = (Coverage::default(), Cost::default());
+        return Ok(Report::unknown(ReasonClass::Undecided, NO_REAL_TIME, coverage, cost));
+    }
     let components = components(model, history);
     let ledger = Ledger::new(budget);
     let _held = ledger.hold(bytes(&components));
@@ -129,6 +136,9 @@ pub fn judge<M: FromHistory>(
     let judged = in_parallel(&components, budget.threads, one)?;
     merge(&components, judged, options)
 }
+
+const NO_REAL_TIME: &str = "the history does not say what of different sessions came first, and \
+                            linearizability is about nothing else";
 
 /// A verdict without evidence.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -161,8 +171,9 @@ pub fn decide<M: FromHistory>(
     let mut bare = Bare { verdict, configurations: 0, peak_bytes: 0, engine };
     let components = components(model, history);
     let _held = ledger.hold(bytes(&components));
-    if components.is_empty() {
+    if components.is_empty() || !history.has_real_time() {
         bare.verdict = Verdict::Unknown;
+        return Ok(bare);
     }
     for component in &components {
         let (verdict, took) = case.verdict(component)?;

@@ -190,7 +190,8 @@ impl Judge<'_, '_> {
             };
             let order: Vec<u32> = order.iter().filter(happened).copied().collect();
             let own_writes = self.options.own_writes;
-            let keeps = Keeps { sessions: true, real_time: true, own_writes };
+            let real_time = self.table.history.has_real_time();
+            let keeps = Keeps { sessions: true, real_time, own_writes };
             verify_order(self.table.history, &order, keeps).map_err(internal)?;
             found.cost.certificates_verified += 1;
         }
@@ -393,6 +394,9 @@ impl Found {
             }
             (None, None) => None,
         };
+        let untimed = |level: Consistency| {
+            !table.history.has_real_time() && level.implies(Consistency::StrongReadCommitted)
+        };
         let answer = |level: &Consistency| {
             let against = self.anomalies.iter().find(|anomaly| level.forbids(anomaly.kind));
             let open = self.open.iter().any(|open| level.implies(*open));
@@ -400,6 +404,7 @@ impl Found {
                 (Some(anomaly), _) => (Verdict::Invalid, anomaly.kind.0.to_string()),
                 (None, Some(why)) => (Verdict::Unknown, why.clone()),
                 (None, None) if open => (Verdict::Unknown, OPEN.to_string()),
+                (None, None) if untimed(*level) => (Verdict::Unknown, NO_REAL_TIME.to_string()),
                 (None, None) => (Verdict::Valid, String::new()),
             };
             LevelAnswer { level: *level, verdict, because }
@@ -407,6 +412,8 @@ impl Found {
         ListAppend::LEVELS.iter().map(answer).collect()
     }
 }
+
+const NO_REAL_TIME: &str = "the history does not say what of different sessions came first";
 
 const CYCLES: [AnomalyKind; 4] = [
     AnomalyKind::G_SINGLE,

@@ -76,7 +76,8 @@ impl Chain {
     /// Of the committed transactions, in the order of their completions.
     pub(super) fn of(table: &Table<'_>) -> Chain {
         let ret = |t: u32| table.history.operation(OpIndex(t)).ret().map_or(0, |ret| ret.0);
-        let committed = |t: &u32| table.txns[*t as usize].status == Status::Committed;
+        let timed = table.history.has_real_time();
+        let committed = |t: &u32| timed && table.txns[*t as usize].status == Status::Committed;
         let mut completed: Vec<u32> = (0..table.txns.len() as u32).filter(committed).collect();
         completed.sort_unstable_by_key(|t| ret(*t));
         Chain { completed, first: table.txns.len() as u32 }

@@ -199,3 +199,26 @@ fn a_reply_that_cannot_be_parsed_is_no_value_anyone_wrote() {
     let summary = "p1 read unparsed \"<html>\" at 0.004 s, which no operation before it explains";
     assert_eq!(report.anomalies[0].summary, summary);
 }
+
+/// The same operations, of which nothing is known but the order within each session.
+#[test]
+fn without_real_time_nothing_is_decided() {
+    use tribunal_history::{Builder, Nanos, Observed, Op, Outcome, Process, RegisterOp, Value};
+
+    let key = || Value::Nil;
+    let write = Op::Register(RegisterOp::Write { key: key(), value: Value::Int(1) });
+    let stale = Op::Register(RegisterOp::Read { key: key(), value: Observed::Absent });
+    for (builder, expected) in [
+        (Builder::as_given(), crate::Verdict::Invalid),
+        (Builder::per_session(), crate::Verdict::Unknown),
+    ] {
+        let mut builder = builder;
+        for (process, op) in [(0, &write), (1, &stale)] {
+            let process = Process(process);
+            builder.invoke(Nanos(0), process, None, None, op).expect("idle");
+            builder.complete(Nanos(0), process, Outcome::Ok, Some(op), None).expect("its answer");
+        }
+        let history = builder.finish();
+        assert_eq!(super::check(&history).verdict, expected);
+    }
+}

@@ -3,3 +3,4 @@
 mod drawn;
 mod oracle;
 mod random;
+mod timeless;
