@@ -175,8 +175,7 @@ impl Reader {
         if self.uninvoked > 0 {
             let count = self.uninvoked;
             warnings.push(format!(
-                "{count} transactions have no invocation, so that nobody knows when they began; \
-                 nothing is ordered in real time between sessions"
+                "{count} transactions have no invocation; nothing is ordered in real time"
             ));
         }
         if self.named_key {

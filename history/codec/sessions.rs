@@ -25,8 +25,7 @@ pub(super) const LINE_LIMIT: usize = 1 << 16;
 const STEPS_LIMIT: usize = 1 << 24;
 
 /// What is said of every history in such a format.
-pub(super) const UNTIMED: &str =
-    "the format has no times: transactions are ordered within their session and nowhere else";
+pub(super) const UNTIMED: &str = "the format has no times: nothing is ordered between sessions";
 
 /// One read or write.
 #[derive(Clone, Copy, Debug)]

@@ -147,7 +147,7 @@ fn completions_alone_are_whole_transactions_without_real_time() {
             #7 0.000 s p2147483648 ok r("x") -> [1 2]
             warning: no event has a :time; only their order is known
             warning: 1 events have no :process; each operation is taken as a session of its own
-            warning: 4 transactions have no invocation, so that nobody knows when they began; nothing is ordered in real time between sessions
+            warning: 4 transactions have no invocation; nothing is ordered in real time
         "##]],
     );
     assert!(!auto(text).has_real_time());

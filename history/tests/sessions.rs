@@ -24,7 +24,7 @@ fn awdit_lists_sessions_one_after_the_other() {
             #3 0.000 s p0 ok r(0) -> nil
             #4 0.000 s p1 invoke r(0) -> ? r(7) -> ?
             #5 0.000 s p1 ok r(0) -> 1 r(7) -> nil
-            warning: the format has no times: transactions are ordered within their session and nowhere else
+            warning: the format has no times: nothing is ordered between sessions
         "#]],
     );
 }
@@ -38,7 +38,7 @@ fn zero_is_the_initial_value_only_where_nobody_writes_it() {
             #1 0.000 s p0 ok w(0, 0)
             #2 0.000 s p1 invoke r(0) -> ? r(1) -> ?
             #3 0.000 s p1 ok r(0) -> 0 r(1) -> nil
-            warning: the format has no times: transactions are ordered within their session and nowhere else
+            warning: the format has no times: nothing is ordered between sessions
         "#]],
     );
 }
@@ -56,7 +56,7 @@ fn polysi_names_sessions_and_transactions() {
             #5 0.000 s p1 ok r(6) -> nil r(5) -> 1
             #6 0.000 s p1 invoke w(5, 9)
             #7 0.000 s p1 fail w(5, 9)
-            warning: the format has no times: transactions are ordered within their session and nowhere else
+            warning: the format has no times: nothing is ordered between sessions
         "#]],
     );
 }
@@ -71,7 +71,7 @@ fn dbcop_has_two_spellings_and_two_frames() {
             #3 0.000 s p1 fail w(3, 4)
             #4 0.000 s p1 invoke r(1) -> ? r(3) -> ?
             #5 0.000 s p1 ok r(1) -> 2 r(3) -> nil
-            warning: the format has no times: transactions are ordered within their session and nowhere else
+            warning: the format has no times: nothing is ordered between sessions
         "#]]
     };
     let sessions = r#"[[{"events":[{"Write":{"variable":1,"version":2}},
@@ -252,7 +252,11 @@ fn told(history: &History, format: Format) -> Vec<Vec<(Outcome, Vec<Mop>)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+    #![proptest_config(ProptestConfig {
+        cases: 500,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn sessions_come_back(planned in planned(), format in prop::sample::select(&FORMATS[..])) {

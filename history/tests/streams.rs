@@ -95,7 +95,7 @@ fn a_stream_is_read_like_memory() {
         assert!(bytes.len() > 300_000, "{} bytes of {}", bytes.len(), format.name());
         assert!(same(&bytes, 1, format.name()));
         let mut through = 0;
-        for case in 0..12_u64 {
+        for case in 0..7_u64 {
             let mut bytes = bytes.clone();
             if format != Format::Native {
                 // What stands at the end of a window moves.
@@ -114,7 +114,7 @@ fn a_stream_is_read_like_memory() {
             }
             through += u32::from(same(&bytes, case, format.name()));
         }
-        assert!(through >= 4, "{through} of {}", format.name());
+        assert!(through >= 3, "{through} of {}", format.name());
     }
 }
 

@@ -92,7 +92,7 @@ impl FrameEncoder {
         self.bounded(start)
     }
 
-    /// As [`FrameEncoder::in_given_order`], and events of different sessions are not ordered at all.
+    /// As [`FrameEncoder::in_given_order`], and events of different sessions are not ordered.
     ///
     /// # Errors
     /// A frame that was never taken.
