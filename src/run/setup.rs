@@ -31,7 +31,7 @@ use tribunal_workloads::registry as workloads;
 use super::assume::Expected;
 use super::{Request, setting};
 use crate::exit_code::Trouble;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, written};
 use crate::plan;
 use crate::suite::SuiteFile;
 
@@ -107,7 +107,9 @@ pub(crate) fn sound(
     let nominal =
         setting(experiment, nodes).map_err(|trouble| suite.blame(trouble, clients.as_slice()))?;
     (entry.build)(&nominal).map_err(|problem| blame(Trouble::usage(problem)))?;
-    bites(experiment, &plan::faults(experiment, seed, nodes)?)?;
+    let planned = plan::faults(experiment, seed, nodes);
+    let schedule = planned.map_err(|trouble| suite.blame(trouble, &written(experiment, suite)))?;
+    bites(experiment, &schedule)?;
     Ok(nodes)
 }
 
