@@ -12,6 +12,7 @@ use std::time::Duration;
 use tribunal_agent::protocol::{Body, Failure, Hello, Probed, Reply};
 
 use crate::control::local::LocalCluster;
+use crate::control::loopback::Block;
 use crate::control::{AgentBinary, Answered, HostKeyMode, Outcome, Renewal, Secret, connect};
 pub use crate::control::{ClusterError, Link, LinkState, Network, Provider, Step};
 use crate::deadlines::Deadlines;
@@ -48,7 +49,9 @@ pub struct Cluster {
 enum Backing {
     /// Nodes of ours: everything on them goes too.
     Local(LocalCluster),
-    /// Nodes of others, or processes on this machine: our daemons are stopped.
+    /// Processes on this machine, at addresses that are theirs alone: our daemons are stopped.
+    Processes(#[expect(dead_code, reason = "held while the cluster lives")] Block),
+    /// Nodes of others: our daemons are stopped.
     Others,
 }
 
@@ -166,8 +169,9 @@ impl Cluster {
                 Cluster::assemble(outcome, network, Backing::Local(local), options)
             }
             Provider::Processes(count) => {
-                let outcome = connect::processes(*count, &options.state, options);
-                Cluster::assemble(outcome, Network::here(), Backing::Others, options)
+                let block = Block::take()?;
+                let outcome = connect::processes(*count, &block, options);
+                Cluster::assemble(outcome, Network::here(), Backing::Processes(block), options)
             }
             Provider::Inventory(_)
             | Provider::SshConfig(_)

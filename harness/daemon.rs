@@ -8,6 +8,7 @@ use tribunal_agent::protocol::{Body, Reply};
 pub use tribunal_agent::protocol::{DaemonSpec, DaemonState, Identity};
 
 use crate::cluster::{AgentError, Cluster, Network, Node};
+use crate::listener;
 
 /// What a target wants to have running on a node. Started, stopped, killed and paused in one
 /// place for every target; tracked by pid and start time, never by name.
@@ -45,21 +46,55 @@ pub enum DaemonError {
         /// From its log.
         last_line: String,
     },
+    /// Another program serves where it would: whoever is asked there, it is not the daemon.
+    #[error(
+        "start {daemon} on {node}: {address} is served by {holder} already; end that, or choose \
+         other nodes"
+    )]
+    Taken {
+        /// Daemon name.
+        daemon: String,
+        /// Node name.
+        node: String,
+        /// Where.
+        address: SocketAddr,
+        /// By whom, as far as it can be seen.
+        holder: String,
+    },
 }
 
 impl Cluster {
-    /// Starts a daemon and waits until its port accepts, polled from the controller's network.
+    /// Starts a daemon that does not run and waits until its port accepts, polled from the
+    /// controller's network.
     ///
     /// # Errors
-    /// It ended, or did not serve in `patience`: with the last line of its log.
+    /// Its port is another program's, before or after; or it ended, or did not serve in
+    /// `patience`: with the last line of its log.
     pub async fn start_daemon(
         &self,
         node: &Node,
         daemon: &Daemon,
         patience: Duration,
     ) -> Result<Identity, DaemonError> {
+        let network = self.network();
+        let address = SocketAddr::new(node.info.address, daemon.ready_port);
+        let taken = |holder| DaemonError::Taken {
+            daemon: daemon.spec.name.clone(),
+            node: node.info.name.clone(),
+            address,
+            holder,
+        };
+        if network.accepts(address).await.unwrap_or(false) {
+            let holders = listener::holders(&network, address);
+            let holder = holders.first().map(ToString::to_string);
+            return Err(taken(holder.unwrap_or("a program that cannot be seen from here".into())));
+        }
         node.start(&daemon.spec).await?;
-        serving(&self.network(), node, daemon, patience).await
+        let identity = serving(&network, node, daemon, patience).await?;
+        match listener::other_than(&network, address, identity) {
+            Some(holder) => Err(taken(holder.to_string())),
+            None => Ok(identity),
+        }
     }
 }
 

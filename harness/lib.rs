@@ -9,6 +9,7 @@ pub mod control;
 pub mod daemon;
 pub mod deadlines;
 pub mod generator;
+mod listener;
 pub mod nemesis;
 pub mod node;
 pub mod runner;

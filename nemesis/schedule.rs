@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tribunal_harness::nemesis::{ClusterView, Injection};
+use tribunal_harness::nemesis::{ClusterView, Injection, Nemesis};
 use tribunal_harness::seed::{Draw, Stream};
 use tribunal_history::NodeId;
 
@@ -12,6 +12,15 @@ use crate::shape::cut_off;
 
 /// Longest time a fault outlives the last renewal of its lease.
 pub const LEASE: Duration = Duration::from_secs(10);
+
+/// Shortest hold of a window: in less, nothing can be injected and measured.
+pub const HOLD_LEAST: Duration = Duration::from_millis(100);
+
+/// Most windows of a plan: a run of a week with three kinds of faults has fewer.
+pub const WINDOWS_MAX: usize = 100_000;
+
+/// Times are drawn to this.
+const STEP: Duration = Duration::from_millis(1);
 
 /// A range of durations, drawn uniformly to the millisecond.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -30,6 +39,10 @@ pub struct Package {
     pub kind: String,
     /// Shapes or target choices, one of which is drawn for each window.
     pub shapes: Vec<String>,
+    /// Whether somebody chose the shapes. Then each must fit the cluster; otherwise those that do
+    /// not are left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub chosen: bool,
     /// How long a window lasts.
     pub hold: Range,
     /// Pause before each window. At least some seconds, or nothing recovers in between.
@@ -74,11 +87,13 @@ impl Guard {
 
 /// Every window of a run of length `limit`, in order of start, numbered from 0.
 ///
-/// Every window ends before `limit`. Removing a package or a window does not change the draws of
-/// the others: each package has its own stream, and so has each of its windows.
+/// Every window ends before `limit`, and every package has one. Removing a package or a window does
+/// not change the draws of the others: each package has its own stream, and so has each of its
+/// windows.
 ///
 /// # Errors
-/// A kind nobody knows, as a sentence.
+/// A kind nobody knows, a chosen shape or a package that the cluster or `limit` cannot carry, more
+/// than [`WINDOWS_MAX`] windows: as a sentence, and the same one for every seed but for the last.
 pub fn plan(
     packages: &[Package],
     guard: Guard,
@@ -90,6 +105,9 @@ pub fn plan(
     for (index, package) in packages.iter().enumerate() {
         let stream = stream.child(&package.kind).child(&index.to_string());
         windows.extend(package_windows(package, view, &stream, limit)?);
+        if windows.len() > WINDOWS_MAX {
+            return Err(too_many(limit));
+        }
     }
     windows.sort_by_key(|planned| planned.injection.at);
     for (id, planned) in windows.iter_mut().enumerate() {
@@ -108,17 +126,32 @@ fn package_windows(
     let Some(nemesis) = registry::find(&package.kind) else {
         return Err(format!("no fault is called {:?}; see `tribunal list faults`", package.kind));
     };
+    let fitting = fitting(package, nemesis, view, stream)?;
+    fits_into(package, limit)?;
     let mut windows = Vec::new();
     let mut now = Duration::ZERO;
     for n in 0u64.. {
         let window = stream.child(&n.to_string());
         let mut draw = window.draw(0, 0);
         now += package.recover.draw(&mut draw);
-        let hold = package.hold.draw(&mut draw);
+        let mut hold = package.hold.draw(&mut draw);
         if now + hold >= limit {
-            break;
+            if n > 0 {
+                break;
+            }
+            // What was asked for happens under every seed: the first window as long as it can be.
+            hold = hold.min(limit - STEP - package.recover.from);
+            now = now.min(limit - STEP - hold);
         }
-        let shape = &package.shapes[draw.below(package.shapes.len() as u64) as usize];
+        if windows.len() == WINDOWS_MAX {
+            return Err(too_many(limit));
+        }
+        let drawn = &package.shapes[draw.below(package.shapes.len() as u64) as usize];
+        // A shape that does not fit is drawn again: the draws of those that fit stay as they are.
+        let shape = match fitting.contains(&drawn.as_str()) {
+            true => drawn,
+            false => fitting[draw.below(fitting.len() as u64) as usize],
+        };
         let timed = |injection: Injection| Injection { at: now, hold, lease: LEASE, ..injection };
         windows.push(match nemesis.plan(shape, view, &window.child("targets")) {
             Ok(injection) => Planned { injection: timed(injection), refused: None },
@@ -129,13 +162,56 @@ fn package_windows(
         });
         now += hold;
     }
-    if windows.is_empty() {
-        // What was asked for and never happens must be on record, or the run looks as if it had.
-        let reason = format!("no window of it fits into {limit:?}");
-        let injection = empty(nemesis.name(), "");
-        windows.push(Planned { injection, refused: Some(reason) });
-    }
     Ok(windows)
+}
+
+/// The shapes of a package that the cluster can carry.
+fn fitting<'p>(
+    package: &'p Package,
+    nemesis: &dyn Nemesis,
+    view: &ClusterView,
+    stream: &Stream,
+) -> Result<Vec<&'p str>, String> {
+    let (mut fitting, mut last) = (Vec::new(), None);
+    for shape in &package.shapes {
+        match nemesis.plan(shape, view, &stream.child("fits")) {
+            Ok(_) => fitting.push(shape.as_str()),
+            Err(reason) if package.chosen => return Err(reason),
+            Err(reason) => last = Some(reason),
+        }
+    }
+    match (fitting.is_empty(), last) {
+        (false, _) => Ok(fitting),
+        (true, Some(reason)) => Err(reason),
+        (true, None) => Err(format!("{} has no shape to choose from", package.kind)),
+    }
+}
+
+/// A window of the package fits into `limit`, under every seed.
+fn fits_into(package: &Package, limit: Duration) -> Result<(), String> {
+    let Package { kind, hold, recover, .. } = package;
+    if hold.from < HOLD_LEAST {
+        let found = hold.from;
+        return Err(format!("{kind}: hold {found:?} is too short; {HOLD_LEAST:?} is the least"));
+    }
+    let least = recover.from + hold.from;
+    if least + STEP <= limit {
+        return Ok(());
+    }
+    Err(format!(
+        "no window of {kind} fits into {limit:?}: it takes {:?} before it and {:?} of its own; \
+         make --time at least {} s, or `recover` and `hold` shorter",
+        recover.from,
+        hold.from,
+        least.as_secs() + 1,
+    ))
+}
+
+fn too_many(limit: Duration) -> String {
+    format!(
+        "more than {WINDOWS_MAX} windows of faults in {limit:?}; make --time shorter, or `recover` \
+         and `hold` longer"
+    )
 }
 
 /// An injection that concerns nobody yet.
@@ -166,17 +242,16 @@ fn down(injection: &Injection, n: usize) -> Vec<NodeId> {
 /// A window with cuts is refused.
 fn keep(windows: &mut [Planned], guard: Guard, view: &ClusterView) {
     let n = view.nodes;
+    // Accepted and not over yet. Windows are in order of start: what is over stays over.
+    let mut open: Vec<usize> = Vec::new();
     for at in 0..windows.len() {
         if windows[at].refused.is_some() {
             continue;
         }
-        let (start, end) = span(&windows[at].injection);
-        let before: Vec<Injection> = windows[..at]
-            .iter()
-            .filter(|other| other.refused.is_none())
-            .map(|other| other.injection.clone())
-            .filter(|other| span(other).0 < end && start < span(other).1)
-            .collect();
+        let (start, _) = span(&windows[at].injection);
+        open.retain(|other| start < span(&windows[*other].injection).1);
+        let before: Vec<Injection> =
+            open.iter().map(|other| windows[*other].injection.clone()).collect();
         let mut busy: Vec<NodeId> = before.iter().flat_map(|other| down(other, n)).collect();
         let unknown = before.iter().filter(|other| down(other, n).is_empty() && runtime(other));
         let spare = guard.max_down.saturating_sub(unknown.count());
@@ -199,11 +274,13 @@ fn keep(windows: &mut [Planned], guard: Guard, view: &ClusterView) {
                 injection.targets.extend(busy.iter().find(|node| !hit(node)));
             }
             if !injection.targets.is_empty() {
+                open.push(at);
                 continue;
             }
         } else if (!runtime(injection) && down(injection, n).is_empty())
             || fits(&down(injection, n))
         {
+            open.push(at);
             continue;
         }
         windows[at].refused = Some(format!(
@@ -237,6 +314,7 @@ mod tests {
         let package = |kind: &str, shapes: &[&str]| Package {
             kind: kind.into(),
             shapes: shapes.iter().map(|shape| shape.to_string()).collect(),
+            chosen: false,
             hold: seconds(2, 6),
             recover: seconds(1, 4),
         };
@@ -263,16 +341,55 @@ mod tests {
         assert_ne!(bytes(7), bytes(8));
     }
 
+    fn of(seed: u64, package: Package, nodes: usize, limit: Duration) -> Result<usize, String> {
+        let stream = Seed(seed).root();
+        let (guard, view) = (Guard::beyond_quorum(nodes), ClusterView { nodes });
+        let windows = plan(&[package], guard, &view, &stream, limit)?;
+        assert!(windows.iter().all(|window| window.refused.is_none()), "{windows:?}");
+        Ok(windows.len())
+    }
+
     #[test]
-    fn a_kind_without_a_window_is_on_record() {
-        let stream = Seed(1).root();
-        let view = ClusterView { nodes: 5 };
-        let (guard, short) = (Guard::keep_quorum(5), Duration::from_secs(2));
-        let windows = plan(&packages(), guard, &view, &stream, short).expect("known kinds");
-        let refused = windows.iter().filter(|window| window.refused.is_some()).count();
-        assert_eq!((windows.len(), refused), (3, 3));
-        let words = windows[0].refused.as_deref().unwrap_or_default();
-        assert_eq!(words, "no window of it fits into 2s");
+    fn a_kind_that_cannot_happen_is_refused_under_every_seed_or_under_none() {
+        let partition = || packages().remove(0);
+        let words = "no window of partition fits into 3s: it takes 1s before it and 2s of its \
+                     own; make --time at least 4 s, or `recover` and `hold` shorter";
+        for seed in 0..200 {
+            let found = of(seed, partition(), 5, Duration::from_secs(3));
+            assert_eq!(found.unwrap_err(), words, "{seed}");
+            let found = of(seed, partition(), 5, Duration::from_secs(4));
+            assert!(found.unwrap() >= 1, "{seed}");
+        }
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_left_out_unless_somebody_chose_them() {
+        let all = || Package {
+            shapes: crate::shape::Shape::ALL.map(|shape| shape.name().to_owned()).to_vec(),
+            ..packages().remove(0)
+        };
+        for seed in 0..200 {
+            assert!(of(seed, all(), 3, Duration::from_secs(60)).is_ok(), "{seed}");
+            assert!(of(seed, all(), 2, Duration::from_secs(60)).is_ok(), "{seed}");
+            let chosen = Package { chosen: true, ..all() };
+            let error = of(seed, chosen, 3, Duration::from_secs(60)).unwrap_err();
+            assert_eq!(error, "shape majorities-ring needs 4 nodes, the cluster has 3");
+            let error = of(seed, all(), 1, Duration::from_secs(60)).unwrap_err();
+            assert!(error.contains("the cluster has 1"), "{error}");
+        }
+    }
+
+    #[test]
+    fn plans_are_bounded() {
+        let range = |ms| Range { from: Duration::from_millis(ms), to: Duration::from_millis(ms) };
+        let short = |hold| Package { hold: range(hold), recover: range(0), ..packages().remove(1) };
+        for hold in [0, 1, 99] {
+            let error = of(1, short(hold), 5, Duration::from_secs(60)).unwrap_err();
+            assert!(error.ends_with("is too short; 100ms is the least"), "{error}");
+        }
+        assert_eq!(of(1, short(100), 5, Duration::from_secs(60)), Ok(599));
+        let error = of(1, short(100), 5, Duration::from_secs(36_000)).unwrap_err();
+        assert!(error.starts_with("more than 100000 windows of faults in 36000s"), "{error}");
     }
 
     #[test]

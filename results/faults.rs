@@ -35,6 +35,7 @@ fn blank(event: &FaultEvent) -> Fault {
         injected_ns: None,
         verified: Bite::Unverified,
         verified_ns: None,
+        ends_by_ns: None,
         healed_ns: None,
         heal_verified_ns: None,
         heal_failed: None,
@@ -58,7 +59,9 @@ fn apply(fault: &mut Fault, event: &FaultEvent, start: u64) {
         FaultEdge::Planned => {
             let from = detail.at_ms.map_or(now, |ms| start.saturating_add(ms * 1_000_000));
             let hold = detail.hold_ms.unwrap_or(0).saturating_mul(1_000_000);
-            fault.planned = Some((from, from.saturating_add(hold)));
+            let to = from.saturating_add(hold);
+            fault.planned = Some((from, to));
+            fault.ends_by_ns = detail.lease_ns.map(|lease| to.saturating_add(lease));
         }
         FaultEdge::Armed | FaultEdge::Renewed => {}
         FaultEdge::Injected => fault.injected_ns = fault.injected_ns.or(Some(now)),
@@ -91,6 +94,7 @@ struct Detail {
     shape: Option<String>,
     at_ms: Option<u64>,
     hold_ms: Option<u64>,
+    lease_ns: Option<u64>,
     reason: Option<String>,
     evidence: Vec<String>,
 }
@@ -113,6 +117,7 @@ impl Detail {
             shape: word("shape"),
             at_ms: number("at_ms").map(|ms| ms.min(u64::MAX / 1_000_000)),
             hold_ms: number("hold_ms"),
+            lease_ns: number("lease_ms").map(|ms| ms.saturating_mul(1_000_000)),
             reason: word("reason"),
             evidence,
         }
@@ -127,12 +132,14 @@ fn in_words(value: &serde_json::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Total time at least one fault was in force, from when that was measured.
+/// Total time at least one fault was in force, from when that was measured to when it was undone,
+/// or to the end of its lease: what cannot be reached any more counts no longer.
 pub(crate) fn verified_ns(faults: &[Fault], end: u64) -> u64 {
     let bit = faults.iter().filter(|fault| fault.verified == Bite::Bit);
     let measured = |fault: &Fault| {
         let (from, to) = fault.window(end)?;
-        Some((from.max(fault.verified_ns.unwrap_or(to)), to))
+        let to = fault.ends_by_ns.map_or(to, |by| by.min(to));
+        Some((from.max(fault.verified_ns.unwrap_or(to)).min(to), to))
     };
     let mut windows: Vec<(u64, u64)> = bit.filter_map(measured).collect();
     windows.sort_unstable();
@@ -156,6 +163,34 @@ mod tests {
     use super::{active, fold, verified_ns};
     use crate::run_report::Bite;
     use tribunal_history::{Builder, FaultEdge, FaultEvent, Mark, Nanos};
+
+    /// Whatever its edges say, a fault counts within the load and its lease.
+    #[test]
+    fn what_was_never_healed_counts_until_its_lease_ended() {
+        const SECOND: u64 = 1_000;
+        const LOAD: u64 = 30 * SECOND;
+        const LEASE: u64 = 10 * SECOND;
+        let plan = format!(r#"{{"at_ms":5000,"hold_ms":25000,"lease_ms":{LEASE}}}"#);
+        for (late, healed, expected) in [
+            (0, None, 34 * SECOND),
+            (0, Some(29), 23 * SECOND),
+            (0, Some(300), 34 * SECOND),
+            (300, None, 0),
+        ] {
+            let mut builder = Builder::by_time();
+            builder.mark(Mark { time: Nanos(0), name: "main".to_owned() });
+            builder.fault(event(0, 0, FaultEdge::Planned, &plan));
+            builder.fault(event(5 * SECOND, 0, FaultEdge::Injected, "{}"));
+            builder.fault(event((6 + late) * SECOND, 0, FaultEdge::Verified, "{}"));
+            match healed {
+                Some(at) => builder.fault(event(at * SECOND, 0, FaultEdge::Healed, "{}")),
+                None => builder.fault(event(400 * SECOND, 0, FaultEdge::HealFailed, "{}")),
+            };
+            let counted = verified_ns(&fold(&builder.finish()), 500 * SECOND * 1_000_000);
+            assert_eq!(counted / 1_000_000, expected, "{late} {healed:?}");
+            assert!(counted <= (LOAD + LEASE) * 1_000_000);
+        }
+    }
 
     fn event(ms: u64, fault: u32, edge: FaultEdge, detail: &str) -> FaultEvent {
         let (kind, nodes) = ("partition".to_owned(), vec!["n1".to_owned()]);

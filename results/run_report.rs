@@ -150,6 +150,9 @@ pub struct Fault {
     pub verified: Bite,
     /// When that was decided.
     pub verified_ns: Option<u64>,
+    /// When it has ended at the latest: its planned end and its lease.
+    #[serde(skip)]
+    pub ends_by_ns: Option<u64>,
     /// When it was undone.
     pub healed_ns: Option<u64>,
     /// When its absence was measured.
@@ -420,9 +423,11 @@ impl Guarantee {
 }
 
 impl Fault {
-    /// From injection to the end of its effect; `end` where it was never healed.
+    /// From injection to the end of its effect; where it was never healed that of its lease, or
+    /// `end` where none is known.
     pub fn window(&self, end: u64) -> Option<(u64, u64)> {
-        self.injected_ns.map(|from| (from, self.healed_ns.unwrap_or(end).max(from)))
+        let last = self.ends_by_ns.map_or(end, |by| by.min(end));
+        self.injected_ns.map(|from| (from, self.healed_ns.unwrap_or(last).max(from)))
     }
 }
 

@@ -219,19 +219,32 @@ fn package_of_table(file: &SuiteFile, table: &FaultTable) -> Result<Package, Tro
     let mut package = default_package(kind).map_err(|problem| file.complain(at, problem))?;
     if !table.shapes.is_empty() {
         package.shapes.clear();
+        package.chosen = true;
     }
     for shape in &table.shapes {
         known_shape(kind, shape.get_ref())
             .map_err(|problem| file.complain(shape.span().start, problem))?;
         package.shapes.push(shape.get_ref().clone());
     }
-    if let Some(hold) = within(file, &table.hold, units::range)? {
+    if let Some(hold) = within(file, &table.hold, units::hold)? {
         package.hold = hold;
     }
     if let Some(recover) = within(file, &table.recover, units::range)? {
         package.recover = recover;
     }
     Ok(package)
+}
+
+/// Words that a complaint about the faults may mention, with their places, where the suite's
+/// faults were not replaced by a flag.
+pub(crate) fn written<'s>(experiment: &Experiment, suite: &'s SuiteFile) -> Vec<(&'s str, usize)> {
+    if !packages_of_suite(suite).is_ok_and(|packages| packages == experiment.faults) {
+        return Vec::new();
+    }
+    let faults = || suite.suite.fault.iter();
+    let shapes = faults().flat_map(|fault| &fault.shapes);
+    let all = shapes.chain(faults().map(|fault| &fault.kind));
+    all.map(|word| (word.get_ref().as_str(), word.span().start)).collect()
 }
 
 /// `partition`, `kill:primaries`, `partition:ring+bridge`, `none`.
@@ -243,6 +256,7 @@ fn packages_of_flags(flags: &[String]) -> Result<Vec<Package>, Trouble> {
         let mut package = default_package(kind).map_err(complain)?;
         if !shapes.is_empty() {
             package.shapes = shapes.split('+').map(String::from).collect();
+            package.chosen = true;
         }
         for shape in &package.shapes {
             known_shape(kind, shape).map_err(complain)?;
@@ -277,6 +291,7 @@ fn default_package(kind: &str) -> Result<Package, String> {
     Ok(Package {
         kind: kind.into(),
         shapes: shapes.into_iter().map(String::from).collect(),
+        chosen: false,
         hold: if processes { seconds(1.0, 3.0) } else { seconds(3.0, 6.0) },
         recover: if processes { seconds(3.0, 6.0) } else { seconds(2.0, 4.0) },
     })
@@ -324,6 +339,11 @@ mod tests {
             expect![[
                 r#"s.toml:6:11: kill has no shape "ring"; it has one, some, minority, majority, all, primaries"#
             ]],
+        );
+        complains(
+            &format!("{HEAD}[[fault]]\nkind = \"kill\"\nhold = \"0s\"\nrecover = \"0s\"\n"),
+            flags(),
+            expect![[r#"s.toml:6:8: hold "0s" is too short to be measured; 100ms is the least"#]],
         );
         let args = RunArgs { nemesis: Some(vec!["partition:oval".into()]), ..flags() };
         complains(

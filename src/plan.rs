@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::json;
-use tribunal_harness::generator::{PlannedOp, plan as plan_operations};
+use tribunal_harness::generator::{Plan, plan as plan_operations};
 use tribunal_harness::nemesis::ClusterView;
 use tribunal_harness::seed::Seed;
 use tribunal_history::Nanos;
@@ -50,7 +50,7 @@ pub(crate) fn faults(
 
 /// The operations the generator offers when every one is answered at once. What a cluster answers
 /// changes which operations follow; the draws stay the same.
-fn operations(experiment: &Experiment, seed: u64, nodes: usize) -> Result<Vec<PlannedOp>, Trouble> {
+fn operations(experiment: &Experiment, seed: u64, nodes: usize) -> Result<Plan, Trouble> {
     let entry = registry::find(&experiment.workload).ok_or_else(|| {
         let known: Vec<&str> = registry::WORKLOADS.iter().map(|entry| entry.name).collect();
         Trouble::usage(format!(
@@ -63,7 +63,7 @@ fn operations(experiment: &Experiment, seed: u64, nodes: usize) -> Result<Vec<Pl
     let workload = (entry.build)(&setting).map_err(Trouble::usage)?;
     let limit = Some(Nanos(experiment.time.as_nanos() as u64));
     let clients = setting.concurrency as u32;
-    Ok(plan_operations(&workload.generator, Seed(seed), clients, nodes as u16, limit).ops)
+    Ok(plan_operations(&workload.generator, Seed(seed), clients, nodes as u16, limit))
 }
 
 fn to_json(
@@ -71,9 +71,10 @@ fn to_json(
     seed: u64,
     nodes: usize,
     windows: &[Planned],
-    operations: &[PlannedOp],
+    plan: &Plan,
 ) -> Result<String, Trouble> {
-    let operations: Vec<_> = operations
+    let operations: Vec<_> = plan
+        .ops
         .iter()
         .map(|op| {
             json!({
@@ -90,6 +91,7 @@ fn to_json(
         "nodes": nodes,
         "experiment": experiment,
         "faults": windows,
+        "operations_cut": plan.is_cut(),
         "operations": operations,
     });
     serde_json::to_string_pretty(&value).map_err(Trouble::bug)
@@ -100,7 +102,7 @@ fn to_text(
     seed: u64,
     nodes: usize,
     windows: &[Planned],
-    operations: &[PlannedOp],
+    plan: &Plan,
 ) -> String {
     let mut text = String::new();
     let mut line = |words: std::fmt::Arguments<'_>| {
@@ -117,8 +119,9 @@ fn to_text(
     for window in windows {
         line(format_args!("  {}", sentence(window)));
     }
-    line(format_args!("operations if every one is answered at once: {}", operations.len()));
-    for op in operations {
+    let cut = if plan.is_cut() { cut(plan) } else { String::new() };
+    line(format_args!("operations if every one is answered at once: {}{cut}", plan.ops.len()));
+    for op in &plan.ops {
         line(format_args!(
             "  {:>12.6} s  {} on {}  {}",
             op.at.as_secs_f64(),
@@ -127,7 +130,16 @@ fn to_text(
             op.op
         ));
     }
+    if plan.is_cut() {
+        line(format_args!("  ... and more: the plan is cut here, the run is not"));
+    }
     text
+}
+
+/// What is missing of a plan that was cut.
+fn cut(plan: &Plan) -> String {
+    let last = plan.ops.last().map_or(0.0, |op| op.at.as_secs_f64());
+    format!(" and more: cut after {last:.3} s, the most that a plan holds")
 }
 
 /// One window, for people.

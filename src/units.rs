@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tribunal_nemesis::schedule::Range;
+use tribunal_nemesis::schedule::{HOLD_LEAST, Range};
 
 /// `250ms`, `30s`, `2m`, `1.5h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -30,6 +30,17 @@ pub(crate) fn range(text: &str) -> Result<Range, String> {
         return Err(format!("{text:?} runs backwards; write the shorter one first"));
     }
     Ok(Range { from, to })
+}
+
+/// A range of times for which a fault holds.
+pub(crate) fn hold(text: &str) -> Result<Range, String> {
+    let range = range(text)?;
+    if range.from < HOLD_LEAST {
+        return Err(format!(
+            "hold {text:?} is too short to be measured; {HOLD_LEAST:?} is the least"
+        ));
+    }
+    Ok(range)
 }
 
 /// `512MiB`, `4GiB`, `100KiB`, plain bytes.

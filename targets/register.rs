@@ -52,6 +52,12 @@ pub(crate) fn read(key: &Value, value: Option<i64>) -> Op {
     Op::Register(RegisterOp::Read { key: key.clone(), value })
 }
 
+/// A completed read of a value that is none of ours: an observation, kept as it came.
+pub(crate) fn read_unparsed(key: &Value, raw: &[u8]) -> Op {
+    let value = Observed::Present(Value::unparsed(raw));
+    Op::Register(RegisterOp::Read { key: key.clone(), value })
+}
+
 /// The error of a compare-and-set that found another value.
 pub(crate) fn mismatch() -> ClientError {
     ClientError::definite(ErrorClass::MISMATCH, "the register held another value")

@@ -1,7 +1,6 @@
 //! From a provider to agents that have said hello: all nodes at once, each with its own lane.
 
 use std::net::IpAddr;
-use std::path::Path;
 use std::thread;
 
 use tribunal_agent::protocol::Hello;
@@ -14,6 +13,7 @@ use super::error::{ClusterError, Step};
 use super::inventory::Inventory;
 use super::lane;
 use super::link::Link;
+use super::loopback::Block;
 use super::network::Network;
 use super::processes;
 use super::ssh::{Endpoint, Retry};
@@ -94,14 +94,14 @@ pub(crate) fn hosts(
 }
 
 /// Agents as children of ours, with directories beneath `state`.
-pub(crate) fn processes(count: usize, state: &Path, options: &UpOptions) -> Outcome {
+pub(crate) fn processes(count: usize, block: &Block, options: &UpOptions) -> Outcome {
     let numbers: Vec<u8> = (1..=count as u8).collect();
     let connect = |number: &u8| {
         let name = format!("n{number}");
-        let (root, agent) = (state.join(&name), options.agent.clone());
+        let (root, agent) = (options.state.join(&name), options.agent.clone());
         let node = name.clone();
         let (link, hello) = lane::spawn(&name, move || processes::start(&node, &agent, &root))?;
-        Ok((name, processes::address(*number), link, hello))
+        Ok((name, block.address(*number), link, hello))
     };
     let mut outcome = Outcome { answered: Vec::new(), failed: Vec::new() };
     for started in in_parallel(&numbers, connect) {

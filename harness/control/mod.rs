@@ -13,6 +13,7 @@ mod lane;
 mod lease;
 mod link;
 pub mod local;
+pub(crate) mod loopback;
 mod network;
 mod processes;
 mod provider;

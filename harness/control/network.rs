@@ -15,6 +15,9 @@ use nix::sched::{CloneFlags, setns};
 
 use super::error::ClusterError;
 
+/// Patience with one look at a port.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Where sockets to the nodes must be opened. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Network(Option<Arc<File>>);
@@ -90,6 +93,25 @@ impl Network {
                 ClusterError::local("work in a network namespace", "panicked", "report this bug")
             })?
         })
+    }
+
+    /// Whether something accepts connections at `address` now, seen from in here. Silence counts
+    /// as no.
+    ///
+    /// # Errors
+    /// No thread, or no entry.
+    pub async fn accepts(&self, address: SocketAddr) -> Result<bool, String> {
+        let network = self.clone();
+        let (done, outcome) = tokio::sync::oneshot::channel();
+        thread::Builder::new()
+            .name(format!("port {address}"))
+            .spawn(move || {
+                let entered = network.enter().map_err(|error| error.to_string());
+                let look = || TcpStream::connect_timeout(&address, LOOK).is_ok();
+                let _ = done.send(entered.map(|()| look()));
+            })
+            .map_err(|error| format!("no thread to look at {address}: {error}"))?;
+        outcome.await.map_err(|_| format!("the look at {address} panicked"))?
     }
 
     /// Waits until something accepts connections at `address`: polled every 20 ms from in here.

@@ -1,11 +1,10 @@
-//! Nodes that are child processes of ours on 127.0.0.x: no privilege, no network of their own.
+//! Nodes that are child processes of ours on 127.0.x.y: no privilege, no network of their own.
 //!
 //! The agent runs over two pipes. It can start, kill and pause daemons; its probe reports the rest
 //! as not available here.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -25,11 +24,6 @@ pub(crate) const PROCESSES_LIMIT: usize = 200;
 
 /// How long an agent may take to end after its pipe has closed.
 const END: Duration = Duration::from_secs(2);
-
-/// Address of node `number` (1 to N).
-pub(crate) fn address(number: u8) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 10 + number))
-}
 
 /// Starts an agent with `root` as its directory, and hears who it is.
 pub(crate) fn start(

@@ -416,7 +416,12 @@ fn processes_need_no_privilege() {
     let scratch = Scratch::new();
     let options = UpOptions::new(scratch.path("c")).unwrap();
     let cluster = Cluster::up(&Provider::Processes(3), &options).unwrap();
-    assert_eq!(cluster.nodes[1].info.address.to_string(), "127.0.0.12");
+    let address = |cluster: &Cluster, node: usize| cluster.nodes[node].info.address.to_string();
+    assert!(address(&cluster, 1).starts_with("127.0."), "{}", address(&cluster, 1));
+    let beside = UpOptions::new(scratch.path("beside")).unwrap();
+    let other = Cluster::up(&Provider::Processes(1), &beside).unwrap();
+    assert_ne!(address(&cluster, 0), address(&other, 0), "no cluster is at another's addresses");
+    assert_eq!(other.close(PATIENCE), Vec::<String>::new());
     block_on(cluster.claim(&claim("test"), PATIENCE)).unwrap();
     let local = scratch.path("file");
     fs::write(&local, vec![7_u8; 3 << 20]).unwrap();

@@ -1,6 +1,7 @@
 //! `tribunal run`: from a suite to a verdict. One function per phase, in the order of
 //! docs/ARCHITECTURE.md: nothing that fails later loses what came before.
 
+mod assume;
 mod finish;
 mod interrupt;
 mod load;

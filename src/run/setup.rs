@@ -28,9 +28,10 @@ use tribunal_results::RunInfo;
 use tribunal_results::store::{self, RunDir};
 use tribunal_workloads::registry as workloads;
 
+use super::assume::Expected;
 use super::{Request, setting};
 use crate::exit_code::Trouble;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, written};
 use crate::plan;
 use crate::suite::SuiteFile;
 
@@ -106,7 +107,9 @@ pub(crate) fn sound(
     let nominal =
         setting(experiment, nodes).map_err(|trouble| suite.blame(trouble, clients.as_slice()))?;
     (entry.build)(&nominal).map_err(|problem| blame(Trouble::usage(problem)))?;
-    bites(experiment, &plan::faults(experiment, seed, nodes)?)?;
+    let planned = plan::faults(experiment, seed, nodes);
+    let schedule = planned.map_err(|trouble| suite.blame(trouble, &written(experiment, suite)))?;
+    bites(experiment, &schedule)?;
     Ok(nodes)
 }
 
@@ -132,6 +135,9 @@ pub(super) fn set_up(
     let setting = setting(experiment, infos.len())?;
     let workload = (entry.build)(&setting).map_err(Trouble::usage)?;
     speaks(target.as_ref(), &workload)?;
+    let clients = setting.concurrency;
+    let (load, seed) = (&workload.generator, request.seed);
+    let expected = Expected::of(load, seed, clients, infos.len(), experiment.time);
     let schedule = plan::faults(experiment, request.seed, infos.len())?;
     bites(experiment, &schedule)?;
     describe(request, dir, info, target.as_ref(), &infos, &schedule, setting.concurrency);
@@ -153,7 +159,7 @@ pub(super) fn set_up(
         deadlines,
         concurrency: setting.concurrency,
     };
-    match stage.control.block_on(stage.prepare(request, info)) {
+    match stage.control.block_on(stage.prepare(request, info, &expected)) {
         Ok(()) => Ok(stage),
         Err(trouble) => {
             for problem in stage.tear_down() {
@@ -313,8 +319,14 @@ fn control_runtime(cluster: &Arc<Cluster>) -> Result<Runtime, Trouble> {
 }
 
 impl Stage {
-    /// Claims the nodes, checks that the faults are possible, and starts the target.
-    async fn prepare(&self, request: &Request, info: &mut RunInfo) -> Result<(), Trouble> {
+    /// Claims the nodes, checks that the faults are possible, starts the target, and shows what
+    /// the run takes for granted.
+    async fn prepare(
+        &self,
+        request: &Request,
+        info: &mut RunInfo,
+        expected: &Expected,
+    ) -> Result<(), Trouble> {
         let voice = &request.voice;
         voice.now("claiming nodes");
         let claim = Claim {
@@ -342,7 +354,9 @@ impl Stage {
         for answer in self.cluster.ask_all(|_| Body::Sealed, self.deadlines.request).await {
             answer.map_err(Trouble::infra)?;
         }
-        Ok(())
+        voice.now("checking assumptions");
+        let patience = self.deadlines.assumptions;
+        expected.hold(&self.target, &self.infos, patience).await.map_err(Trouble::infra)
     }
 
     /// Every planned fault is possible on every node, or nothing is started.

@@ -109,10 +109,14 @@ impl Client for EtcdClient {
                 let Some(pair) = reply["kvs"].get(0) else {
                     return Ok(register::read(key, None));
                 };
-                match integer(&pair["value"]) {
-                    Some(int) => Ok(register::read(key, Some(int))),
-                    None => Err(http::unparseable(&raw, "the value is no integer")),
-                }
+                // A value is what the database says the key holds, whether or not it makes sense.
+                let Some(value) = bytes(&pair["value"]) else {
+                    return Err(http::unparseable(&raw, "the value is no base64"));
+                };
+                Ok(match integer(&value) {
+                    Some(int) => register::read(key, Some(int)),
+                    None => register::read_unparsed(key, &value),
+                })
             }
             RegisterOp::Write { key, value } => {
                 let (key, value) = (register::key(key)?, register::int(value)?);
@@ -142,9 +146,16 @@ impl Client for EtcdClient {
     }
 }
 
-fn integer(value: &Json) -> Option<i64> {
-    let bytes = STANDARD.decode(value.as_str()?).ok()?;
-    std::str::from_utf8(&bytes).ok()?.parse().ok()
+/// The gateway leaves out what is empty.
+fn bytes(value: &Json) -> Option<Vec<u8>> {
+    match value {
+        Json::Null => Some(Vec::new()),
+        value => STANDARD.decode(value.as_str()?).ok(),
+    }
+}
+
+fn integer(value: &[u8]) -> Option<i64> {
+    std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 /// Who leads: members that name themselves, in the highest term.

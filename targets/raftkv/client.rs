@@ -59,11 +59,16 @@ impl Client for RaftkvClient {
             RegisterOp::Read { key, .. } => {
                 let body = json!({"key": register::key(key)?});
                 let (reply, raw) = self.post("/kv/get", body).await?;
+                // A value is what the database says the key holds, whether or not it makes sense;
+                // a reply without one says nothing.
                 match reply.get("value") {
                     Some(Json::Null) => Ok(register::read(key, None)),
                     Some(value) => match value.as_i64() {
                         Some(int) => Ok(register::read(key, Some(int))),
-                        None => Err(http::unparseable(&raw, "the value is no integer")),
+                        None => {
+                            let text = value.as_str().map_or(value.to_string(), str::to_owned);
+                            Ok(register::read_unparsed(key, text.as_bytes()))
+                        }
                     },
                     None => Err(http::unparseable(&raw, "a read without a value")),
                 }

@@ -1,5 +1,6 @@
 //! Whole runs on real nodes: what they leave, how they end, and that they leave nobody behind.
 
+mod alone;
 mod lab;
 mod support;
 
