@@ -203,9 +203,12 @@ fn a_transaction_does_not_answer_what_is_none() {
     let lines = "{\"schema\":\"tribunal.history\",\"schema_version\":1}
 {\"id\":0,\"time\":0,\"process\":0,\"kind\":\"invoke\",\"op\":{\"f\":\"read\",\"key\":1}}
 {\"id\":1,\"time\":0,\"process\":0,\"kind\":\"ok\",\"op\":{\"f\":\"txn\",\"mops\":[]}}";
-    check(lines, expect![[r#"
+    check(
+        lines,
+        expect![[r#"
         line 3: event 1 answers `` but event 0 asked `read 1 -> ?`
-    "#]]);
+    "#]],
+    );
 }
 
 /// What the writer spells `:r` the reader takes for what it was.
