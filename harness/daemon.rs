@@ -8,6 +8,7 @@ use tribunal_agent::protocol::{Body, Reply};
 pub use tribunal_agent::protocol::{DaemonSpec, DaemonState, Identity};
 
 use crate::cluster::{AgentError, Cluster, Network, Node};
+use crate::control::holder;
 
 /// What a target wants to have running on a node. Started, stopped, killed and paused in one
 /// place for every target; tracked by pid and start time, never by name.
@@ -33,6 +34,16 @@ pub enum DaemonError {
     /// Its agent could not say.
     #[error(transparent)]
     Agent(#[from] AgentError),
+    /// Somebody else serves there: clients of this run would talk to that.
+    #[error("start {daemon} on {node}: {holder}; end it, or wait for the run it belongs to")]
+    Taken {
+        /// Daemon name.
+        daemon: String,
+        /// Node name.
+        node: String,
+        /// Address and process, in words.
+        holder: String,
+    },
     /// It was started and does not serve.
     #[error("start {daemon} on {node}: {problem}; last log line: {last_line}")]
     NotServing {
@@ -51,13 +62,20 @@ impl Cluster {
     /// Starts a daemon and waits until its port accepts, polled from the controller's network.
     ///
     /// # Errors
-    /// It ended, or did not serve in `patience`: with the last line of its log.
+    /// Its port is taken; it ended, or did not serve in `patience`: with the last line of its log.
     pub async fn start_daemon(
         &self,
         node: &Node,
         daemon: &Daemon,
         patience: Duration,
     ) -> Result<Identity, DaemonError> {
+        let address = SocketAddr::new(node.info.address, daemon.ready_port);
+        // Nodes that are processes of this machine; of others the agent's machine would know.
+        let shared = self.network().is_here() && address.ip().is_loopback();
+        if let Some(holder) = shared.then(|| holder(address)).flatten() {
+            let (daemon, node) = (daemon.spec.name.clone(), node.info.name.clone());
+            return Err(DaemonError::Taken { daemon, node, holder });
+        }
         node.start(&daemon.spec).await?;
         serving(&self.network(), node, daemon, patience).await
     }

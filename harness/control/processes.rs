@@ -57,6 +57,8 @@ pub(crate) fn start(
         .arg(root.join("volatile"))
         // Its firewall would be that of the whole machine.
         .arg("--no-network")
+        // Daemons go with us, however we end.
+        .arg("--owned")
         .env_remove("SSH_CONNECTION")
         // An interrupt from the terminal is the controller's to answer: it still needs the agent.
         .process_group(0)

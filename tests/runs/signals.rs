@@ -5,8 +5,9 @@ use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::support::{self, Ended, Running, suite, text, tribunal};
@@ -69,4 +70,51 @@ fn interrupted_under_load(nodes: &str) {
     under_load(&mut running, &run);
     interrupt(&running);
     assert_kept(&running.end(), dir.path(), &run);
+}
+
+/// A dead controller's nodes are free of everything by then.
+const LEASE_AND_TWO: Duration = Duration::from_secs(12);
+
+#[test]
+fn plain_processes_end_with_a_controller_that_is_killed() {
+    if !support::servers() {
+        return;
+    }
+    let _one = support::alone();
+    let dir = scratch();
+    for (name, also_an_agent) in [("one", false), ("two", true)] {
+        let run = dir.path().join(name);
+        let mut running = start(dir.path(), "processes:3", &run, &["--time", "120s"]);
+        under_load(&mut running, &run);
+        let pid = running.pid();
+        let agent = running.child_that_names(&run.join("cluster/n1"));
+        kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it runs");
+        if also_an_agent {
+            kill(Pid::from_raw(agent), Signal::SIGKILL).expect("an agent serves");
+        }
+        let killed = Instant::now();
+        running.killed().left_nothing(dir.path());
+        let took = killed.elapsed();
+        assert!(took < LEASE_AND_TWO, "{name}: all gone only after {took:?}");
+    }
+}
+
+#[test]
+fn who_holds_a_port_is_named() {
+    if !support::servers() {
+        return;
+    }
+    let _one = support::alone();
+    let dir = scratch();
+    let run = dir.path().join("run");
+    let first = start(dir.path(), "processes:3", &run, &["--time", "120s"]);
+    let mut first = first;
+    under_load(&mut first, &run);
+    let second = start(dir.path(), "processes:3", &dir.path().join("second"), &[]).end();
+    assert_eq!(second.code(), 69, "{}", second.words());
+    let words = &second.stderr;
+    assert!(words.contains("127.0.0.11:") && words.contains("is held by process "), "{words}");
+    assert!(words.contains("(tribunal-target"), "names the program: {words}");
+    interrupt(&first);
+    assert_kept(&first.end(), dir.path(), &run);
 }

@@ -117,6 +117,19 @@ impl Running {
         }
     }
 
+    /// A child of the program whose command line names `path`.
+    pub(crate) fn child_that_names(&self, path: &Path) -> i32 {
+        let ours = |process: &Process| process.parent == self.pid() && process.names(path);
+        let found = processes().into_iter().find(|(_, process)| ours(process));
+        found.expect("there is such a child").0
+    }
+
+    /// Waits for the end of a program that was killed.
+    pub(crate) fn killed(mut self) -> Ended {
+        self.look();
+        self.end()
+    }
+
     fn said(&self, name: &str) -> String {
         let bytes = fs::read(self.files.path().join(name)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
