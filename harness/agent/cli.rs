@@ -9,7 +9,7 @@ use crate::protocol::Identity;
 use crate::{heal, node, reaper, serve};
 
 const USAGE: &str = "usage: tribunal-agent serve --root DIR [--volatile DIR] [--probe-port N] \
-                     [--mechanism nft|iptables+ipset|iptables] [--no-network]
+                     [--mechanism nft|iptables+ipset|iptables] [--no-network] [--owned]
        tribunal-agent heal --root DIR [--volatile DIR] [--force] [--no-network]
        tribunal-agent node       (reads a plan from stdin)
        tribunal-agent version";
@@ -67,6 +67,7 @@ fn home(words: &[&str]) -> Result<Home, String> {
     let volatile = option(words, "--volatile").unwrap_or(VOLATILE);
     let mut home = Home::open(root, volatile).map_err(|error| format!("open {root}: {error}"))?;
     home.network = !words.contains(&"--no-network");
+    home.owned = words.contains(&"--owned");
     Ok(home)
 }
 

@@ -212,14 +212,14 @@ impl Daemons {
         self.members(self.identity(name)?)
     }
 
-    /// Ends what earlier runs left running; says what.
+    /// Ends every daemon, also those that an undo would bring back; says what was running.
     pub(crate) fn end_all(&self) -> Outcome<Vec<String>> {
         let mut ended = Vec::new();
         for name in self.names()? {
             let Some(identity) = self.known(&name)?.identity else { continue };
             let alive = self.members(identity)?.len();
+            self.stop(&name, Duration::from_secs(2))?;
             if alive > 0 {
-                self.stop(&name, Duration::from_secs(2))?;
                 ended.push(format!(
                     "stopped daemon {name}, {alive} processes of pid {}",
                     identity.pid

@@ -25,6 +25,9 @@ pub(crate) struct Home {
     /// `false`: the firewall here is not the node's own (nodes that are plain child processes
     /// share the host's) and is neither changed nor looked at.
     pub(crate) network: bool,
+    /// The node lives as long as its controller (plain child processes of it): whatever ends the
+    /// controller ends the daemons too, and nobody comes back.
+    pub(crate) owned: bool,
 }
 
 impl Home {
@@ -35,7 +38,7 @@ impl Home {
                 .map_err(|error| io::Error::new(error.kind(), format!("{directory}: {error}")))?;
         }
         let (root, volatile) = (fs::canonicalize(root)?, fs::canonicalize(volatile)?);
-        Ok(Home { root, volatile, network: true })
+        Ok(Home { root, volatile, network: true, owned: false })
     }
 
     /// Directory of one run.

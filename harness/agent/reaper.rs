@@ -77,6 +77,9 @@ pub(crate) fn start(home: &Home, run: &str, epoch: u64) -> io::Result<(Child, Ar
     if !home.network {
         command.arg("--no-network");
     }
+    if home.owned {
+        command.arg("--owned");
+    }
     let socket = Stdio::from(OwnedFd::from(theirs));
     command.stdin(socket).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
     let child = sys::own_session(&mut command).spawn()?;
@@ -169,7 +172,7 @@ impl Reaper {
             let ready = self.wait(agent_lives, channel_open)?;
             if ready.signal {
                 log(&self.orders.home, "SIGTERM: undoing everything at once");
-                return self.finish(true).map(drop);
+                return self.finish(true).map(|_| self.retire());
             }
             if ready.message {
                 match frame::read::<Message>(&mut self.socket) {
@@ -184,6 +187,7 @@ impl Reaper {
             if ready.time || alone {
                 let next = self.finish(false)?;
                 if alone && next == Next::End {
+                    self.retire();
                     return Ok(());
                 }
             }
@@ -208,6 +212,23 @@ impl Reaper {
             std::thread::sleep(RETRY);
         }
         Err(io::Error::other("gave up; `tribunal heal` undoes the rest"))
+    }
+
+    /// Daemons of a node that lives no longer than its controller end with it, after their faults:
+    /// by now nothing starts them again.
+    fn retire(&self) {
+        let Orders { home, run, epoch, .. } = &self.orders;
+        if !home.owned {
+            return;
+        }
+        let ended = Lock::take(home).and_then(|_lock| match claim::epoch(home)? == *epoch {
+            true => Daemons::new(home, run).end_all(),
+            false => Ok(Vec::new()),
+        });
+        match ended {
+            Ok(ended) => ended.iter().for_each(|line| log(home, line)),
+            Err(failure) => log(home, &failure.message),
+        }
     }
 
     /// An agent that keeps the lock past a deadline is stopped or hung: a lease is a promise, and

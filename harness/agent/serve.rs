@@ -204,6 +204,9 @@ impl Agent {
 
     /// The channel ended: a controller that comes back in time finds its faults in force.
     fn linger(&self, events: &Receiver<End>) -> Outcome<()> {
+        if self.home.owned {
+            return self.leave();
+        }
         let until = in_ms(GRACE_MS);
         let last = {
             let mut held = hold(&self.held);
@@ -233,6 +236,10 @@ impl Agent {
         let Some(mut held) = held.take() else { return Ok(()) };
         let lock = Lock::take(&self.home)?;
         if claim::epoch(&self.home)? == held.claim.epoch {
+            if self.home.owned {
+                // Before the faults: what was killed need not come back for a moment.
+                Daemons::new(&self.home, &held.claim.run).end_all()?;
+            }
             held.faults.heal_all(&lock)?;
             held.claim.release(&self.home)?;
         }

@@ -6,6 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
@@ -50,7 +51,11 @@ pub(crate) fn start(
         .arg(root.join("volatile"))
         // Its firewall would be that of the whole machine.
         .arg("--no-network")
+        // Daemons go with us, however we end.
+        .arg("--owned")
         .env_remove("SSH_CONNECTION")
+        // An interrupt from the terminal is the controller's to answer: it still needs the agent.
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(stderr)

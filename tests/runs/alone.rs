@@ -92,7 +92,7 @@ fn put(address: SocketAddr, key: &str, value: &str) {
     let body = format!("{{\"key\":\"{key}\",\"value\":\"{value}\"}}");
     let mut stream = TcpStream::connect(address).expect("etcd serves");
     stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket");
-    let head = format!("POST /v3/kv/put HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+    let head = "POST /v3/kv/put HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
     write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len()).expect("it listens");
     let mut reply = String::new();
     let _ = stream.read_to_string(&mut reply);

@@ -2,6 +2,7 @@
 
 mod alone;
 mod lab;
+mod signals;
 mod support;
 
 use std::fs;
@@ -117,6 +118,7 @@ fn a_load_ends_as_soon_as_its_promise_is_broken() {
     if !support::servers() {
         return;
     }
+    let _one = support::alone();
     let dir = scratch();
     let (suite, run) = (suite(dir.path()), dir.path().join("run"));
     let find = ["run", text(&suite), "--nodes", "processes:3", "--seed", "1", "--time", "60s"];
@@ -135,6 +137,7 @@ fn plain_processes_are_killed_and_paused_but_not_cut_apart() {
     if !support::servers() {
         return;
     }
+    let _one = support::alone();
     let dir = scratch();
     let (suite, run) = (suite(dir.path()), dir.path().join("run"));
     let on = ["run", text(&suite), "--nodes", "processes:3", "--seed", "1"];

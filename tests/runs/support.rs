@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,12 @@ pub(crate) fn servers() -> bool {
         }
     }
     true
+}
+
+/// Plain processes of two runs would want the same ports: one such test at a time.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A program of ours that runs, with every process it ever started as far as they were seen.
@@ -108,6 +115,19 @@ impl Running {
             self.look();
             thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// A child of the program whose command line names `path`.
+    pub(crate) fn child_that_names(&self, path: &Path) -> i32 {
+        let ours = |process: &Process| process.parent == self.pid() && process.names(path);
+        let found = processes().into_iter().find(|(_, process)| ours(process));
+        found.expect("there is such a child").0
+    }
+
+    /// Waits for the end of a program that was killed.
+    pub(crate) fn killed(mut self) -> Ended {
+        self.look();
+        self.end()
     }
 
     fn said(&self, name: &str) -> String {

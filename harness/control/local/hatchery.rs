@@ -6,6 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -158,6 +159,8 @@ fn spawn(
         .map_err(|error| ClusterError::file(log, error))?;
     let mut launcher = Command::new(agent)
         .arg("node")
+        // An interrupt from the terminal is the controller's to answer: it still needs the node.
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(stderr)

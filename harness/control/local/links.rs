@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::fd::AsRawFd as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -122,6 +123,8 @@ fn ip(what: &str, commands: &str) -> Result<(), ClusterError> {
     };
     let mut child = Command::new("ip")
         .args(["-batch", "-"])
+        // Interrupts are answered between steps, never by half of one.
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -1,6 +1,7 @@
 //! A cluster of local nodes, from plan to nothing.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -187,6 +188,8 @@ fn keygen(file: &Path) -> Result<(String, String), ClusterError> {
     let output = Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "tribunal", "-f"])
         .arg(file)
+        // Interrupts are answered between steps, never by half of one.
+        .process_group(0)
         .output()
         .map_err(|error| ClusterError::local("run ssh-keygen", error, next))?;
     if !output.status.success() {
