@@ -35,6 +35,8 @@ pub const VERDICTS: &str = "verdicts.json";
 pub const REPORT: &str = "report.html";
 /// Logs of the nodes, one directory each.
 pub const LOGS: &str = "logs";
+/// What a directory with this file holds is nodes, and no run.
+const LAB: &str = "inventory.toml";
 
 /// Why a run directory could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -184,7 +186,7 @@ impl Runs {
             let path = entry.path();
             let dir = entry.file_type().map_err(failed)?.is_dir() && !id.starts_with('.');
             // Labs live here, too.
-            if dir && [PLAN, HISTORY, VERDICTS].iter().any(|name| path.join(name).exists()) {
+            if dir && !path.join(LAB).exists() {
                 let head = Head::read(&path.join(VERDICTS)).ok();
                 entries.push(Entry { id, path, head });
             }

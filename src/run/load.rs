@@ -18,7 +18,7 @@ use tribunal_nemesis::driver::{self, Primaries, Scene, Summary};
 use tribunal_results::{RunInfo, SelfNoise, Warning};
 
 use super::Request;
-use super::interrupt::{self, Brakes};
+use super::interrupt::Brakes;
 use super::setup::Stage;
 use super::watch::{self, Onlooker};
 use crate::progress::Voice;
@@ -33,19 +33,17 @@ pub(crate) struct Told {
 }
 
 /// Phases 7 to 11. Never fails: what goes wrong is told, and what was recorded stays.
-pub(crate) fn drive(request: &Request, stage: &Stage, info: &mut RunInfo) -> Told {
+pub(crate) fn drive(request: &Request, stage: &Stage, brakes: &Brakes, info: &mut RunInfo) -> Told {
     let mut told = Told::default();
-    let brakes = Brakes::new();
-    let voice = request.voice.clone();
-    let nodes = request.experiment.nodes.clone();
-    let signals = stage.control.spawn(interrupt::watch(brakes.clone(), voice, nodes));
     let mut runner = Runner::new(request, stage);
 
-    let main = main_phase(request, stage, &brakes, &mut runner, &mut told, info);
+    let main = main_phase(request, stage, brakes, &mut runner, &mut told, info);
     heal(stage, &main.faults, &mut told, info);
     if !brakes.interrupted() && main.recorded {
-        quiet(request, stage);
-        final_reads(request, stage, &mut runner, &mut told);
+        quiet(request, stage, brakes);
+    }
+    if !brakes.interrupted() && main.recorded {
+        final_reads(request, stage, brakes, &mut runner, &mut told);
     }
     let reason = match (main.recorded, brakes.interrupted()) {
         (false, _) => "failed",
@@ -58,7 +56,7 @@ pub(crate) fn drive(request: &Request, stage: &Stage, info: &mut RunInfo) -> Tol
     if brakes.interrupted() {
         info.environment.stopped_early = Some("interrupted".into());
     }
-    signals.abort();
+    brakes.judging();
     told
 }
 
@@ -179,26 +177,38 @@ fn heal(stage: &Stage, faults: &Summary, told: &mut Told, info: &mut RunInfo) {
 }
 
 /// Phase 9: the cluster comes to rest.
-fn quiet(request: &Request, stage: &Stage) {
+fn quiet(request: &Request, stage: &Stage, brakes: &Brakes) {
     mark(stage, "quiet");
     request.voice.now("quiet");
-    stage.control.block_on(async {
+    let rest = async {
         let patience = stage.deadlines.setup;
         let ready = stage.target.ready(&stage.infos);
         if let Ok(Err(problem)) = tokio::time::timeout(patience, ready).await {
             note(stage, &format!("after healing: {problem}"));
         }
         tokio::time::sleep(request.experiment.quiet).await;
+    };
+    stage.control.block_on(async {
+        tokio::select! {
+            () = rest => {}
+            () = brakes.rest.stopped() => {}
+        }
     });
 }
 
 /// Phase 10: every touched object is read on every node.
-fn final_reads(request: &Request, stage: &Stage, runner: &mut Runner, told: &mut Told) {
+fn final_reads(
+    request: &Request,
+    stage: &Stage,
+    brakes: &Brakes,
+    runner: &mut Runner,
+    told: &mut Told,
+) {
     mark(stage, "final-reads");
     request.voice.now("final reads");
     let load = Load { generator: stage.workload.take_final(), stream: "final", tap: None };
     let limit = stage.deadlines.final_reads;
-    match runner.run(stage, load, limit, &StopSignal::new()) {
+    match runner.run(stage, load, limit, &brakes.rest) {
         Ok(outcome) => {
             told.final_reads = matches!(outcome.ended, Ended::Done);
             if told.final_reads {

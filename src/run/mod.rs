@@ -20,6 +20,8 @@ use crate::experiment::Experiment;
 use crate::progress::Voice;
 use crate::suite::SuiteFile;
 
+use interrupt::Brakes;
+
 pub(crate) use finish::{color, of_report, print, show, write_artefacts};
 pub(crate) use setup::{host_keys, sound, trouble};
 
@@ -91,7 +93,9 @@ pub(crate) fn execute(request: &Request) -> Result<Finished, Trouble> {
     setup::sound(&request.experiment, &request.suite, request.seed)?;
     let dir = finish::directory(request)?;
     let mut info = RunInfo::default();
-    let stage = match setup::set_up(request, &dir, &mut info) {
+    let brakes = Brakes::new();
+    interrupt::watch(brakes.clone(), voice.clone(), request.experiment.nodes.clone());
+    let stage = match setup::set_up(request, &dir, &brakes, &mut info) {
         Ok(stage) => stage,
         Err(trouble) => {
             voice.end();
@@ -102,7 +106,7 @@ pub(crate) fn execute(request: &Request) -> Result<Finished, Trouble> {
     if request.out.is_none() {
         Runs::at(&request.runs_dir).begin(&dir).map_err(Trouble::infra)?;
     }
-    let told = load::drive(request, &stage, &mut info);
+    let told = load::drive(request, &stage, &brakes, &mut info);
     let finished = finish::judge_and_report(request, &stage, dir, info, told);
     voice.now("taking the cluster down");
     let problems = stage.tear_down();

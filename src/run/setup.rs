@@ -29,6 +29,7 @@ use tribunal_results::store::{self, RunDir};
 use tribunal_workloads::registry as workloads;
 
 use super::assume::Expected;
+use super::interrupt::{self, Brakes};
 use super::{Request, setting};
 use crate::exit_code::Trouble;
 use crate::experiment::{Experiment, written};
@@ -117,6 +118,7 @@ pub(crate) fn sound(
 pub(super) fn set_up(
     request: &Request,
     dir: &RunDir,
+    brakes: &Brakes,
     info: &mut RunInfo,
 ) -> Result<Stage, Trouble> {
     let experiment = &request.experiment;
@@ -159,7 +161,13 @@ pub(super) fn set_up(
         deadlines,
         concurrency: setting.concurrency,
     };
-    match stage.control.block_on(stage.prepare(request, info, &expected)) {
+    let prepared = stage.control.block_on(async {
+        tokio::select! {
+            prepared = stage.prepare(request, info, &expected) => prepared,
+            () = brakes.rest.stopped() => Err(interrupt::before_it_began()),
+        }
+    });
+    match prepared {
         Ok(()) => Ok(stage),
         Err(trouble) => {
             for problem in stage.tear_down() {

@@ -100,21 +100,77 @@ fn plain_processes_end_with_a_controller_that_is_killed() {
 }
 
 #[test]
-fn who_holds_a_port_is_named() {
-    if !support::servers() {
+fn an_interrupt_shortens_the_quiet_period_and_the_final_reads() {
+    if !support::local_nodes() {
         return;
     }
-    let _one = support::alone();
     let dir = scratch();
     let run = dir.path().join("run");
-    let first = start(dir.path(), "processes:3", &run, &["--time", "120s"]);
-    let mut first = first;
-    under_load(&mut first, &run);
-    let second = start(dir.path(), "processes:3", &dir.path().join("second"), &[]).end();
-    assert_eq!(second.code(), 69, "{}", second.words());
-    let words = &second.stderr;
-    assert!(words.contains("127.0.0.11:") && words.contains("is held by process "), "{words}");
-    assert!(words.contains("(tribunal-target"), "names the program: {words}");
-    interrupt(&first);
-    assert_kept(&first.end(), dir.path(), &run);
+    let suite = dir.path().join("quiet.toml");
+    let words = fs::read_to_string(support::suite(dir.path())).expect("a suite");
+    let words = words.replace("quiet = \"1s\"", "quiet = \"100s\"");
+    assert!(words.contains("100s"), "{words}");
+    fs::write(&suite, words).expect("a scratch file");
+    let args = ["run", text(&suite), "--time", "3s", "--nemesis", "none", "--out", text(&run)];
+    let mut running = Running::start(dir.path(), &args);
+    let history = run.join("history.log");
+    // No more operations: what is next would come in a hundred seconds.
+    let last = std::cell::Cell::new((0, Instant::now()));
+    running.until("rest", || {
+        let length = fs::metadata(&history).map_or(0, |file| file.len());
+        if length != last.get().0 {
+            last.set((length, Instant::now()));
+        }
+        length > 10_000 && last.get().1.elapsed() > Duration::from_secs(3)
+    });
+    let asked = Instant::now();
+    kill(Pid::from_raw(running.pid()), Signal::SIGINT).expect("it runs");
+    let ended = running.end();
+    assert_eq!(ended.code(), 2, "{}", ended.words());
+    assert!(asked.elapsed() < Duration::from_secs(40), "{:?}", asked.elapsed());
+    ended.left_nothing(dir.path());
+}
+
+#[test]
+fn an_interrupt_before_the_load_takes_everything_back() {
+    if !support::local_nodes() {
+        return;
+    }
+    let dir = scratch();
+    let runs = dir.path().join("runs");
+    let suite = suite(dir.path());
+    let args = ["--runs-dir", text(&runs), "run", text(&suite), "--nodes", "local:3"];
+    let mut running = Running::start(dir.path(), &args);
+    let begun = || fs::read_dir(&runs).is_ok_and(|mut entries| entries.next().is_some());
+    running.until("a directory", begun);
+    kill(Pid::from_raw(running.pid()), Signal::SIGINT).expect("it runs");
+    let ended = running.end();
+    assert_eq!(ended.code(), 130, "{}", ended.words());
+    assert!(ended.words().contains("interrupted before the load"), "{}", ended.words());
+    ended.left_nothing(dir.path());
+    let left: Vec<_> = fs::read_dir(&runs).expect("it was made").flatten().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn while_a_run_is_judged_a_second_interrupt_leaves() {
+    if !support::local_nodes() {
+        return;
+    }
+    let dir = scratch();
+    let run = dir.path().join("run");
+    let suite = suite(dir.path());
+    let args = ["run", text(&suite), "--time", "4s", "--nemesis", "none", "--out", text(&run)];
+    let mut running = Running::start(dir.path(), &args);
+    let pid = running.pid();
+    running.until("a worker", || support::worker_of(pid).is_some());
+    let worker = support::worker_of(pid).expect("it judges");
+    kill(Pid::from_raw(worker), Signal::SIGSTOP).expect("the worker is ours");
+    kill(Pid::from_raw(pid), Signal::SIGINT).expect("it runs");
+    std::thread::sleep(Duration::from_millis(500));
+    kill(Pid::from_raw(pid), Signal::SIGINT).expect("it still runs");
+    let ended = running.end();
+    assert_eq!(ended.code(), 130, "{}", ended.words());
+    assert!(ended.words().contains("once more leaves at once"), "{}", ended.words());
+    ended.left_nothing(dir.path());
 }

@@ -255,6 +255,12 @@ pub(crate) fn suite(dir: &Path) -> PathBuf {
     path
 }
 
+/// The process that judges for the program `pid`.
+pub(crate) fn worker_of(pid: i32) -> Option<i32> {
+    let works = |process: &Process| process.parent == pid && process.line.contains("\"job\":");
+    processes().into_iter().find(|(_, process)| works(process)).map(|(worker, _)| worker)
+}
+
 /// Runs the program to its end.
 pub(crate) fn tribunal(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tribunal"))
