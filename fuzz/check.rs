@@ -50,6 +50,7 @@ fn setting(name: &str, bytes: &mut Bytes<'_>) -> (String, String) {
     let value = match name {
         "permits" => (1 + bytes.below(3)).to_string(),
         "first" => ["greatest", "least"][usize::from(bytes.below(2))].to_owned(),
+        "own-writes" => ["true", "false"][usize::from(bytes.below(2))].to_owned(),
         other => panic!("which values has {other}?"),
     };
     (name.to_owned(), value)
