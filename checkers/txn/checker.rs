@@ -114,6 +114,8 @@ struct Found {
     spent: Option<Spent>,
     /// Levels that no cycle rules out and no order of unseen writes was found for.
     open: Vec<Consistency>,
+    /// Keys of which nothing was concluded.
+    left_out: usize,
     cost: Cost,
 }
 
@@ -136,7 +138,13 @@ impl Judge<'_, '_> {
         let mut findings = of_lists(self.table, self.lists, self.options.own_writes);
         atomic::scan(self.table, &self.lists.orders, &left_out, &mut findings);
         let anomalies = findings.list;
-        let mut found = Found { anomalies, spent: None, open: Vec::new(), cost: Cost::default() };
+        let mut found = Found {
+            anomalies,
+            spent: None,
+            open: Vec::new(),
+            left_out: left_out.iter().filter(|left_out| **left_out).count(),
+            cost: Cost::default(),
+        };
         let chain = Chain::of(self.table);
         let deps = Dependencies {
             table: self.table,
@@ -145,14 +153,15 @@ impl Judge<'_, '_> {
             chain,
         };
         let vertices = deps.chain.vertices();
+        let most = deps.at_most();
         let bytes = self.table.bytes() + self.lists.orders.bytes() + 40 * u64::from(vertices);
-        found.cost.peak_bytes = bytes;
-        if bytes > self.budget.bytes || vertices >= MOST {
+        found.cost.peak_bytes = bytes.saturating_add(4 * most);
+        let numbered = vertices < MOST && most < u64::from(u32::MAX);
+        if found.cost.peak_bytes > self.budget.bytes || !numbered {
             found.spent = Some(Spent::Memory);
             return Ok(found);
         }
         let graph = Graph::new(vertices, |edge| deps.each(edge));
-        found.cost.peak_bytes += 4 * graph.len() as u64;
         found.cost.configurations = graph.len() as u64;
         let all = Strength::RealTime.base().and(Kinds::RW);
         match graph.order(all) {
@@ -392,6 +401,11 @@ impl Found {
                     table.keys.len()
                 ))
             }
+            (None, None) if self.left_out > 0 => Some(format!(
+                "reads of {} of {} keys contradict each other, so those keys have no order",
+                self.left_out,
+                table.keys.len()
+            )),
             (None, None) => None,
         };
         let untimed = |level: Consistency| {

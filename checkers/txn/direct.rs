@@ -214,22 +214,22 @@ impl Scan<'_, '_> {
         let table = self.table;
         // By version, and by key for the initial one: the first that updated it.
         let mut first: FxHashMap<(u32, u32), u32> = FxHashMap::default();
+        // Of the current transaction, by key: the version it read before it touched the key.
+        let mut read: FxHashMap<u32, Option<u32>> = FxHashMap::default();
         for t in self.committed() {
-            let mops = table.mops(t);
-            for (at, mop) in mops.iter().enumerate() {
-                let known = mop.version == INITIAL || self.orders.place(mop.version) > 0;
-                if mop.does != Does::Read || !known || !table.is_clear(mop.key) {
+            read.clear();
+            for mop in table.mops(t) {
+                if mop.does != Does::Write {
+                    let known = mop.version == INITIAL || self.orders.place(mop.version) > 0;
+                    let clear = mop.does == Does::Read && known && table.is_clear(mop.key);
+                    read.entry(mop.key).or_insert(clear.then_some(mop.version));
                     continue;
                 }
-                let same = |other: &&super::table::Mop| other.key == mop.key;
-                let before = mops[..at].iter().any(|other| same(&other));
-                let writes = mops[at..].iter().filter(same).any(|other| other.does == Does::Write);
-                if before || !writes {
-                    continue;
-                }
-                let other = *first.entry((mop.key, mop.version)).or_insert(t);
+                // Told once: what it writes next it wrote over its own.
+                let Some(version) = read.insert(mop.key, None).flatten() else { continue };
+                let other = *first.entry((mop.key, version)).or_insert(t);
                 if other != t {
-                    self.lost_update(mop.key, mop.version, other, t, findings);
+                    self.lost_update(mop.key, version, other, t, findings);
                 }
             }
         }
@@ -303,19 +303,26 @@ impl Scan<'_, '_> {
     /// A read that shows an element which the transaction appends only later.
     fn future(&self, operation: Operation<'_>, findings: &mut Findings) {
         let t = operation.index().0;
-        let mops = self.table.mops(t);
-        for (at, mop) in mops.iter().enumerate().filter(|(_, mop)| mop.does != Does::Write) {
+        // By key: the earliest place of what is appended later.
+        let mut later: FxHashMap<u32, (u32, u32)> = FxHashMap::default();
+        for mop in self.table.mops(t).iter().rev() {
             let place = match mop.version {
                 INITIAL => continue,
                 version => self.orders.place(version),
             };
-            let later = mops[at..].iter().find(|other| {
-                let own = self.orders.place(other.version);
-                other.does == Does::Write && other.key == mop.key && own > 0 && own <= place
-            });
-            let Some(later) = later else { continue };
+            if mop.does == Does::Write {
+                if place > 0 {
+                    let first = later.entry(mop.key).or_insert((place, mop.version));
+                    *first = (*first).min((place, mop.version));
+                }
+                continue;
+            }
+            let Some((own, version)) = later.get(&mop.key).copied() else { continue };
+            if own > place {
+                continue;
+            }
             let (who, key) = (self.words.txn(t), self.words.key(mop.key));
-            let value = self.words.value(self.table.versions[later.version as usize].value);
+            let value = self.words.value(self.table.versions[version as usize].value);
             findings.add(AnomalyKind::FUTURE_READ, Some(key.clone()), || {
                 let because = format!("{who} read {value} in {key} before it appended it");
                 (because.clone(), vec![self.step(t, because)])

@@ -137,6 +137,16 @@ impl Dependencies<'_, '_> {
         self.chain.edges(self.table, &mut edge);
     }
 
+    /// At least as many as [`Dependencies::each`] calls, without calling them: a key that is read
+    /// often before appends which nobody saw has an edge for each pair. O(micro-operations).
+    pub(super) fn at_most(&self) -> u64 {
+        let table = self.table;
+        let reads = table.mops.iter().filter(|mop| mop.does == Does::Read);
+        let missed = |key: u32| 2 + self.orders.tail(key).len() as u64;
+        let reads: u64 = reads.map(|mop| missed(mop.key)).fold(0, u64::saturating_add);
+        reads.saturating_add((table.versions.len() + 4 * table.txns.len()) as u64)
+    }
+
     fn writes(&self, key: u32, edge: &mut impl FnMut(u32, u32, Kind)) {
         let mut before = None;
         for version in self.orders.known(key) {

@@ -241,6 +241,7 @@ fn compare(history: &History, seed: u64) -> [u64; 3] {
         says(si, serial || snapshot_isolated(history, keep));
         let phenomena = phenomena(history, keep);
         says(rc, phenomena.pl2);
+        // Reads without a common order are no G0, and no proof of its absence either.
         if ru != rc && phenomena.ordered {
             says(ru, phenomena.pl1);
         }
