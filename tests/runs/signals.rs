@@ -167,7 +167,7 @@ fn while_a_run_is_judged_a_second_interrupt_leaves() {
     let worker = support::worker_of(pid).expect("it judges");
     kill(Pid::from_raw(worker), Signal::SIGSTOP).expect("the worker is ours");
     kill(Pid::from_raw(pid), Signal::SIGINT).expect("it runs");
-    std::thread::sleep(Duration::from_millis(500));
+    running.until_it_says("once more leaves at once");
     kill(Pid::from_raw(pid), Signal::SIGINT).expect("it still runs");
     let ended = running.end();
     assert_eq!(ended.code(), 130, "{}", ended.words());

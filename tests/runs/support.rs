@@ -100,6 +100,12 @@ impl Running {
         }
     }
 
+    /// Waits until its stderr has these words.
+    pub(crate) fn until_it_says(&mut self, words: &str) {
+        let path = self.files.path().join("stderr");
+        self.until(words, || fs::read_to_string(&path).is_ok_and(|said| said.contains(words)));
+    }
+
     /// Waits for the end.
     pub(crate) fn end(mut self) -> Ended {
         loop {
