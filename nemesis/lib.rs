@@ -4,6 +4,7 @@
 //! records each edge of its life, and a fault counts only once its effect was measured.
 
 pub mod driver;
+mod guard;
 mod kill;
 mod ledger;
 mod partition;

@@ -5,10 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tribunal_harness::nemesis::{ClusterView, Injection, Nemesis};
 use tribunal_harness::seed::{Draw, Stream};
-use tribunal_history::NodeId;
 
+pub use crate::guard::Guard;
 use crate::registry;
-use crate::shape::cut_off;
 
 /// Longest time a fault outlives the last renewal of its lease.
 pub const LEASE: Duration = Duration::from_secs(10);
@@ -20,7 +19,10 @@ pub const HOLD_LEAST: Duration = Duration::from_millis(100);
 pub const WINDOWS_MAX: usize = 100_000;
 
 /// Times are drawn to this.
-const STEP: Duration = Duration::from_millis(1);
+pub(crate) const STEP: Duration = Duration::from_millis(1);
+
+/// Tries of drawing a window that the guard allows when nothing else happens.
+const DRAWS: usize = 16;
 
 /// A range of durations, drawn uniformly to the millisecond.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -49,13 +51,6 @@ pub struct Package {
     pub recover: Range,
 }
 
-/// Guards of a schedule.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Guard {
-    /// Most nodes that may be killed, paused or cut off from a majority at one time.
-    pub max_down: usize,
-}
-
 /// A planned window, or the reason why there is none.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Planned {
@@ -73,27 +68,16 @@ impl Range {
     }
 }
 
-impl Guard {
-    /// Progress stays possible: a majority of `n` is left alone.
-    pub fn keep_quorum(n: usize) -> Guard {
-        Guard { max_down: n.saturating_sub(1) / 2 }
-    }
-
-    /// Everything may go down at once.
-    pub fn beyond_quorum(n: usize) -> Guard {
-        Guard { max_down: n }
-    }
-}
-
 /// Every window of a run of length `limit`, in order of start, numbered from 0.
 ///
-/// Every window ends before `limit`, and every package has one. Removing a package or a window does
-/// not change the draws of the others: each package has its own stream, and so has each of its
-/// windows.
+/// Every window ends before `limit`, and every package has one that the guard allows. Removing a
+/// package or a window does not change the draws of the others: each package has its own stream,
+/// and so has each of its windows. Only when they happen depends on the others, through the guard.
 ///
 /// # Errors
-/// A kind nobody knows, a chosen shape or a package that the cluster or `limit` cannot carry, more
-/// than [`WINDOWS_MAX`] windows: as a sentence, and the same one for every seed but for the last.
+/// A kind nobody knows, a chosen shape or a package that the cluster, the guard or `limit` cannot
+/// carry, more than [`WINDOWS_MAX`] windows: as a sentence, and the same one for every seed but
+/// for the last.
 pub fn plan(
     packages: &[Package],
     guard: Guard,
@@ -101,24 +85,25 @@ pub fn plan(
     stream: &Stream,
     limit: Duration,
 ) -> Result<Vec<Planned>, String> {
-    let mut windows = Vec::new();
+    let mut drawn = Vec::new();
     for (index, package) in packages.iter().enumerate() {
         let stream = stream.child(&package.kind).child(&index.to_string());
-        windows.extend(package_windows(package, view, &stream, limit)?);
-        if windows.len() > WINDOWS_MAX {
+        drawn.push(package_windows(package, guard, view, &stream, limit)?);
+        if drawn.iter().map(Vec::len).sum::<usize>() > WINDOWS_MAX {
             return Err(too_many(limit));
         }
     }
+    let mut windows = guard.arrange(packages, drawn, view, limit)?;
     windows.sort_by_key(|planned| planned.injection.at);
     for (id, planned) in windows.iter_mut().enumerate() {
         planned.injection.id = id as u32;
     }
-    keep(&mut windows, guard, view);
     Ok(windows)
 }
 
 fn package_windows(
     package: &Package,
+    guard: Guard,
     view: &ClusterView,
     stream: &Stream,
     limit: Duration,
@@ -146,23 +131,48 @@ fn package_windows(
         if windows.len() == WINDOWS_MAX {
             return Err(too_many(limit));
         }
-        let drawn = &package.shapes[draw.below(package.shapes.len() as u64) as usize];
-        // A shape that does not fit is drawn again: the draws of those that fit stay as they are.
-        let shape = match fitting.contains(&drawn.as_str()) {
-            true => drawn,
-            false => fitting[draw.below(fitting.len() as u64) as usize],
-        };
-        let timed = |injection: Injection| Injection { at: now, hold, lease: LEASE, ..injection };
-        windows.push(match nemesis.plan(shape, view, &window.child("targets")) {
-            Ok(injection) => Planned { injection: timed(injection), refused: None },
-            Err(reason) => {
-                let injection = timed(empty(nemesis.name(), shape));
-                Planned { injection, refused: Some(reason) }
+        let injection = one_window(package, &fitting, nemesis, guard, view, &window, &mut draw);
+        let (injection, refused) = match injection {
+            Ok(injection) => (injection, None),
+            Err(reason) if n == 0 => {
+                return Err(format!("no window of {} can be planned: {reason}", package.kind));
             }
-        });
+            Err(reason) => (empty(nemesis.name(), ""), Some(reason)),
+        };
+        let injection = Injection { at: now, hold, lease: LEASE, ..injection };
+        windows.push(Planned { injection, refused });
         now += hold;
     }
     Ok(windows)
+}
+
+/// What happens in a window, to whom: the first of some draws that the guard allows by itself.
+fn one_window(
+    package: &Package,
+    fitting: &[&str],
+    nemesis: &dyn Nemesis,
+    guard: Guard,
+    view: &ClusterView,
+    window: &Stream,
+    draw: &mut Draw,
+) -> Result<Injection, String> {
+    let mut last = String::new();
+    for n in 0..DRAWS {
+        let drawn = package.shapes[draw.below(package.shapes.len() as u64) as usize].as_str();
+        // A shape that does not fit is drawn again: the draws of those that fit stay as they are.
+        let shape = match fitting.contains(&drawn) {
+            true => drawn,
+            false => fitting[draw.below(fitting.len() as u64) as usize],
+        };
+        let targets = window.child("targets");
+        let targets = if n == 0 { targets } else { targets.child(&n.to_string()) };
+        match nemesis.plan(shape, view, &targets) {
+            Ok(injection) if guard.allows(&injection, view) => return Ok(injection),
+            Ok(_) => last = guard.refusal(view),
+            Err(reason) => last = reason,
+        }
+    }
+    Err(last)
 }
 
 /// The shapes of a package that the cluster can carry.
@@ -229,82 +239,14 @@ pub(crate) fn empty(kind: &str, shape: &str) -> Injection {
     }
 }
 
-/// Nodes a window takes down. Primaries are not known yet: one is assumed, and it may be any.
-fn down(injection: &Injection, n: usize) -> Vec<NodeId> {
-    match injection.cuts.is_empty() {
-        true => injection.targets.clone(),
-        false => cut_off(&injection.cuts, n),
-    }
-}
-
-/// Windows that would take down more nodes than the guard allows, together with those accepted
-/// before them, lose targets from the end; one with nobody left hits a node that is cut off.
-/// A window with cuts is refused.
-fn keep(windows: &mut [Planned], guard: Guard, view: &ClusterView) {
-    let n = view.nodes;
-    // Accepted and not over yet. Windows are in order of start: what is over stays over.
-    let mut open: Vec<usize> = Vec::new();
-    for at in 0..windows.len() {
-        if windows[at].refused.is_some() {
-            continue;
-        }
-        let (start, _) = span(&windows[at].injection);
-        open.retain(|other| start < span(&windows[*other].injection).1);
-        let before: Vec<Injection> =
-            open.iter().map(|other| windows[*other].injection.clone()).collect();
-        let mut busy: Vec<NodeId> = before.iter().flat_map(|other| down(other, n)).collect();
-        let unknown = before.iter().filter(|other| down(other, n).is_empty() && runtime(other));
-        let spare = guard.max_down.saturating_sub(unknown.count());
-        busy.sort_unstable();
-        busy.dedup();
-        let injection = &mut windows[at].injection;
-        let fits = |targets: &[NodeId]| {
-            let fresh = targets.iter().filter(|node| !busy.contains(node)).count();
-            let any = usize::from(targets.is_empty());
-            busy.len() + fresh + any <= spare
-        };
-        if injection.cuts.is_empty() && !injection.targets.is_empty() {
-            while !injection.targets.is_empty() && !fits(&injection.targets) {
-                injection.targets.pop();
-            }
-            // A node that is cut off may be hit as well: nobody else goes down for it. One whose
-            // process is killed or paused may not: nothing would be there to hit.
-            if injection.targets.is_empty() {
-                let hit = |node: &&NodeId| before.iter().any(|other| other.targets.contains(node));
-                injection.targets.extend(busy.iter().find(|node| !hit(node)));
-            }
-            if !injection.targets.is_empty() {
-                open.push(at);
-                continue;
-            }
-        } else if (!runtime(injection) && down(injection, n).is_empty())
-            || fits(&down(injection, n))
-        {
-            open.push(at);
-            continue;
-        }
-        windows[at].refused = Some(format!(
-            "more than {} of {n} nodes would be down; allow it with `beyond_quorum = true`",
-            guard.max_down
-        ));
-    }
-}
-
-fn span(injection: &Injection) -> (Duration, Duration) {
-    (injection.at, injection.at + injection.hold)
-}
-
-/// Whether whom it hits is decided when it happens.
-fn runtime(injection: &Injection) -> bool {
-    injection.targets.is_empty() && injection.cuts.is_empty()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use tribunal_harness::seed::Seed;
+    use tribunal_history::NodeId;
 
     use super::*;
+    use crate::guard::{down, runtime, span};
 
     fn seconds(from: u64, to: u64) -> Range {
         Range { from: Duration::from_secs(from), to: Duration::from_secs(to) }
