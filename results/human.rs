@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::bounded::{shortened, visible};
+use crate::class::Class;
 use crate::run_report::{Bite, Finding, Guarantee, Levels, RunReport};
 use crate::witness::write_witness;
 
@@ -63,6 +64,11 @@ pub fn human(report: &RunReport, options: &HumanOptions) -> String {
     let relaxed = if report.relaxed { " (relaxed)" } else { "" };
     let code = report.exit_code;
     let headline = shortened(&line(&report.headline), 400);
+    // A negative suite: the class says what the database did, the code what was expected of it.
+    let class = match (report.class, code) {
+        (Class::Pass, 1) => "NOT FOUND".to_string(),
+        _ => class,
+    };
     let _ = writeln!(out, "{}{relaxed}  {headline}  exit {code}", paint(&class, color));
     if !foreign {
         let dimmed = format!("a seed reproduces inputs, not the cluster · run {}", report.run.id);
