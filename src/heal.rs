@@ -16,6 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The subcommand: every node is tried, whatever becomes of its neighbours.
 pub(crate) fn heal(args: &HealArgs) -> Result<ExitCode, Trouble> {
+    let nodes = &args.nodes.nodes;
+    if let Provider::Local(_) | Provider::Processes(_) = nodes.parse().map_err(trouble)? {
+        return Err(Trouble::usage(format!(
+            "nodes of {nodes} end with their run: there is nothing to heal; name nodes that stay, \
+             as an inventory or `vagrant`"
+        )));
+    }
     let attached = attach(&args.nodes)?;
     let (cluster, runtime) = (&attached.cluster, &attached.runtime);
     let mut code = ExitCode::Held;
