@@ -192,6 +192,21 @@ impl SuiteFile {
         }
     }
 
+    /// The trouble at the place of the value that caused it, unless a flag replaced what is there.
+    pub(crate) fn blame_value(
+        &self,
+        trouble: Trouble,
+        key: &Option<Spanned<String>>,
+        used: &str,
+    ) -> Trouble {
+        match key.as_ref().filter(|key| key.get_ref() == used) {
+            Some(key) => {
+                Trouble { code: trouble.code, ..self.complain(key.span().start, trouble.message) }
+            }
+            None => trouble,
+        }
+    }
+
     /// A usage error at a byte of the file.
     pub(crate) fn complain(&self, at: usize, message: impl std::fmt::Display) -> Trouble {
         Trouble::usage(format!("{}: {message}", position(&self.path, &self.text, at)))
@@ -255,6 +270,16 @@ mod tests {
         assert_eq!(blamed("no option `tick`"), "s.toml:4:20: no option `tick`");
         assert_eq!(blamed("target raftkv is odd"), "s.toml:3:8: target raftkv is odd");
         assert_eq!(blamed("a sticky flag"), "a sticky flag", "a flag is to blame");
+    }
+
+    #[test]
+    fn a_value_is_blamed_unless_a_flag_replaced_it() {
+        let text = "schema = 1\n[cluster]\nnodes = \"local:0\"\n";
+        let file = SuiteFile::parse("s.toml", text).expect("a suite");
+        let nodes = &file.suite.cluster.nodes;
+        let blamed = |used| file.blame_value(Trouble::usage("too few"), nodes, used).message;
+        assert_eq!(blamed("local:0"), "s.toml:3:9: too few");
+        assert_eq!(blamed("local:1"), "too few");
     }
 
     #[test]

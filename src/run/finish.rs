@@ -8,8 +8,9 @@ use tribunal_results::class::{Class, Expected, expect_anomaly};
 use tribunal_results::store::{self, RunDir, Runs};
 use tribunal_results::{Answer, HumanOptions, RunInfo, RunReport, Warning, assemble, html, human};
 
+use super::interrupt::Leftovers;
 use super::load::Told;
-use super::setup::Stage;
+use super::setup::{self, Stage};
 use super::{Finished, Request};
 use crate::exit_code::{ExitCode, Trouble};
 use crate::judging::{self, Job, Judged, Limits};
@@ -41,6 +42,16 @@ pub(super) fn directory(request: &Request) -> Result<RunDir, Trouble> {
         dir.write(store::SUITE, request.suite.text.as_bytes()).map_err(Trouble::infra)?;
     }
     Ok(dir)
+}
+
+/// What of a run goes when it is left at once.
+pub(super) fn leftovers(request: &Request, dir: &RunDir) -> Leftovers {
+    let key = setup::key(dir);
+    Leftovers {
+        nodes: request.experiment.nodes.clone(),
+        dir: request.out.is_none().then(|| dir.path().to_path_buf()),
+        keys: vec![key.with_extension("pub"), key],
+    }
 }
 
 /// A run that never began leaves no directory. One that was asked for by name stays.

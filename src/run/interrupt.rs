@@ -3,9 +3,9 @@
 //! While the run is being set up it is taken back; under load everything is healed and what exists
 //! is judged; afterwards there is nothing left to shorten.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, mpsc};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -23,7 +23,16 @@ pub(crate) struct Brakes {
     pub(crate) faults: watch::Sender<bool>,
     /// Set-up, quiet period and final reads: an interrupt only.
     pub(crate) rest: StopSignal,
-    judging: Arc<AtomicBool>,
+    phase: Arc<AtomicU8>,
+}
+
+/// What an interrupt finds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+enum Phase {
+    SettingUp,
+    Loading,
+    Judging,
 }
 
 impl Brakes {
@@ -33,7 +42,7 @@ impl Brakes {
             load: StopSignal::new(),
             faults: watch::channel(false).0,
             rest: StopSignal::new(),
-            judging: Arc::new(AtomicBool::new(false)),
+            phase: Arc::new(AtomicU8::new(Phase::SettingUp as u8)),
         }
     }
 
@@ -49,9 +58,20 @@ impl Brakes {
         self.rest.reason().is_some()
     }
 
+    /// The load begins: from here on there is a history to judge.
+    pub(crate) fn loading(&self) {
+        self.phase.store(Phase::Loading as u8, Ordering::Relaxed);
+    }
+
     /// The history is made: from here on an interrupt has nothing to shorten.
     pub(crate) fn judging(&self) {
-        self.judging.store(true, Ordering::Relaxed);
+        self.phase.store(Phase::Judging as u8, Ordering::Relaxed);
+    }
+
+    fn phase(&self) -> Phase {
+        let phase = self.phase.load(Ordering::Relaxed);
+        let known = [Phase::SettingUp, Phase::Loading];
+        known.into_iter().find(|known| *known as u8 == phase).unwrap_or(Phase::Judging)
     }
 }
 
@@ -61,14 +81,24 @@ pub(crate) fn before_it_began() -> Trouble {
     Trouble { code: ExitCode::Interrupted, message: message.into() }
 }
 
+/// What is gone with a run that is left at once.
+pub(crate) struct Leftovers {
+    /// The nodes, as they were asked for.
+    pub(crate) nodes: String,
+    /// The run's directory, if it goes where the run never began.
+    pub(crate) dir: Option<PathBuf>,
+    /// Keys of nodes that end with the run.
+    pub(crate) keys: Vec<PathBuf>,
+}
+
 /// Answers signals for as long as the program lives, on a thread of its own.
-pub(crate) fn watch(brakes: Brakes, voice: Voice, nodes: String) {
+pub(crate) fn watch(brakes: Brakes, voice: Voice, left: Leftovers) {
     let (ready, answers) = mpsc::channel();
     let aside = voice.clone();
     let started = std::thread::Builder::new().name("signals".into()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
         if let Ok(runtime) = runtime {
-            runtime.block_on(answer(brakes, voice, nodes, ready));
+            runtime.block_on(answer(brakes, voice, left, ready));
         }
     });
     if started.is_err() || answers.recv() != Ok(()) {
@@ -76,7 +106,7 @@ pub(crate) fn watch(brakes: Brakes, voice: Voice, nodes: String) {
     }
 }
 
-async fn answer(brakes: Brakes, voice: Voice, nodes: String, ready: mpsc::Sender<()>) {
+async fn answer(brakes: Brakes, voice: Voice, left: Leftovers, ready: mpsc::Sender<()>) {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -90,21 +120,30 @@ async fn answer(brakes: Brakes, voice: Voice, nodes: String, ready: mpsc::Sender
             _ = terminate.recv() => {}
         }
         if count > 0 {
-            leave(&voice, &nodes);
+            leave(&voice, &left, brakes.phase());
         }
-        if brakes.judging.load(Ordering::Relaxed) {
-            voice.say(
-                "interrupted: the load is over, judging what exists; once more leaves at once",
-            );
-        } else {
-            voice.say("interrupted: healing, then judging what exists; once more leaves at once");
+        let what = match brakes.phase() {
+            Phase::SettingUp => "taking back what was started",
+            Phase::Loading => "healing, then judging what exists",
+            Phase::Judging => "the load is over, judging what exists",
+        };
+        voice.say(format!("interrupted: {what}; once more leaves at once"));
+        if brakes.phase() != Phase::Judging {
             brakes.pull();
         }
     }
 }
 
-fn leave(voice: &Voice, nodes: &str) -> ! {
+fn leave(voice: &Voice, left: &Leftovers, phase: Phase) -> ! {
     voice.end();
+    // Who is killed later leaves them too; whatever of this fails is no worse.
+    for key in &left.keys {
+        let _ = std::fs::remove_file(key);
+    }
+    if let (Phase::SettingUp, Some(dir)) = (phase, &left.dir) {
+        let _ = std::fs::remove_dir_all(dir);
+    }
+    let nodes = left.nodes.as_str();
     if ["local", "processes"].iter().any(|ours| nodes.starts_with(ours)) {
         eprintln!("left at once; the nodes of this run end with it");
     } else {

@@ -94,7 +94,7 @@ pub(crate) fn execute(request: &Request) -> Result<Finished, Trouble> {
     let dir = finish::directory(request)?;
     let mut info = RunInfo::default();
     let brakes = Brakes::new();
-    interrupt::watch(brakes.clone(), voice.clone(), request.experiment.nodes.clone());
+    interrupt::watch(brakes.clone(), voice.clone(), finish::leftovers(request, &dir));
     let stage = match setup::set_up(request, &dir, &brakes, &mut info) {
         Ok(stage) => stage,
         Err(trouble) => {
@@ -106,6 +106,7 @@ pub(crate) fn execute(request: &Request) -> Result<Finished, Trouble> {
     if request.out.is_none() {
         Runs::at(&request.runs_dir).begin(&dir).map_err(Trouble::infra)?;
     }
+    brakes.loading();
     let told = load::drive(request, &stage, &brakes, &mut info);
     let finished = finish::judge_and_report(request, &stage, dir, info, told);
     voice.now("taking the cluster down");

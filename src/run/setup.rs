@@ -2,7 +2,7 @@
 //! the node, the step and what to do, and leaves no node behind.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,7 @@ use tribunal_agent::protocol::Body;
 use tribunal_checkers::Checker;
 use tribunal_harness::clock::Clock;
 use tribunal_harness::cluster::{
-    AgentError, Claim, Cluster, ClusterError, Node, Provider, UpOptions,
+    AgentError, Claim, Cluster, ClusterError, Node, Provider, UpOptions, key_of,
 };
 use tribunal_harness::control::HostKeyMode;
 use tribunal_harness::deadlines::Deadlines;
@@ -92,8 +92,12 @@ pub(crate) fn sound(
     let tables = &suite.suite;
     build_target(experiment)
         .map_err(|trouble| suite.blame(trouble, &tables.target.named(&experiment.target)))?;
-    let provider: Provider = experiment.nodes.parse().map_err(trouble)?;
-    host_keys(&experiment.host_keys)?;
+    let cluster = &tables.cluster;
+    let provider = experiment.nodes.parse().map_err(trouble);
+    let provider: Provider = provider
+        .map_err(|trouble| suite.blame_value(trouble, &cluster.nodes, &experiment.nodes))?;
+    let keys = &experiment.host_keys;
+    host_keys(keys).map_err(|trouble| suite.blame_value(trouble, &cluster.host_keys, keys))?;
     let nodes = match provider {
         Provider::Local(nodes) | Provider::Processes(nodes) => nodes,
         Provider::Hosts(ref hosts) => hosts.split(',').count(),
@@ -108,9 +112,8 @@ pub(crate) fn sound(
     let nominal =
         setting(experiment, nodes).map_err(|trouble| suite.blame(trouble, clients.as_slice()))?;
     (entry.build)(&nominal).map_err(|problem| blame(Trouble::usage(problem)))?;
-    let planned = plan::faults(experiment, seed, nodes);
-    let schedule = planned.map_err(|trouble| suite.blame(trouble, &written(experiment, suite)))?;
-    bites(experiment, &schedule)?;
+    plan::faults(experiment, seed, nodes)
+        .map_err(|trouble| suite.blame(trouble, &written(experiment, suite)))?;
     Ok(nodes)
 }
 
@@ -128,7 +131,7 @@ pub(super) fn set_up(
         .ok_or_else(|| unknown("workload", &experiment.workload, "workloads"))?;
     let provider: Provider = experiment.nodes.parse().map_err(trouble)?;
     request.voice.now(format!("bringing up {}", experiment.nodes));
-    let mut options = UpOptions::new(dir.path().join("cluster")).map_err(trouble)?;
+    let mut options = UpOptions::new(state(dir)).map_err(trouble)?;
     options.host_keys = host_keys(&experiment.host_keys)?;
     let cluster = Cluster::up(&provider, &options).map_err(trouble)?;
     // What is awaited on this thread opens its sockets here.
@@ -141,7 +144,6 @@ pub(super) fn set_up(
     let (load, seed) = (&workload.generator, request.seed);
     let expected = Expected::of(load, seed, clients, infos.len(), experiment.time);
     let schedule = plan::faults(experiment, request.seed, infos.len())?;
-    bites(experiment, &schedule)?;
     describe(request, dir, info, target.as_ref(), &infos, &schedule, setting.concurrency);
     dir.save_plan(&info.plan).map_err(Trouble::infra)?;
     let recorder = record(request, dir, info)?;
@@ -178,6 +180,16 @@ pub(super) fn set_up(
     }
 }
 
+/// Where the nodes of a run keep what the controller needs.
+fn state(dir: &RunDir) -> PathBuf {
+    dir.path().join("cluster")
+}
+
+/// The key to nodes that end with a run.
+pub(super) fn key(dir: &RunDir) -> PathBuf {
+    key_of(&state(dir))
+}
+
 /// How host keys are checked; `None` leaves it to the inventory.
 pub(crate) fn host_keys(text: &str) -> Result<Option<HostKeyMode>, Trouble> {
     match text {
@@ -201,21 +213,6 @@ fn build_target(experiment: &Experiment) -> Result<Arc<dyn Target>, Trouble> {
 
 fn unknown(what: &str, name: &str, list: &str) -> Trouble {
     Trouble::usage(format!("no {what} is called {name:?}; see `tribunal list {list}`"))
-}
-
-/// Faults were asked for, so some are planned: a run without any would pass for the wrong reason.
-fn bites(experiment: &Experiment, schedule: &[Planned]) -> Result<(), Trouble> {
-    if experiment.faults.is_empty() || schedule.iter().any(|window| window.refused.is_none()) {
-        return Ok(());
-    }
-    let kinds: Vec<&str> = experiment.faults.iter().map(|fault| fault.kind.as_str()).collect();
-    let why = schedule.iter().find_map(|window| window.refused.clone());
-    let why = why.unwrap_or_else(|| format!("none fits into {:?}", experiment.time));
-    Err(Trouble::usage(format!(
-        "no window of {} can be planned: {why}; make --time longer or the suite's `recover` and \
-         `hold` shorter, or leave faults out with --nemesis none",
-        kinds.join(", ")
-    )))
 }
 
 fn speaks(target: &dyn Target, workload: &tribunal_workloads::Workload) -> Result<(), Trouble> {

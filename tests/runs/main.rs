@@ -118,7 +118,6 @@ fn a_load_ends_as_soon_as_its_promise_is_broken() {
     if !support::servers() {
         return;
     }
-    let _one = support::alone();
     let dir = scratch();
     let (suite, run) = (suite(dir.path()), dir.path().join("run"));
     let find = ["run", text(&suite), "--nodes", "processes:3", "--seed", "1", "--time", "60s"];
@@ -137,7 +136,6 @@ fn plain_processes_are_killed_and_paused_but_not_cut_apart() {
     if !support::servers() {
         return;
     }
-    let _one = support::alone();
     let dir = scratch();
     let (suite, run) = (suite(dir.path()), dir.path().join("run"));
     let on = ["run", text(&suite), "--nodes", "processes:3", "--seed", "1"];

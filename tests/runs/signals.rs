@@ -58,7 +58,6 @@ fn an_interrupt_from_the_terminal_spares_the_nodes_of_local() {
 #[test]
 fn an_interrupt_from_the_terminal_spares_plain_processes() {
     if support::servers() {
-        let _one = support::alone();
         interrupted_under_load("processes:3");
     }
 }
@@ -80,7 +79,6 @@ fn plain_processes_end_with_a_controller_that_is_killed() {
     if !support::servers() {
         return;
     }
-    let _one = support::alone();
     let dir = scratch();
     for (name, also_an_agent) in [("one", false), ("two", true)] {
         let run = dir.path().join(name);
@@ -133,9 +131,19 @@ fn an_interrupt_shortens_the_quiet_period_and_the_final_reads() {
 
 #[test]
 fn an_interrupt_before_the_load_takes_everything_back() {
-    if !support::local_nodes() {
-        return;
+    if support::local_nodes() {
+        interrupted_before_the_load(1);
     }
+}
+
+#[test]
+fn two_interrupts_before_the_load_leave_nothing_either() {
+    if support::local_nodes() {
+        interrupted_before_the_load(2);
+    }
+}
+
+fn interrupted_before_the_load(times: usize) {
     let dir = scratch();
     let runs = dir.path().join("runs");
     let suite = suite(dir.path());
@@ -143,10 +151,14 @@ fn an_interrupt_before_the_load_takes_everything_back() {
     let mut running = Running::start(dir.path(), &args);
     let begun = || fs::read_dir(&runs).is_ok_and(|mut entries| entries.next().is_some());
     running.until("a directory", begun);
-    kill(Pid::from_raw(running.pid()), Signal::SIGINT).expect("it runs");
+    for _ in 0..times {
+        kill(Pid::from_raw(running.pid()), Signal::SIGINT).expect("it runs");
+        running.until_it_says("interrupted: taking back what was started");
+    }
     let ended = running.end();
     assert_eq!(ended.code(), 130, "{}", ended.words());
-    assert!(ended.words().contains("interrupted before the load"), "{}", ended.words());
+    let last = ["interrupted before the load", "left at once"][times - 1];
+    assert!(ended.words().contains(last), "{}", ended.words());
     ended.left_nothing(dir.path());
     let left: Vec<_> = fs::read_dir(&runs).expect("it was made").flatten().collect();
     assert!(left.is_empty(), "{left:?}");
@@ -173,4 +185,5 @@ fn while_a_run_is_judged_a_second_interrupt_leaves() {
     assert_eq!(ended.code(), 130, "{}", ended.words());
     assert!(ended.words().contains("once more leaves at once"), "{}", ended.words());
     ended.left_nothing(dir.path());
+    assert!(!run.join("cluster/id_ed25519").exists(), "the key opened what is gone");
 }

@@ -15,6 +15,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, setsid};
 use serde::{Deserialize, Serialize};
 
+use super::plan::key_of;
 use super::provider::LocalCluster;
 use crate::control::bootstrap::AgentBinary;
 use crate::control::error::ClusterError;
@@ -163,7 +164,7 @@ pub fn down(inventory: &Path) -> Result<(), ClusterError> {
         }
     }
     // A keeper that was killed could not do this.
-    for path in [inventory.to_path_buf(), lab.state.join("id_ed25519")] {
+    for path in [inventory.to_path_buf(), key_of(&lab.state)] {
         let _ = fs::remove_file(path);
     }
     let _ = fs::remove_dir_all(lab.state.join("nodes"));

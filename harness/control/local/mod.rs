@@ -11,4 +11,5 @@ pub mod plan;
 mod provider;
 
 pub use lab::Keeper;
+pub use plan::key_of;
 pub use provider::LocalCluster;

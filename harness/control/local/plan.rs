@@ -47,6 +47,11 @@ enum Net {
     Control,
 }
 
+/// Private key of the controller of local nodes whose state is kept in `state`.
+pub fn key_of(state: &Path) -> PathBuf {
+    state.join("id_ed25519")
+}
+
 impl LocalPlan {
     /// A cluster of `count` nodes whose files are beneath `state`.
     ///
@@ -64,7 +69,7 @@ impl LocalPlan {
 
     /// Private key of the controller.
     pub fn key(&self) -> PathBuf {
-        self.state.join("id_ed25519")
+        key_of(&self.state)
     }
 
     /// Host keys of the nodes.

@@ -55,16 +55,27 @@ impl LocalCluster {
             let namespaces = Namespaces::make(&plan);
             (keys.join(), namespaces)
         });
-        let namespaces = namespaces?;
-        let keys = keys.map_err(|_| {
-            ClusterError::local("make keys", "a thread panicked", "report this bug")
-        })??;
-        let plans = plan.nodes.iter().zip(&keys).enumerate();
-        let plans = plans
-            .map(|(index, (node, keys))| plan.launch(node, keys, &namespaces.node_path(index)))
-            .collect();
-        let hatchery = Hatchery::start(&agent.path, &state, plans)?;
-        Ok(LocalCluster { hatchery, namespaces: Some(namespaces), plan, keep })
+        let keys = keys.unwrap_or_else(|_| {
+            Err(ClusterError::local("make keys", "a thread panicked", "report this bug"))
+        });
+        let started = || {
+            let (namespaces, keys) = (namespaces?, keys?);
+            let plans = plan.nodes.iter().zip(&keys).enumerate();
+            let plans = plans
+                .map(|(index, (node, keys))| plan.launch(node, keys, &namespaces.node_path(index)))
+                .collect();
+            Ok((Hatchery::start(&agent.path, &state, plans)?, namespaces))
+        };
+        match started() {
+            Ok((hatchery, namespaces)) => {
+                Ok(LocalCluster { hatchery, namespaces: Some(namespaces), plan, keep })
+            }
+            Err(error) => {
+                // What cannot be removed opens nothing.
+                let _ = remove_keys(&plan);
+                Err(error)
+            }
+        }
     }
 
     /// Where the controller's sockets belong.
@@ -125,16 +136,22 @@ impl LocalCluster {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => stuck.push(format!("remove {}: {error}", nodes.display())),
         }
-        // The key opens nothing any more, but it is nobody's business either.
-        for file in [self.plan.key(), self.plan.key().with_extension("pub")] {
-            match fs::remove_file(&file) {
-                Ok(()) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => stuck.push(format!("remove {}: {error}", file.display())),
-            }
-        }
+        stuck.extend(remove_keys(&self.plan));
         stuck
     }
+}
+
+/// The key opens nothing any more, but it is nobody's business either. Answers what stayed.
+fn remove_keys(plan: &LocalPlan) -> Vec<String> {
+    let mut stuck = Vec::new();
+    for file in [plan.key(), plan.key().with_extension("pub")] {
+        match fs::remove_file(&file) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => stuck.push(format!("remove {}: {error}", file.display())),
+        }
+    }
+    stuck
 }
 
 impl Drop for LocalCluster {
