@@ -15,7 +15,8 @@ pub enum NilRead {
 /// What a compare-and-set that ended `fail` asserts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum FailedCas {
-    /// The register did not hold the expected value at some instant of the operation.
+    /// The register did not hold the expected value at some instant of the operation, unless it
+    /// timed out.
     Observation,
     /// That, if its error class is `mismatch`; otherwise that it did not happen.
     ObservationIfMismatch,
@@ -63,7 +64,7 @@ impl FailedCas {
     /// Whether a cas that ended `fail` with `error` observed another value.
     pub fn is_observation(self, error: Option<&ErrorClass>) -> bool {
         match self {
-            FailedCas::Observation => true,
+            FailedCas::Observation => error != Some(&ErrorClass::TIMEOUT),
             FailedCas::ObservationIfMismatch => error == Some(&ErrorClass::MISMATCH),
             FailedCas::DidNotHappen => false,
         }

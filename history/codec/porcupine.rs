@@ -72,7 +72,11 @@ fn event(
     };
     let op =
         || operation(f, rest.trim_end()).map_err(|message| error(line.len() - rest.len(), message));
-    let failed = || rest.contains(":timed-out").then_some(ErrorClass::TIMEOUT);
+    // A compare-and-set that failed in time found another value.
+    let failed = || match rest.contains(":timed-out") {
+        true => Some(ErrorClass::TIMEOUT),
+        false => (kind == Kind::Fail && f == ":cas").then_some(ErrorClass::MISMATCH),
+    };
     let done = match kind {
         Kind::Invoke => builder.invoke(Nanos(0), process, None, None, &op()?),
         Kind::Ok => builder.complete(Nanos(0), process, Outcome::Ok, Some(&op()?), None),
@@ -187,9 +191,16 @@ fn line(
     if event.session.0 != event.process.0 {
         losses.count("sessions dropped");
     }
+    let failed_cas = event.kind == Kind::Fail && matches!(op, RegisterOp::Cas { .. });
     let timeout = match &event.error {
-        None => false,
         Some(error) if event.kind != Kind::Ok && *error == ErrorClass::TIMEOUT => true,
+        Some(error) if failed_cas && *error == ErrorClass::MISMATCH => false,
+        // With its values it would say that it found another one.
+        _ if failed_cas => {
+            losses.count("failed compare-and-sets that found nothing written as :timed-out");
+            true
+        }
+        None => false,
         Some(_) => {
             losses.count("error classes dropped");
             false

@@ -220,7 +220,9 @@ pub(crate) fn history(steps: &[(u8, u64)], flavor: Flavor) -> History {
                     1 => Outcome::Info,
                     _ => Outcome::Ok,
                 };
+                let cas = matches!(op, Op::Register(RegisterOp::Cas { .. }));
                 let error = match (outcome, dice.roll(2)) {
+                    (Outcome::Fail, 0) if flavor.bare && cas => Some(ErrorClass::MISMATCH),
                     (Outcome::Ok, _) | (_, 0) => None,
                     _ if flavor.bare => Some(ErrorClass::TIMEOUT),
                     _ => Some(ErrorClass::new(dice.word())),
