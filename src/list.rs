@@ -4,6 +4,7 @@ use tribunal_checkers::linearizable::Dialect;
 use tribunal_checkers::registry::{CHECKERS, MODELS};
 use tribunal_history::codec::Format;
 use tribunal_nemesis::registry::FAULTS;
+use tribunal_results::class::Class;
 use tribunal_results::store::Runs;
 use tribunal_targets::registry::TARGETS;
 use tribunal_workloads::registry::WORKLOADS;
@@ -67,6 +68,9 @@ fn one(cli: &Cli, what: ListWhat) -> Result<String, Trouble> {
         ListWhat::Runs => {
             let entries = Runs::at(&cli.runs_dir).list().map_err(Trouble::infra)?;
             lines(entries.iter().map(|entry| match &entry.head {
+                Some(head) if head.class == Class::Pass && head.exit_code != 0 => {
+                    format!("{:44} not found", entry.id)
+                }
                 Some(head) => format!("{:44} {}", entry.id, head.class.name()),
                 None => format!("{:44} not judged", entry.id),
             }))

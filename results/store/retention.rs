@@ -1,6 +1,6 @@
 //! Which runs go. Decides only; the store deletes.
 
-use super::Entry;
+use super::{Entry, Head};
 use crate::class::Class;
 
 /// What stays.
@@ -16,7 +16,8 @@ pub struct Keep {
 pub fn to_delete(entries: &[Entry], keep: &Keep, current: Option<&str>) -> Vec<String> {
     let mut newest_first: Vec<&Entry> = entries.iter().collect();
     newest_first.sort_by(|one, other| other.id.cmp(&one.id));
-    let failed = |entry: &Entry| entry.head.as_ref().is_none_or(|it| it.class != Class::Pass);
+    let passed = |head: &Head| head.class == Class::Pass && head.exit_code == 0;
+    let failed = |entry: &Entry| !entry.head.as_ref().is_some_and(passed);
     let mut doomed: Vec<String> = newest_first
         .into_iter()
         .skip(keep.newest)
