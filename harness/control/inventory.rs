@@ -240,10 +240,15 @@ impl Inventory {
     }
 
     /// Judges every host key in this way, pinned ones excepted: those were written by hand, and a
-    /// flag for the others must not weaken them.
+    /// flag for the others must not weaken them. A `known_hosts` of the inventory stays the one
+    /// that is asked.
     pub(crate) fn force(&mut self, mode: HostKeyMode, path: &Path) {
         for host in &mut self.hosts {
-            if !matches!(host.host_keys, HostKeys::Pinned(_)) {
+            let strict = matches!(host.host_keys, HostKeys::Strict(_));
+            if matches!(host.host_keys, HostKeys::Pinned(_)) {
+                continue;
+            }
+            if !(strict && mode == HostKeyMode::Strict) {
                 host.host_keys = mode.with(user_known_hosts(), lock_beside(path));
             }
         }
