@@ -1,6 +1,7 @@
 //! Every performance figure comes from one of these, in release.
 
 mod demo;
+mod transactions;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ const BENCHES: &[(&str, How, &str)] = &[
     ("codec", How::Cargo("tribunal-history", "codec"), "reading and writing histories"),
     ("linearizable", How::Cargo("xtask", "linearizable"), "deciding histories, Porcupine by turns"),
     ("report", How::Cargo("tribunal-results", "report"), "rendering a report of 10^6 operations"),
+    ("transactions", How::Transactions, "deciding levels of transactions, adya by turns"),
     ("demo", How::Demo, "the quickstart, from the command to its verdict"),
 ];
 
@@ -31,6 +33,8 @@ enum How {
     Cargo(&'static str, &'static str),
     /// Here: it times the chore `demo`.
     Demo,
+    /// Here: it times whole programs.
+    Transactions,
 }
 
 /// Runs one benchmark, or all.
@@ -41,7 +45,10 @@ pub(crate) fn run(name: Option<&str>, args: &[String]) -> Result<ExitCode> {
         return Err(NoSuch::new("benchmark", name.unwrap_or_default(), known).into());
     }
     // What decides histories needs no node, agent or server.
-    if chosen.iter().any(|(_, how, _)| !matches!(how, How::Cargo("xtask", _) | How::Demo)) {
+    if chosen
+        .iter()
+        .any(|(_, how, _)| !matches!(how, How::Cargo("xtask", _) | How::Demo | How::Transactions))
+    {
         build("release")?;
     }
     for (name, how, what) in chosen {
@@ -53,6 +60,7 @@ pub(crate) fn run(name: Option<&str>, args: &[String]) -> Result<ExitCode> {
                 cargo(&command)?;
             }
             How::Demo => demo::run(args)?,
+            How::Transactions => transactions::run(args)?,
         }
     }
     Ok(ExitCode::SUCCESS)

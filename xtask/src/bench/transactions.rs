@@ -1,0 +1,192 @@
+//! Transactions judged from a file, adya by turns: processor time and peak memory of the whole
+//! program, reading included.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use tribunal_history::codec::{Format, write};
+use wait4::Wait4;
+use xtask::generate::find;
+
+use crate::steps::{build, target_dir};
+
+/// The rival, as the registry has it.
+const ADYA: &str = "0.1.0";
+
+/// Transactions of a history, and how often each program judges it.
+const SIZES: [(u64, usize); 3] = [(10_000, 5), (100_000, 3), (1_000_000, 3)];
+
+/// What is judged.
+struct Row {
+    family: &'static str,
+    model: &'static str,
+    level: &'static str,
+    format: Format,
+    ending: &'static str,
+    /// More flags of the rival, if it can judge this at all.
+    rival: Option<&'static [&'static str]>,
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        family: "append",
+        model: "list-append",
+        level: "serializable",
+        format: Format::Jsonl,
+        ending: "jsonl",
+        rival: Some(&[]),
+    },
+    Row {
+        family: "append",
+        model: "list-append",
+        level: "strict-serializable",
+        format: Format::Jsonl,
+        ending: "jsonl",
+        rival: Some(&[]),
+    },
+    Row {
+        family: "append",
+        model: "list-append",
+        level: "strict-serializable",
+        format: Format::Native,
+        ending: "log",
+        rival: None,
+    },
+];
+
+/// What one run took.
+#[derive(Clone, Copy)]
+struct Took {
+    cpu_s: f64,
+    peak_mb: f64,
+    code: i32,
+}
+
+/// All rows up to as many transactions as the argument says; a million if it says nothing.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let most: u64 = match args {
+        [] => 1_000_000,
+        [most] => most.parse().with_context(|| format!("{most:?} is no number of transactions"))?,
+        [_, other, ..] => bail!("{other:?}: bench transactions takes one argument, a number"),
+    };
+    let tribunal = build("release")?;
+    let adya = install_adya();
+    let dir = target_dir().join("bench-transactions");
+    std::fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
+    println!("| history | level | transactions | adya {ADYA} | tribunal | processor | memory |");
+    println!("|---|---|---|---|---|---|---|");
+    for row in ROWS {
+        for (size, runs) in SIZES.into_iter().filter(|(size, _)| *size <= most) {
+            let file = history(&dir, row, size)?;
+            compare(row, size, runs, &file, &tribunal, adya.as_deref())?;
+        }
+    }
+    Ok(())
+}
+
+/// Builds the rival from the registry, once.
+fn install_adya() -> Option<PathBuf> {
+    let root = target_dir().join("rivals");
+    let program = root.join("bin/adya");
+    if !program.is_file() {
+        eprintln!("installing adya {ADYA} into {}", root.display());
+        let installed = Command::new("cargo")
+            .args(["install", "adya", "--version", ADYA, "--locked", "--no-default-features"])
+            .arg("--root")
+            .arg(&root)
+            // Its build is its own: not ours to be thrown away with.
+            .env("CARGO_TARGET_DIR", root.join("target"))
+            .status();
+        if !installed.is_ok_and(|status| status.success()) {
+            eprintln!("skipped: adya {ADYA} cannot be had from the registry");
+            return None;
+        }
+    }
+    Some(program)
+}
+
+fn history(dir: &Path, row: &Row, size: u64) -> Result<PathBuf> {
+    let path = dir.join(format!("{}-{size}.{}", row.family, row.ending));
+    if !path.is_file() {
+        let family = find(row.family).with_context(|| format!("a family {}", row.family))?;
+        let history = family.history(&family.shape(size, 1));
+        let aside = path.with_extension("part");
+        let file = std::fs::File::create(&aside)
+            .with_context(|| format!("creating {}", aside.display()))?;
+        let mut file = std::io::BufWriter::new(file);
+        write(&history, row.format, &mut file)
+            .with_context(|| format!("writing {}", aside.display()))?;
+        std::io::Write::flush(&mut file)?;
+        std::fs::rename(&aside, &path)?;
+    }
+    Ok(path)
+}
+
+fn compare(
+    row: &Row,
+    size: u64,
+    runs: usize,
+    file: &Path,
+    tribunal: &Path,
+    adya: Option<&Path>,
+) -> Result<()> {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..runs {
+        if let (Some(adya), Some(flags)) = (adya, row.rival) {
+            let mut command = Command::new(adya);
+            command.args(["check", "-m", row.model, "-c", row.level]).args(flags).arg(file);
+            theirs.push(measured(&mut command)?);
+        }
+        let mut command = Command::new(tribunal);
+        command.arg("check").arg(file).args(["-m", row.model, "-c", row.level, "--json"]);
+        ours.push(measured(&mut command)?);
+    }
+    if let Some(took) = ours.iter().find(|took| took.code != 0) {
+        bail!("{}: tribunal ended with {}, and the history is valid", file.display(), took.code);
+    }
+    let ours = median(&mut ours).context("at least one run")?;
+    let shown = |took: Took| format!("{:.2} s, {:.0} MB", took.cpu_s, took.peak_mb);
+    let theirs = median(&mut theirs);
+    let (rival, processor, memory) = match theirs {
+        Some(theirs) if theirs.code == 0 => (
+            shown(theirs),
+            format!("{:.1}x", theirs.cpu_s / ours.cpu_s),
+            format!("{:.1}x", theirs.peak_mb / ours.peak_mb),
+        ),
+        Some(theirs) => (format!("exit code {}", theirs.code), "—".into(), "—".into()),
+        None => ("—".into(), "—".into(), "—".into()),
+    };
+    println!(
+        "| {}, {} | {} | {size} | {rival} | {} | {processor} | {memory} |",
+        row.family,
+        row.ending,
+        row.level,
+        shown(ours),
+    );
+    Ok(())
+}
+
+/// Runs a program to its end; what it took with all it started.
+fn measured(command: &mut Command) -> Result<Took> {
+    let name = format!("{command:?}");
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("starting {name}"))?;
+    let used = child.wait4().with_context(|| format!("waiting for {name}"))?;
+    let cpu = used.rusage.utime + used.rusage.stime;
+    Ok(Took {
+        cpu_s: cpu.as_secs_f64(),
+        peak_mb: used.rusage.maxrss as f64 / 1e6,
+        code: used.status.code().unwrap_or(-1),
+    })
+}
+
+/// The run in the middle by processor time, with the memory of that run.
+fn median(runs: &mut [Took]) -> Option<Took> {
+    runs.sort_by(|one, other| one.cpu_s.total_cmp(&other.cpu_s));
+    runs.get(runs.len() / 2).copied()
+}
