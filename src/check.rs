@@ -10,6 +10,7 @@ use crate::cli::CheckArgs;
 use crate::exit_code::{self, ExitCode, Trouble};
 use crate::flags;
 use crate::judging::{self, Job, Judged, Limits};
+use crate::progress::aside;
 use crate::report::named;
 use crate::run::{color, of_report, print};
 
@@ -40,7 +41,7 @@ pub(crate) fn check(args: &CheckArgs, runs_dir: &Path) -> Result<ExitCode, Troub
                 exit_code::told(exit_code::told(verdict, beside), shown)
             }
             Err(trouble) => {
-                eprintln!("tribunal: error: {trouble}");
+                aside(format!("tribunal: error: {trouble}"));
                 let shown = input.display().to_string();
                 results.push(json!({ "file": shown, "error": trouble.message }));
                 trouble.code

@@ -9,6 +9,7 @@ use crate::cli::ConvertArgs;
 use crate::exit_code::{ExitCode, Trouble};
 use crate::flags;
 use crate::judging::read_file;
+use crate::progress::aside;
 use crate::run::print;
 
 /// The subcommand. What fails leaves no file behind.
@@ -18,11 +19,11 @@ pub(crate) fn convert(args: &ConvertArgs) -> Result<ExitCode, Trouble> {
     let read = read_file(&args.input, from, &ReadOptions::default())?;
     let (shown, name) = (args.output.display(), to.name());
     for warning in &read.warnings {
-        eprintln!("tribunal: {}: {warning}", args.input.display());
+        aside(format!("tribunal: {}: {warning}", args.input.display()));
     }
     let lost = write(&read, to, &args.output)?;
     for lost in lost.into_iter().chain(lost_of_run(&read)) {
-        eprintln!("tribunal: {shown}: lost in {name}: {lost}");
+        aside(format!("tribunal: {shown}: lost in {name}: {lost}"));
     }
     print(&format!("{shown}: {} operations as {name}", read.history.len()))?;
     Ok(ExitCode::Held)

@@ -88,6 +88,10 @@ fn missing_for_local() -> Option<String> {
         ("/usr/sbin/nft", "nftables"),
         ("/usr/bin/ssh-keygen", "openssh-client"),
     ];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if !std::env::split_paths(&path).any(|dir| dir.join("ip").is_file()) {
+        return Some("`ip` is missing (package iproute2)".into());
+    }
     let missing = tools.iter().find(|(path, _)| !Path::new(path).exists());
     missing.map(|(path, package)| format!("{path} is missing (package {package})"))
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::progress::aside;
+
 /// How the program ends.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
@@ -93,7 +95,7 @@ pub(crate) fn told(verdict: ExitCode, beside: Result<(), Trouble>) -> ExitCode {
     match beside {
         Ok(()) => verdict,
         Err(trouble) => {
-            eprintln!("tribunal: error: {trouble}");
+            aside(format!("tribunal: error: {trouble}"));
             verdict.and(trouble.code)
         }
     }

@@ -76,9 +76,7 @@ impl Experiment {
         };
         let target = text(&args.target, &suite.target.name, "");
         if target.is_empty() {
-            return Err(Trouble::usage(
-                "no target; name one with --target, or a suite that has one (`tribunal list targets`)",
-            ));
+            return Err(no_target(file));
         }
         let concurrency = suite.load.concurrency.as_ref().map(|c| c.get_ref().to_string());
         let scalars = |table: &BTreeMap<String, Spanned<crate::suite::Scalar>>| {
@@ -104,7 +102,8 @@ impl Experiment {
             rate: rate(args.rate, file)?,
             time: positive(time(file, "--time", &args.time, &load.time, "30s")?, args, file)?,
             quiet: time(file, "", &None, &load.quiet, "3s")?,
-            op_timeout: time(file, "", &None, &load.op_timeout, "5s")?,
+            op_timeout: within(file, &load.op_timeout, units::deadline)?
+                .unwrap_or(Duration::from_secs(5)),
             late_grace: within(file, &load.late_grace, units::duration)?,
             workload: text(&args.workload, &suite.workload.name, "register"),
             workload_options,
@@ -143,6 +142,16 @@ impl Experiment {
     /// How many nodes may be down at once.
     pub(crate) fn guard(&self, nodes: usize) -> Guard {
         if self.beyond_quorum { Guard::beyond_quorum(nodes) } else { Guard::keep_quorum(nodes) }
+    }
+}
+
+fn no_target(file: &SuiteFile) -> Trouble {
+    let words = "no target; name one with --target, or in the suite: `[target]` and \
+                 `name = \"raftkv\"` (`tribunal list targets`)";
+    match &file.suite.target.name {
+        Some(name) => file.complain(name.span().start, words),
+        None if file.text.is_empty() => Trouble::usage(words),
+        None => file.complain(0, words),
     }
 }
 
@@ -250,6 +259,10 @@ pub(crate) fn written<'s>(experiment: &Experiment, suite: &'s SuiteFile) -> Vec<
 /// `partition`, `kill:primaries`, `partition:ring+bridge`, `none`.
 fn packages_of_flags(flags: &[String]) -> Result<Vec<Package>, Trouble> {
     let mut packages = Vec::new();
+    if flags.len() > 1 && flags.iter().any(|flag| flag == "none") {
+        let all = flags.join(",");
+        return Err(Trouble::usage(format!("--nemesis {all}: `none` stands alone, or not at all")));
+    }
     for flag in flags.iter().filter(|flag| *flag != "none") {
         let (kind, shapes) = flag.split_once(':').unwrap_or((flag, ""));
         let complain = |problem| Trouble::usage(format!("--nemesis {flag}: {problem}"));
@@ -316,9 +329,9 @@ mod tests {
         complains(
             "schema = 1",
             flags(),
-            expect![
-                "no target; name one with --target, or a suite that has one (`tribunal list targets`)"
-            ],
+            expect![[
+                r#"s.toml:1:1: no target; name one with --target, or in the suite: `[target]` and `name = "raftkv"` (`tribunal list targets`)"#
+            ]],
         );
         complains(
             &format!("{HEAD}[load]\ntime = \"30\"\n"),

@@ -9,6 +9,7 @@ use tribunal_nemesis::schedule::LEASE;
 
 use crate::cli::{HealArgs, NodesArgs};
 use crate::exit_code::{ExitCode, Trouble};
+use crate::progress::aside;
 use crate::run::{host_keys, print, trouble};
 
 /// Patience for one step on all nodes.
@@ -48,7 +49,7 @@ pub(crate) fn heal(args: &HealArgs) -> Result<ExitCode, Trouble> {
             }
             Err(error) => {
                 objects.push(json!({ "node": node, "error": error.to_string() }));
-                eprintln!("tribunal: error: {error}");
+                aside(format!("tribunal: error: {error}"));
                 code = code.and(ExitCode::Infrastructure);
             }
         }
@@ -91,7 +92,7 @@ impl Attached {
     /// Lets the nodes go and leaves nothing here. What did not end as it should goes to stderr.
     pub(crate) fn close(self, patience: Duration) {
         for problem in self.cluster.close(patience) {
-            eprintln!("tribunal: {problem}");
+            aside(format!("tribunal: {problem}"));
         }
     }
 }

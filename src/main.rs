@@ -27,6 +27,7 @@ use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command};
 use exit_code::{ExitCode, Trouble};
+use progress::aside;
 
 fn main() -> std::process::ExitCode {
     let cli = match Cli::try_parse() {
@@ -47,16 +48,18 @@ fn main() -> std::process::ExitCode {
         .with_ansi(!plain && std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .without_time()
         .with_target(false)
+        // Who closed stderr is not told that a line was lost.
+        .log_internal_errors(false)
         .init();
     // A panic has told its story on stderr already; its code must not look like a verdict.
     match catch_unwind(AssertUnwindSafe(|| dispatch(&cli))) {
         Ok(Ok(code)) => code.into(),
         Ok(Err(trouble)) => {
-            eprintln!("tribunal: error: {trouble}");
+            aside(format!("tribunal: error: {trouble}"));
             trouble.code.into()
         }
         Err(_) => {
-            eprintln!("tribunal: error: this is a defect of tribunal; please report it");
+            aside("tribunal: error: this is a defect of tribunal; please report it");
             ExitCode::Bug.into()
         }
     }

@@ -1,9 +1,26 @@
 //! Progress on stderr: a live line on a terminal, plain lines elsewhere, nothing when quiet.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A line on stderr, if somebody reads it: a pipe that is closed or a disk that is full loses the
+/// line and nothing else. What moves a terminal's cursor or changes its colours is escaped.
+pub(crate) fn aside(text: impl AsRef<str>) {
+    let _ = std::io::stderr().write_all(escaped(text.as_ref()).as_bytes());
+}
+
+fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        match c.is_control() && !matches!(c, '\n' | '\t') {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown + "\n"
+}
 
 /// Tells a person what is going on. Cheap to clone.
 #[derive(Clone)]
@@ -32,7 +49,7 @@ impl Voice {
     pub(crate) fn say(&self, text: impl AsRef<str>) {
         match &self.bar {
             Some(bar) => bar.println(text.as_ref()),
-            None if !self.quiet => eprintln!("{}", text.as_ref()),
+            None if !self.quiet => aside(text.as_ref()),
             None => {}
         }
     }
@@ -65,5 +82,13 @@ impl Voice {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_would_move_a_cursor_is_escaped() {
+        assert_eq!(super::escaped("a\tb\u{1b}[31m\r\nc"), "a\tb\\u{1b}[31m\\r\nc\n");
     }
 }

@@ -10,6 +10,7 @@ use tribunal_results::{RunReport, html};
 
 use crate::exit_code::{ExitCode, Trouble};
 use crate::judging::{self, Job, Limits};
+use crate::progress::aside;
 use crate::run::print;
 
 /// The subcommand.
@@ -56,7 +57,7 @@ pub(crate) fn write_page(path: &Path, report: &RunReport, history: &History) -> 
     let page = html(report, history);
     let shown = path.display().to_string();
     for note in &page.notes {
-        eprintln!("tribunal: {shown}: {note}");
+        aside(format!("tribunal: {shown}: {note}"));
     }
     let mut beside = path.as_os_str().to_owned();
     beside.push(".tmp");
@@ -64,7 +65,7 @@ pub(crate) fn write_page(path: &Path, report: &RunReport, history: &History) -> 
     match written {
         Ok(()) => Some(shown),
         Err(error) => {
-            eprintln!("tribunal: write {shown}: {error}; name a writable file with --report");
+            aside(format!("tribunal: write {shown}: {error}; name a writable file with --report"));
             None
         }
     }

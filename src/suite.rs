@@ -168,7 +168,12 @@ impl SuiteFile {
     pub(crate) fn parse(path: &str, text: &str) -> Result<SuiteFile, Trouble> {
         let suite: Suite = toml::from_str(text).map_err(|error| {
             let place = position(path, text, error.span().map_or(0, |span| span.start));
-            Trouble::usage(format!("{place}: {}", error.message().trim()))
+            let message = error.message().trim();
+            let hint = match message {
+                "invalid type: map, expected a sequence" => "; write `[[fault]]` for each fault",
+                _ => "",
+            };
+            Trouble::usage(format!("{place}: {message}{hint}"))
         })?;
         let file = SuiteFile { path: path.into(), text: text.into(), suite };
         match &file.suite.schema {

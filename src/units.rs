@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tribunal_nemesis::schedule::{HOLD_LEAST, Range};
 
-/// `250ms`, `30s`, `2m`, `1.5h`.
+/// Longest of all times: nobody waits longer.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+/// `250ms`, `30s`, `2m`, `1.5h`; a year at most.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text)?;
     let seconds = match unit {
@@ -17,7 +20,21 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         "" => return Err(format!("{text:?} has no unit; write {text}s or {text}ms")),
         other => return Err(format!("unknown unit {other:?}; use ms, s, m or h")),
     };
-    Duration::try_from_secs_f64(number * seconds).map_err(|_| format!("{text:?} is out of range"))
+    match Duration::try_from_secs_f64(number * seconds) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(_) | Err(_) => Err(format!("{text:?} is out of range; 8784h, a year, is the most")),
+    }
+}
+
+/// Patience with one operation: some, and not more than a day.
+pub(crate) fn deadline(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err(format!("{text:?} leaves no time for any operation; write 5s")),
+        long if long > Duration::from_secs(86_400) => {
+            Err(format!("{text:?} is more than a day, the most for one operation; write 5s"))
+        }
+        deadline => Ok(deadline),
+    }
 }
 
 /// `3s..6s`, or `3s` for exactly that.
@@ -81,6 +98,10 @@ mod tests {
             "unknown unit \"parsecs\"; use ms, s, m or h"
         );
         assert_eq!(duration("fast").unwrap_err(), "\"fast\" is not a number with a unit");
+        let words = "\"9000h\" is out of range; 8784h, a year, is the most";
+        assert_eq!(duration("9000h").unwrap_err(), words);
+        assert_eq!(deadline("5s"), Ok(Duration::from_secs(5)));
+        assert!(deadline("0s").is_err() && deadline("25h").is_err());
         assert_eq!(duration("-1s").unwrap_err(), "\"-1s\" is not a number with a unit");
     }
 

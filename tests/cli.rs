@@ -1,7 +1,7 @@
 //! The program as its users meet it: exit codes, streams, and errors that say what to do.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 use tribunal_history::codec::native::{FrameEncoder, LogHeader};
@@ -561,3 +561,46 @@ fn convert_says_what_is_lost_and_leaves_nothing_half_done() {
     let left: Vec<_> = std::fs::read_dir(dir.path()).expect("a directory").collect();
     assert_eq!(left.len(), 4, "{left:?}");
 }
+
+#[test]
+fn where_nobody_reads_stderr_the_code_is_still_right() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let invalid = file(&dir, "invalid.edn", INVALID);
+    let nowhere = dir.path().join("nowhere.edn");
+    for (input, expected) in [(&nowhere, 64), (&invalid, 1)] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("it is there");
+        let status = Command::new(env!("CARGO_BIN_EXE_tribunal"))
+            .args(["check", path(input), "-m", "register"])
+            .stdout(Stdio::null())
+            .stderr(full)
+            .status()
+            .expect("the binary starts");
+        assert_eq!(status.code(), Some(expected), "{}", input.display());
+    }
+}
+
+#[test]
+fn a_compare_and_set_that_timed_out_asserts_nothing_in_any_format() {
+    let dir = TempDir::new().expect("a scratch directory");
+    for class in ["timeout", "no-leader"] {
+        let failed = format!("\"op\":{CAS},\"error\":\"{class}\"}}");
+        let text = format!(
+            "{{\"schema\":\"tribunal.history\",\"schema_version\":1}}\n\
+             {{\"id\":0,\"time\":1,\"process\":0,\"kind\":\"invoke\",\"op\":{WRITE}}}\n\
+             {{\"id\":1,\"time\":5,\"process\":0,\"kind\":\"ok\",\"op\":{WRITE}}}\n\
+             {{\"id\":2,\"time\":6,\"process\":1,\"kind\":\"invoke\",\"op\":{CAS}}}\n\
+             {{\"id\":3,\"time\":7,\"process\":1,\"kind\":\"fail\",{failed}\n"
+        );
+        let told = file(&dir, &format!("{class}.jsonl"), &text);
+        let log = dir.path().join(format!("{class}.log"));
+        let converted = tribunal(&["convert", path(&told), path(&log), "--to", "porcupine"]);
+        assert_eq!(code(&converted), 0, "{}", stderr(&converted));
+        for history in [&told, &log] {
+            let checked = tribunal(&["check", path(history), "-m", "cas-register"]);
+            assert_eq!(code(&checked), 0, "{}", stdout(&checked));
+        }
+    }
+}
+
+const WRITE: &str = r#"{"f":"write","key":null,"value":1}"#;
+const CAS: &str = r#"{"f":"cas","key":null,"from":1,"to":2}"#;

@@ -18,6 +18,7 @@ use super::worker::{Limited, at, limit};
 use crate::cli::CheckArgs;
 use crate::exit_code::{ExitCode, Trouble};
 use crate::flags;
+use crate::progress::aside;
 use crate::report::write_page;
 use crate::run::{quoted, write_artefacts};
 
@@ -45,7 +46,7 @@ fn check(order: &Order, args: &CheckArgs, input: &Path) -> Result<Judged, Troubl
     let read = read(&path, format, family, order.limits)?;
     info.environment.late_replies = LateReplies::count(&read.late);
     for warning in &read.warnings {
-        eprintln!("tribunal: {}: {warning}", path.display());
+        aside(format!("tribunal: {}: {warning}", path.display()));
     }
     let checkers = match run && args.model.is_none() {
         true => checkers_of_run(&info)?,
@@ -65,7 +66,7 @@ fn check(order: &Order, args: &CheckArgs, input: &Path) -> Result<Judged, Troubl
     let page = match (&args.report, report_death(order)) {
         (Some(page), None) => write_page(page, &report, &read.history),
         (Some(page), Some(death)) => {
-            eprintln!("tribunal: {} is not written: {}", page.display(), death.why);
+            aside(format!("tribunal: {} is not written: {}", page.display(), death.why));
             None
         }
         (None, _) => None,
@@ -191,7 +192,7 @@ fn stop_at_errors(path: &Path, answers: &[Answer]) -> Result<(), Trouble> {
         Some((code, message)) => Trouble { code, message },
     };
     if judge::any_invalid(answers) {
-        eprintln!("tribunal: error: {trouble}");
+        aside(format!("tribunal: error: {trouble}"));
         return Ok(());
     }
     Err(trouble)

@@ -196,7 +196,8 @@ fn pass_on(stderr: ChildStderr) -> String {
             Ok(_) => {}
         }
         let text = String::from_utf8_lossy(&line);
-        eprint!("{text}");
+        // Who does not read it loses it.
+        let _ = std::io::stderr().write_all(text.as_bytes());
         let aside = ["note:", "stack backtrace:", " "].iter().any(|start| text.starts_with(start));
         if !aside && !text.trim().is_empty() {
             last = text.trim().chars().take(LAST_WORDS).collect();

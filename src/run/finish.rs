@@ -11,8 +11,9 @@ use tribunal_results::{Answer, HumanOptions, RunInfo, RunReport, Warning, assemb
 use super::interrupt::Leftovers;
 use super::load::Told;
 use super::setup::{self, Stage};
-use super::{Finished, Request};
+use super::{Finished, Request, program, quoted};
 use crate::exit_code::{ExitCode, Trouble};
+use crate::experiment::Experiment;
 use crate::judging::{self, Job, Judged, Limits};
 
 /// The run's directory: new below the runs, or the one asked for.
@@ -48,17 +49,32 @@ pub(super) fn directory(request: &Request) -> Result<RunDir, Trouble> {
 pub(super) fn leftovers(request: &Request, dir: &RunDir) -> Leftovers {
     let key = setup::key(dir);
     Leftovers {
-        nodes: request.experiment.nodes.clone(),
+        heal: setup::stay(&request.experiment).then(|| heal_command(&request.experiment)),
         dir: request.out.is_none().then(|| dir.path().to_path_buf()),
         keys: vec![key.with_extension("pub"), key],
     }
 }
 
-/// A run that never began leaves no directory. One that was asked for by name stays.
+fn heal_command(experiment: &Experiment) -> String {
+    let mut words = vec![program(), "heal".into(), "--nodes".into(), experiment.nodes.clone()];
+    if !experiment.host_keys.is_empty() {
+        words.extend(["--host-keys".into(), experiment.host_keys.clone()]);
+    }
+    quoted(words)
+}
+
+/// A run that never began leaves no directory. Of one that was asked for by name what was written
+/// goes, so that the same command may be given again.
 pub(super) fn forget(request: &Request, dir: &RunDir) {
-    if request.out.is_none()
-        && let Err(error) = std::fs::remove_dir_all(dir.path())
-    {
+    let all = [store::HISTORY, store::PLAN, store::SUITE];
+    let gone = match request.out {
+        None => std::fs::remove_dir_all(dir.path()),
+        Some(_) => all.iter().try_for_each(|name| match std::fs::remove_file(dir.file(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            Err(_) | Ok(()) => Ok(()),
+        }),
+    };
+    if let Err(error) = gone {
         request.voice.say(format!("remove {}: {error}", dir.path().display()));
     }
 }

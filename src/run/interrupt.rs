@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tribunal_harness::runner::{StopReason, StopSignal};
 
 use crate::exit_code::{ExitCode, Trouble};
-use crate::progress::Voice;
+use crate::progress::{Voice, aside};
 
 /// What an interrupt stops.
 #[derive(Clone)]
@@ -83,8 +83,8 @@ pub(crate) fn before_it_began() -> Trouble {
 
 /// What is gone with a run that is left at once.
 pub(crate) struct Leftovers {
-    /// The nodes, as they were asked for.
-    pub(crate) nodes: String,
+    /// What heals nodes that stay.
+    pub(crate) heal: Option<String>,
     /// The run's directory, if it goes where the run never began.
     pub(crate) dir: Option<PathBuf>,
     /// Keys of nodes that end with the run.
@@ -122,15 +122,16 @@ async fn answer(brakes: Brakes, voice: Voice, left: Leftovers, ready: mpsc::Send
         if count > 0 {
             leave(&voice, &left, brakes.phase());
         }
-        let what = match brakes.phase() {
+        let phase = brakes.phase();
+        if phase != Phase::Judging {
+            brakes.pull();
+        }
+        let what = match phase {
             Phase::SettingUp => "taking back what was started",
             Phase::Loading => "healing, then judging what exists",
             Phase::Judging => "the load is over, judging what exists",
         };
         voice.say(format!("interrupted: {what}; once more leaves at once"));
-        if brakes.phase() != Phase::Judging {
-            brakes.pull();
-        }
     }
 }
 
@@ -143,12 +144,11 @@ fn leave(voice: &Voice, left: &Leftovers, phase: Phase) -> ! {
     if let (Phase::SettingUp, Some(dir)) = (phase, &left.dir) {
         let _ = std::fs::remove_dir_all(dir);
     }
-    let nodes = left.nodes.as_str();
-    if ["local", "processes"].iter().any(|ours| nodes.starts_with(ours)) {
-        eprintln!("left at once; the nodes of this run end with it");
-    } else {
-        eprintln!("left at once; nodes heal by lease, or now with");
-        eprintln!("  {} heal --nodes {nodes}", super::program());
+    match &left.heal {
+        None => aside("left at once; the nodes of this run end with it"),
+        Some(command) => {
+            aside(format!("left at once; nodes heal by lease, or now with\n  {command}"));
+        }
     }
     std::process::exit(ExitCode::Interrupted as i32);
 }

@@ -112,8 +112,11 @@ pub(crate) fn sound(
     let nominal =
         setting(experiment, nodes).map_err(|trouble| suite.blame(trouble, clients.as_slice()))?;
     (entry.build)(&nominal).map_err(|problem| blame(Trouble::usage(problem)))?;
-    plan::faults(experiment, seed, nodes)
-        .map_err(|trouble| suite.blame(trouble, &written(experiment, suite)))?;
+    plan::faults(experiment, seed, nodes).map_err(|trouble| {
+        let time = tables.load.time.iter().map(|time| ("windows", time.span().start));
+        let words: Vec<_> = written(experiment, suite).into_iter().chain(time).collect();
+        suite.blame(trouble, &words)
+    })?;
     Ok(nodes)
 }
 
@@ -178,6 +181,12 @@ pub(super) fn set_up(
             Err(trouble)
         }
     }
+}
+
+/// Whether the nodes were there before the run, and stay.
+pub(super) fn stay(experiment: &Experiment) -> bool {
+    let provider = experiment.nodes.parse();
+    !matches!(provider, Ok(Provider::Local(_) | Provider::Processes(_)))
 }
 
 /// Where the nodes of a run keep what the controller needs.

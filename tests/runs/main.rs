@@ -204,3 +204,25 @@ fn a_full_disk_ends_the_run_and_keeps_what_was_written() {
     let ok = judged["counts"]["ok"].as_u64().expect("a count");
     assert!(ok > 100, "what was written is there: {judged}");
 }
+
+#[test]
+fn a_run_whose_words_nobody_reads_ends_as_it_would() {
+    if !support::servers() {
+        return;
+    }
+    let dir = scratch();
+    let (suite, run) = (suite(dir.path()), dir.path().join("run"));
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tribunal"))
+        .args(["run", text(&suite), "--nodes", "processes:3", "--seed", "1", "--time", "8s"])
+        .args(["--out", text(&run)])
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // As `2>&1 | head -1` does.
+    drop(child.stderr.take());
+    let ended = child.wait().expect("a child of ours");
+    assert_eq!(ended.code(), Some(0));
+    assert_eq!(json(&run.join("verdicts.json"))["class"], "pass");
+}
