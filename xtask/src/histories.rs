@@ -105,6 +105,7 @@ fn say(family: &Family, path: &Path, operations: usize) {
     let Family { model, initial, .. } = family;
     let (verdict, level) = match *model {
         "list-append" => ("strict serializable", " -c strict-serializable"),
+        "rw-register" => ("strict serializable", " -c causal"),
         _ => (verdict, ""),
     };
     println!("{}: {operations} operations, {verdict}; judge them with", path.display());

@@ -45,13 +45,16 @@ fn the_same_seed_gives_the_same_bytes_everywhere() {
         priority-queue    500 6e1d3e63e24be1d5
         set               500 222de65993a99b16
         append            500 022b7cbca0543c7e
+        wr                500 382257b71c104482
     "#]]
     .assert_eq(&lines);
 }
 
 #[test]
 fn registers_have_the_verdict_they_were_made_for() {
-    for family in FAMILIES.iter().filter(|family| family.model.ends_with("register")) {
+    for family in
+        FAMILIES.iter().filter(|family| ["register", "cas-register"].contains(&family.model))
+    {
         for seed in 0..50 {
             let history = family.history(&family.shape(120, seed));
             let model = CasRegister { initial: family.initial() };

@@ -25,6 +25,7 @@ mod set;
 mod small_register;
 mod stack;
 mod unique;
+mod wr;
 
 pub use event::{Event, Step, history};
 pub use family::{Expected, Family, Shape};

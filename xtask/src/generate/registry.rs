@@ -3,7 +3,7 @@
 use super::family::Family;
 use super::{
     append, crash, crashbad, crashlate, crashstale, five_value_cas, kv, long_texts, priority_queue,
-    queue, set, stack, unique,
+    queue, set, stack, unique, wr,
 };
 
 /// Every family, in the order of the documentation.
@@ -21,6 +21,7 @@ pub static FAMILIES: &[Family] = &[
     priority_queue::FAMILY,
     set::FAMILY,
     append::FAMILY,
+    wr::FAMILY,
 ];
 
 /// The family called `name`.
