@@ -56,6 +56,31 @@ impl AnomalyKind {
     /// No one order has every snapshot as a prefix.
     pub const NON_PREFIX: AnomalyKind = AnomalyKind("non-prefix");
 
+    /// Sessions and reads are a circle (Bouajjani et al., POPL 2017: CyclicCO).
+    pub const CYCLIC_CO: AnomalyKind = AnomalyKind("CyclicCO");
+    /// The initial version was read after a write of the key had happened (WriteCOInitRead).
+    pub const WRITE_CO_INIT_READ: AnomalyKind = AnomalyKind("WriteCOInitRead");
+    /// A version was read after one that happened later had happened (WriteCORead).
+    pub const WRITE_CO_READ: AnomalyKind = AnomalyKind("WriteCORead");
+    /// No arbitration of writes is what every read saw (CyclicCF).
+    pub const CYCLIC_CF: AnomalyKind = AnomalyKind("CyclicCF");
+
+    /// What a session read leaves no order of what it had seen (CyclicHB).
+    pub const CYCLIC_HB: AnomalyKind = AnomalyKind("CyclicHB");
+    /// The initial version was read though every order of what was seen has a write of the key
+    /// before that (WriteHBInitRead).
+    pub const WRITE_HB_INIT_READ: AnomalyKind = AnomalyKind("WriteHBInitRead");
+    /// A session did not see its own write.
+    pub const READ_YOUR_WRITES: AnomalyKind = AnomalyKind("read-your-writes-violation");
+    /// A session went back behind what it had read.
+    pub const MONOTONIC_READS: AnomalyKind = AnomalyKind("monotonic-reads-violation");
+    /// Writes of a session were seen in another order.
+    pub const MONOTONIC_WRITES: AnomalyKind = AnomalyKind("monotonic-writes-violation");
+    /// A write was seen without what its session had read before.
+    pub const WRITES_FOLLOW_READS: AnomalyKind = AnomalyKind("writes-follow-reads-violation");
+    /// Sessions do not see each other's writes in their order, or their own.
+    pub const PRAM: AnomalyKind = AnomalyKind("pram-violation");
+
     /// The same over the order of sessions.
     pub(crate) const fn process(self) -> AnomalyKind {
         self.among(&FORMS_PROCESS)
@@ -78,7 +103,7 @@ impl AnomalyKind {
     }
 }
 
-const FORMS_PROCESS: [(&str, &str); 7] = [
+const FORMS_PROCESS: [(&str, &str); 8] = [
     ("G0", "G0-process"),
     ("G1c", "G1c-process"),
     ("G-single", "G-single-process"),
@@ -86,6 +111,7 @@ const FORMS_PROCESS: [(&str, &str); 7] = [
     ("G2-item", "G2-item-process"),
     ("fractured-read", "fractured-read-process"),
     ("non-prefix", "non-prefix-process"),
+    ("non-monotonic-view", "non-monotonic-view-process"),
 ];
 
 const FORMS_REALTIME: [(&str, &str); 5] = [

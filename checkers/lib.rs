@@ -15,6 +15,7 @@ mod testing;
 pub mod txn;
 pub mod vacuity;
 mod verdict;
+pub mod weak;
 
 pub use anomaly::{Anomaly, AnomalyKind, Evidence, StateBefore, Step};
 pub use budget::{Budget, Spent};

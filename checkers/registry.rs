@@ -12,6 +12,7 @@ use crate::linearizable::{
 use crate::stats::Stats;
 use crate::txn::{self, ListAppend};
 use crate::vacuity::Vacuity;
+use crate::weak::{self, RwRegister};
 use crate::{Checker, Consistency};
 
 /// How a named model is built.
@@ -212,6 +213,19 @@ pub static MODELS: &[Entry] = &[
             let options = txn::Options { own_writes, verify: p.options.verify };
             let level = p.level.unwrap_or(ListAppend::LEVELS[0]);
             Ok(Box::new(ListAppend::new(level).with_options(options)))
+        },
+    )
+    .with(&[("own-writes", "whether a transaction sees its own writes; true when not given")]),
+    Entry::transactions(
+        "rw-register",
+        "the isolation of transactions that read and write registers: weak levels",
+        RwRegister::LEVELS,
+        |p| {
+            let own_writes = p.setting("own-writes", true)?;
+            let initial = p.initial.clone();
+            let options = weak::Options { initial, own_writes, verify: p.options.verify };
+            let level = p.level.unwrap_or(Consistency::Causal);
+            Ok(Box::new(RwRegister::new(level).with_options(options)))
         },
     )
     .with(&[("own-writes", "whether a transaction sees its own writes; true when not given")]),

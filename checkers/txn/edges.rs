@@ -14,7 +14,7 @@ use super::table::{Does, INITIAL, Status, Table};
 /// Why one transaction comes before another; stronger evidence first.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 #[repr(u8)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// It overwrote the other's version.
     Ww = 0,
     /// It read the other's version.
@@ -29,36 +29,37 @@ pub(super) enum Kind {
 
 /// A set of kinds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Kinds(u8);
+pub(crate) struct Kinds(u8);
 
 impl Kind {
-    pub(super) const ALL: [Kind; 5] = [Kind::Ww, Kind::Wr, Kind::Rw, Kind::Session, Kind::RealTime];
+    pub(crate) const ALL: [Kind; 5] = [Kind::Ww, Kind::Wr, Kind::Rw, Kind::Session, Kind::RealTime];
 
     /// The kind with this number.
     #[inline]
-    pub(super) fn from_bits(bits: u32) -> Kind {
+    pub(crate) fn from_bits(bits: u32) -> Kind {
         Kind::ALL[bits as usize]
     }
 }
 
 impl Kinds {
-    pub(super) const WW: Kinds = Kinds(1);
-    pub(super) const WW_WR: Kinds = Kinds(0b11);
-    pub(super) const RW: Kinds = Kinds(0b100);
-    pub(super) const SESSION: Kinds = Kinds(0b1000);
-    pub(super) const REAL_TIME: Kinds = Kinds(0b1_0000);
+    pub(crate) const NONE: Kinds = Kinds(0);
+    pub(crate) const WW: Kinds = Kinds(1);
+    pub(crate) const WW_WR: Kinds = Kinds(0b11);
+    pub(crate) const RW: Kinds = Kinds(0b100);
+    pub(crate) const SESSION: Kinds = Kinds(0b1000);
+    pub(crate) const REAL_TIME: Kinds = Kinds(0b1_0000);
 
     /// One kind.
-    pub(super) const fn of(kind: Kind) -> Kinds {
+    pub(crate) const fn of(kind: Kind) -> Kinds {
         Kinds(1 << kind as u8)
     }
 
-    pub(super) const fn and(self, other: Kinds) -> Kinds {
+    pub(crate) const fn and(self, other: Kinds) -> Kinds {
         Kinds(self.0 | other.0)
     }
 
     #[inline]
-    pub(super) fn has(self, kind: Kind) -> bool {
+    pub(crate) fn has(self, kind: Kind) -> bool {
         self.0 >> (kind as u8) & 1 == 1
     }
 }

@@ -7,18 +7,18 @@ use super::edges::{Kind, Kinds};
 
 /// Edges by where they begin: 4 bytes each and 4 per vertex.
 #[derive(Clone, Debug)]
-pub(super) struct Graph {
+pub(crate) struct Graph {
     start: Vec<u32>,
     /// Target and kind: 29 and 3 bits.
     edges: Vec<u32>,
 }
 
 /// Most vertices a graph can have.
-pub(super) const MOST: u32 = 1 << 29;
+pub(crate) const MOST: u32 = 1 << 29;
 
 impl Graph {
     /// Of what `each` calls, which it does twice, alike.
-    pub(super) fn new(vertices: u32, each: impl Fn(&mut dyn FnMut(u32, u32, Kind))) -> Graph {
+    pub(crate) fn new(vertices: u32, each: impl Fn(&mut dyn FnMut(u32, u32, Kind))) -> Graph {
         let mut start = vec![0_u32; vertices as usize + 1];
         each(&mut |from, _, _| start[from as usize + 1] += 1);
         for at in 1..start.len() {
@@ -34,17 +34,17 @@ impl Graph {
         Graph { start, edges }
     }
 
-    pub(super) fn vertices(&self) -> u32 {
+    pub(crate) fn vertices(&self) -> u32 {
         self.start.len() as u32 - 1
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.edges.len()
     }
 
     /// Where edges of these kinds lead from `vertex`.
     #[inline]
-    pub(super) fn out(&self, vertex: u32, kinds: Kinds) -> impl Iterator<Item = (u32, Kind)> + '_ {
+    pub(crate) fn out(&self, vertex: u32, kinds: Kinds) -> impl Iterator<Item = (u32, Kind)> + '_ {
         let (from, to) = (self.start[vertex as usize], self.start[vertex as usize + 1]);
         let edges = self.edges[from as usize..to as usize].iter();
         let edges = edges.map(|edge| (edge >> 3, Kind::from_bits(edge & 7)));
@@ -53,7 +53,7 @@ impl Graph {
 
     /// Every vertex, each before those its edges lead to; or those that have no such place, which
     /// are the ones on a cycle or behind one.
-    pub(super) fn order(&self, kinds: Kinds) -> Result<Vec<u32>, Vec<u32>> {
+    pub(crate) fn order(&self, kinds: Kinds) -> Result<Vec<u32>, Vec<u32>> {
         let mut before = vec![0_u32; self.vertices() as usize];
         for vertex in 0..self.vertices() {
             self.out(vertex, kinds).for_each(|(to, _)| before[to as usize] += 1);
@@ -77,7 +77,7 @@ impl Graph {
     }
 
     /// The part between `vertices`, which are renumbered by their place there.
-    pub(super) fn part(&self, vertices: &[u32], kinds: Kinds) -> Graph {
+    pub(crate) fn part(&self, vertices: &[u32], kinds: Kinds) -> Graph {
         let mut place = vec![u32::MAX; self.vertices() as usize];
         for (at, vertex) in vertices.iter().enumerate() {
             place[*vertex as usize] = at as u32;
@@ -94,7 +94,7 @@ impl Graph {
     }
 
     /// The components of the graph of these kinds.
-    pub(super) fn components(&self, kinds: Kinds) -> Components {
+    pub(crate) fn components(&self, kinds: Kinds) -> Components {
         let cursor = |vertex: u32| self.start[vertex as usize];
         components(self.vertices(), cursor, |vertex, at| {
             while *at < self.start[vertex as usize + 1] {
@@ -110,7 +110,7 @@ impl Graph {
 
     /// The components of the doubled graph, where no two anti-dependencies follow each other:
     /// vertex `2v` is `v` reached by another edge, `2v + 1` is `v` reached by an anti-dependency.
-    pub(super) fn doubled(&self, base: Kinds) -> Components {
+    pub(crate) fn doubled(&self, base: Kinds) -> Components {
         let cursor = |vertex: u32| self.start[vertex as usize / 2];
         components(2 * self.vertices(), cursor, |vertex, at| {
             while *at < self.start[vertex as usize / 2 + 1] {
@@ -135,7 +135,7 @@ impl Graph {
     /// The components of the split graph: vertex `2v` is where `v` takes its snapshot, `2v + 1`
     /// where it commits. A snapshot holds what was committed and seen before; an anti-dependency
     /// leads from the snapshot to the commit it misses; commits keep the order of versions.
-    pub(super) fn split(&self, base: Kinds) -> Components {
+    pub(crate) fn split(&self, base: Kinds) -> Components {
         let cursor = |vertex: u32| self.start[vertex as usize / 2];
         // A snapshot's first step is to its own commit: one place before its edges.
         components_from(2 * self.vertices(), cursor, |vertex, at, first| {
@@ -163,28 +163,28 @@ impl Graph {
 
 /// Which vertices reach each other.
 #[derive(Debug)]
-pub(super) struct Components {
+pub(crate) struct Components {
     /// By vertex.
-    pub(super) of: Vec<u32>,
+    pub(crate) of: Vec<u32>,
     /// By component.
-    pub(super) size: Vec<u32>,
+    pub(crate) size: Vec<u32>,
 }
 
 impl Components {
     /// Whether two vertices are on a common cycle.
     #[inline]
-    pub(super) fn joined(&self, a: u32, b: u32) -> bool {
+    pub(crate) fn joined(&self, a: u32, b: u32) -> bool {
         self.of[a as usize] == self.of[b as usize]
     }
 
     /// Whether a vertex is on a cycle. No edge leads to where it begins.
     #[inline]
-    pub(super) fn cyclic(&self, vertex: u32) -> bool {
+    pub(crate) fn cyclic(&self, vertex: u32) -> bool {
         self.size[self.of[vertex as usize] as usize] > 1
     }
 
     /// Whether there is a cycle.
-    pub(super) fn any(&self) -> bool {
+    pub(crate) fn any(&self) -> bool {
         self.size.iter().any(|size| *size > 1)
     }
 }

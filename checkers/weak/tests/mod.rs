@@ -1,0 +1,7 @@
+//! Tests of weak levels: drawn histories, and random ones against the definitions.
+
+mod drawn;
+mod oracle;
+mod promises;
+mod random;
+mod scale;
