@@ -32,14 +32,19 @@ pub const BINARY_VARIABLE: &str = "TRIBUNAL_TARGETD";
 const NAME: &str = "raftkv";
 
 const OPTIONS: &[(&str, &str)] = &[
-    ("bug", "planted bugs, separated by commas: stale-read, lost-write, no-fsync-vote, dirty-cas"),
+    (
+        "bug",
+        "planted bugs, separated by commas: stale-read, lost-write, no-fsync-vote, dirty-cas, \
+         torn-txn, no-read-validation",
+    ),
     ("snapshot-every", "entries between snapshots (10000; 0: never)"),
     ("heartbeat-ms", "time between heartbeats (50)"),
     ("election-ms", "shortest and longest election timeout (300..600)"),
 ];
 
 /// As in `targets/servers/BUGS.toml`.
-const BUGS: [&str; 4] = ["stale-read", "lost-write", "no-fsync-vote", "dirty-cas"];
+const BUGS: [&str; 6] =
+    ["stale-read", "lost-write", "no-fsync-vote", "dirty-cas", "torn-txn", "no-read-validation"];
 
 /// Port of clients.
 const CLIENT_PORT: u16 = 7400;

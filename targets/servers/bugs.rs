@@ -14,11 +14,22 @@ pub enum Bug {
     NoFsyncVote,
     /// Compare-and-set compares against uncommitted state and answers from it at once.
     DirtyCas,
+    /// A transaction's puts become visible in two halves.
+    TornTxn,
+    /// Of a transaction's conditions only those on keys that it also writes are checked.
+    NoReadValidation,
 }
 
 impl Bug {
     /// Every bug, in the order of `BUGS.toml`.
-    pub const ALL: [Bug; 4] = [Bug::StaleRead, Bug::LostWrite, Bug::NoFsyncVote, Bug::DirtyCas];
+    pub const ALL: [Bug; 6] = [
+        Bug::StaleRead,
+        Bug::LostWrite,
+        Bug::NoFsyncVote,
+        Bug::DirtyCas,
+        Bug::TornTxn,
+        Bug::NoReadValidation,
+    ];
 
     /// Name on the command line, in `/status` and in `BUGS.toml`.
     pub fn name(self) -> &'static str {
@@ -27,6 +38,8 @@ impl Bug {
             Bug::LostWrite => "lost-write",
             Bug::NoFsyncVote => "no-fsync-vote",
             Bug::DirtyCas => "dirty-cas",
+            Bug::TornTxn => "torn-txn",
+            Bug::NoReadValidation => "no-read-validation",
         }
     }
 
@@ -36,6 +49,8 @@ impl Bug {
             Bug::LostWrite => 2,
             Bug::NoFsyncVote => 4,
             Bug::DirtyCas => 8,
+            Bug::TornTxn => 16,
+            Bug::NoReadValidation => 32,
         }
     }
 }

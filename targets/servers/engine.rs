@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bugs::{Bug, BugSet};
 use crate::disk::Disk;
-use crate::kv::{Applied, Command, Kv};
+use crate::kv::{Applied, Command, Held, Kv, Step, Txn};
 use crate::raft::{Config, Input, Message, Output, Peer, Raft};
 use crate::wal::Wal;
 
@@ -31,18 +31,24 @@ pub enum Request {
     },
     /// Change one.
     Change(Command),
+    /// Read and change several at one instant.
+    Txn(Txn),
 }
 
 /// What it is told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
     /// A read's answer; `None`: there is no such register.
-    Value(Option<i64>),
+    Value(Option<Held>),
     /// Committed and applied.
     Done,
     /// Compare-and-set found another value. Final.
     Mismatch,
+    /// A transaction happened; what its gets saw, in order.
+    Seen(Vec<Option<Held>>),
+    /// A condition of a transaction did not hold. Final.
+    Conflict,
     /// Nothing was proposed and nothing will be. Final.
     NotLeader {
         /// Who leads, as far as known.
@@ -52,6 +58,17 @@ pub enum Reply {
     Busy,
     /// Leadership was lost after the proposal: its fate is unknown.
     Lost,
+}
+
+impl From<Applied> for Reply {
+    fn from(applied: Applied) -> Reply {
+        match applied {
+            Applied::Done => Reply::Done,
+            Applied::Mismatch => Reply::Mismatch,
+            Applied::Seen(seen) => Reply::Seen(seen),
+            Applied::Conflict => Reply::Conflict,
+        }
+    }
 }
 
 /// From server to server.
@@ -229,6 +246,7 @@ impl<D: Disk> Engine<D> {
             Event::Tick => {
                 let old = now.saturating_sub(FORWARD_PATIENCE_MS);
                 self.forwarded.retain(|_, sent| *sent >= old);
+                self.kv.settle();
                 outputs.extend(self.raft.step(now, Input::Tick));
             }
             Event::Packet { from, packet: Packet::Raft(message) } => {
@@ -263,10 +281,13 @@ impl<D: Disk> Engine<D> {
         self.next += 1;
         let input = match &request {
             Request::Get { .. } => Input::Read { token },
+            Request::Txn(txn) if txn.only_reads() => Input::Read { token },
+            Request::Txn(txn) => Input::Propose { token, command: Command::Txn(txn.clone()) },
             Request::Change(command) => {
                 if let Some(reply) = self.dirty_cas(command) {
+                    let done = reply == Reply::Done;
                     answer(origin, reply, emit);
-                    if reply == Reply::Done {
+                    if done {
                         let command = command.clone();
                         outputs.extend(self.raft.step(now, Input::Propose { token, command }));
                     }
@@ -311,17 +332,28 @@ impl<D: Disk> Engine<D> {
         if !self.bugs.has(Bug::DirtyCas) || !self.raft.is_leader() {
             return None;
         }
-        let mut value = self.kv.get(key);
+        let mut value = self.kv.get(key).map(|held| &held.value);
         for entry in self.raft.log().after(self.held) {
             match &entry.command {
-                Command::Put { key: other, value: new } if other == key => value = Some(*new),
-                Command::Cas { key: other, from, to } if other == key && value == *from => {
-                    value = Some(*to);
+                Command::Put { key: other, value: new } if other == key => value = Some(new),
+                Command::Cas { key: other, from, to } if other == key && value == from.as_ref() => {
+                    value = Some(to);
+                }
+                // Taken to happen: this is a bug, and another guess would be no better.
+                Command::Txn(txn) => {
+                    for step in &txn.steps {
+                        match step {
+                            Step::Put { key: other, value: new } if other == key => {
+                                value = Some(new);
+                            }
+                            Step::Put { .. } | Step::Get { .. } => {}
+                        }
+                    }
                 }
                 Command::Noop | Command::Put { .. } | Command::Cas { .. } => {}
             }
         }
-        Some(if value == *from { Reply::Done } else { Reply::Mismatch })
+        Some(if value == from.as_ref() { Reply::Done } else { Reply::Mismatch })
     }
 
     /// Writes what must be durable, after sending what need not wait for it.
@@ -374,18 +406,16 @@ impl<D: Disk> Engine<D> {
                 }
                 Output::Apply { entry, token } => {
                     self.held = entry.index;
-                    let reply = match self.kv.apply(&entry.command) {
-                        Applied::Done => Reply::Done,
-                        Applied::Mismatch => Reply::Mismatch,
-                    };
-                    self.finish(token, reply, emit);
+                    let applied = self.kv.apply(entry.index, &entry.command, self.bugs);
+                    self.finish(token, applied.into(), emit);
                 }
                 Output::ReadReady { token } => {
-                    let value = match self.open.get(&token).map(|open| &open.request) {
-                        Some(Request::Get { key }) => self.kv.get(key),
+                    let reply = match self.open.get(&token).map(|open| &open.request) {
+                        Some(Request::Get { key }) => Reply::Value(self.kv.get(key).cloned()),
+                        Some(Request::Txn(txn)) => self.kv.look(txn).into(),
                         Some(Request::Change(_)) | None => continue,
                     };
-                    self.finish(Some(token), Reply::Value(value), emit);
+                    self.finish(Some(token), reply, emit);
                 }
                 Output::Refused { token, leader } => {
                     self.finish(Some(token), Reply::NotLeader { leader }, emit);

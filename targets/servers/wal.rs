@@ -190,7 +190,11 @@ mod tests {
     use crate::sim::SimDisk;
 
     fn entry(index: u64, term: u64) -> Entry {
-        Entry { index, term, command: Command::Put { key: "k".into(), value: index as i64 } }
+        Entry {
+            index,
+            term,
+            command: Command::Put { key: "k".into(), value: (index as i64).into() },
+        }
     }
 
     #[test]

@@ -15,10 +15,13 @@ use tokio::time::timeout;
 
 use super::driver::{Mail, Shared};
 use crate::engine::{Reply, Request};
-use crate::kv::Command;
+use crate::kv::{Command, Held, Txn, Value as Content};
 
 /// How long a request may wait for the cluster. Clients have deadlines of their own.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Most conditions, and most steps, of a transaction.
+const TXN_LIMIT: usize = 128;
 
 type Answer = (StatusCode, Json<Value>);
 
@@ -32,15 +35,15 @@ struct Get {
 #[serde(deny_unknown_fields)]
 struct Put {
     key: String,
-    value: i64,
+    value: Content,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Cas {
     key: String,
-    from: Option<i64>,
-    to: i64,
+    from: Option<Content>,
+    to: Content,
 }
 
 /// All routes.
@@ -49,6 +52,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/kv/get", post(read))
         .route("/kv/put", post(write))
         .route("/kv/cas", post(compare))
+        .route("/kv/txn", post(transact))
         .route("/status", get(status))
         .layer(DefaultBodyLimit::max(1 << 20))
         .with_state(shared)
@@ -68,6 +72,13 @@ async fn compare(State(shared): State<Arc<Shared>>, Json(cas): Json<Cas>) -> Ans
     ask(&shared, Request::Change(Command::Cas { key, from, to })).await
 }
 
+async fn transact(State(shared): State<Arc<Shared>>, Json(txn): Json<Txn>) -> Answer {
+    if txn.compare.len().max(txn.steps.len()) > TXN_LIMIT {
+        return refused(StatusCode::BAD_REQUEST, "too-long");
+    }
+    ask(&shared, Request::Txn(txn)).await
+}
+
 async fn ask(shared: &Shared, request: Request) -> Answer {
     let (reply, answer) = oneshot::channel();
     match shared.inbox.try_send(Mail::Client(request, reply)) {
@@ -84,9 +95,18 @@ async fn ask(shared: &Shared, request: Request) -> Answer {
 
 fn render(shared: &Shared, reply: Reply) -> Answer {
     match reply {
-        Reply::Value(value) => (StatusCode::OK, Json(json!({"ok": true, "value": value}))),
+        Reply::Value(held) => {
+            let mut body = shown(held);
+            body["ok"] = json!(true);
+            (StatusCode::OK, Json(body))
+        }
+        Reply::Seen(seen) => {
+            let seen: Vec<Value> = seen.into_iter().map(shown).collect();
+            (StatusCode::OK, Json(json!({"ok": true, "seen": seen})))
+        }
         Reply::Done => (StatusCode::OK, Json(json!({"ok": true}))),
         Reply::Mismatch => refused(StatusCode::CONFLICT, "mismatch"),
+        Reply::Conflict => refused(StatusCode::CONFLICT, "conflict"),
         Reply::Busy => refused(StatusCode::SERVICE_UNAVAILABLE, "busy"),
         Reply::NotLeader { leader } => {
             let leader = leader.and_then(|peer| shared.names.get(peer));
@@ -95,6 +115,14 @@ fn render(shared: &Shared, reply: Reply) -> Answer {
             (StatusCode::SERVICE_UNAVAILABLE, Json(body))
         }
         Reply::Lost => unknown("leadership-lost"),
+    }
+}
+
+/// What a register holds; null at revision 0 where there is none.
+fn shown(held: Option<Held>) -> Value {
+    match held {
+        Some(held) => json!(held),
+        None => json!({"value": null, "revision": 0}),
     }
 }
 

@@ -1,10 +1,11 @@
-//! The simulator's oracle: is there an order of each register's operations that explains it?
+//! The simulator's oracle: is there an order of the operations on each register, or on each pair of
+//! them, that explains it?
 //!
 //! Wing and Gong's search with remembered states. At most 128 operations that count per register.
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::clients::{Ask, Outcome, Record};
+use super::clients::{Ask, Outcome, Pair, Record};
 
 /// States looked at per register before giving up.
 const BUDGET: usize = 50_000;
@@ -29,7 +30,7 @@ pub fn judge(records: &[Record], strict: bool) -> Judgement {
             Outcome::Ok => true,
             Outcome::Mismatch => strict,
             Outcome::Fail => false,
-            Outcome::Info => !matches!(record.ask, Ask::Get(_)),
+            Outcome::Info => !matches!(record.ask, Ask::Get(_) | Ask::Look(_)),
         };
         if counts {
             keys.entry(&record.key).or_default().push(record);
@@ -58,8 +59,8 @@ fn search(ops: &[&Record]) -> Option<bool> {
     let bit = |i: usize| 1u128 << i;
     let must = (0..ops.len()).filter(|i| ops[*i].outcome != Outcome::Info);
     let must: u128 = must.fold(0, |set, i| set | bit(i));
-    let mut seen = HashSet::from([(0u128, None)]);
-    let mut stack = vec![(0u128, None::<i64>)];
+    let mut seen = HashSet::from([(0u128, (None, None))]);
+    let mut stack = vec![(0u128, (None, None))];
     while let Some((done, value)) = stack.pop() {
         if done & must == must {
             return Some(true);
@@ -80,13 +81,19 @@ fn search(ops: &[&Record]) -> Option<bool> {
     Some(false)
 }
 
-/// The value after `op`, if it can have happened on `value`.
-fn step(op: &Record, value: Option<i64>) -> Option<Option<i64>> {
-    match (op.ask, op.outcome) {
-        (Ask::Get(seen), _) => (seen == value).then_some(value),
-        (Ask::Put(new), _) => Some(Some(new)),
-        (Ask::Cas(from, _), Outcome::Mismatch) => (value != Some(from)).then_some(value),
-        (Ask::Cas(from, to), _) => (value == Some(from)).then_some(Some(to)),
+/// What is held after `op`, if it can have happened on `held`. A single register is the first.
+fn step(op: &Record, held: Pair) -> Option<Pair> {
+    let missed = op.outcome == Outcome::Mismatch;
+    match op.ask {
+        Ask::Get(seen) => (seen == held.0).then_some(held),
+        Ask::Put(new) => Some((Some(new), None)),
+        Ask::Cas(from, _) if missed => (held.0 != Some(from)).then_some(held),
+        Ask::Cas(from, to) => (held.0 == Some(from)).then_some((Some(to), None)),
+        Ask::Look(seen) => (seen == held).then_some(held),
+        Ask::Change { seen, .. } if missed => (seen != held).then_some(held),
+        Ask::Change { seen, to, .. } => {
+            (seen == held).then_some((to.0.or(held.0), to.1.or(held.1)))
+        }
     }
 }
 
@@ -113,6 +120,19 @@ mod tests {
         assert_eq!(lost(Outcome::Ok, 3), Judgement::Violated(vec!["k".into()]));
         assert_eq!(lost(Outcome::Ok, 4), Judgement::Linearizable, "they overlap");
         assert_eq!(lost(Outcome::Info, u64::MAX), Judgement::Linearizable);
+    }
+
+    #[test]
+    fn half_a_change_and_a_change_of_what_was_changed_are_seen() {
+        let change = |seen, to| Ask::Change { seen, revisions: (0, 0), to };
+        let first = op(change((None, None), (Some(1), Some(1))), 0, 1, Outcome::Ok);
+        let judged = |second| judge(&[first.clone(), op(second, 2, 3, Outcome::Ok)], true);
+        let violated = Judgement::Violated(vec!["k".into()]);
+        assert_eq!(judged(Ask::Look((Some(1), Some(1)))), Judgement::Linearizable);
+        assert_eq!(judged(Ask::Look((Some(1), None))), violated);
+        let ones = (Some(1), Some(1));
+        assert_eq!(judged(change(ones, (None, Some(2)))), Judgement::Linearizable);
+        assert_eq!(judged(change((None, Some(1)), (None, Some(2)))), violated);
     }
 
     #[test]

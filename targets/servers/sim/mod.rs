@@ -11,7 +11,7 @@ mod invariants;
 mod world;
 
 pub use check::{Judgement, judge};
-pub use clients::{Ask, Outcome, Record};
+pub use clients::{Ask, Outcome, Pair, Record};
 pub use disk::SimDisk;
 pub use faults::{Choice, Package, Shape, What};
 pub use world::{Finished, SimConfig, run};

@@ -324,7 +324,8 @@ impl World {
     fn complete(&mut self, token: u64, reply: Option<Reply>) {
         let Some(client) = self.waiting.remove(&token) else { return };
         if let Some((_, record)) = self.clients[client].open.take() {
-            self.records[record].complete(self.now, reply);
+            self.records[record].complete(self.now, reply.as_ref());
+            self.keys.saw(&self.records[record], reply.as_ref());
         }
         let refused = matches!(reply, Some(Reply::NotLeader { .. }));
         let think = if refused { 20 } else { self.config.think_ms };

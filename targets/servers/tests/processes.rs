@@ -162,6 +162,8 @@ fn three_processes_survive_kill_pause_and_restart() {
     let refused = cas(others[1], json!(4), 6);
     assert_eq!((&refused["error"], &refused["definite"]), (&json!("mismatch"), &json!(true)));
 
+    transactions_work(&group, &others);
+
     group.kill(leader);
     eventually("write after the kill", || group.put(others[0], "killed", 7).then_some(()));
     group.run(leader);
@@ -181,6 +183,32 @@ fn three_processes_survive_kill_pause_and_restart() {
         assert_eq!(group.get(1, key), value, "{key}");
     }
     assert_eq!(group.get(2, "never"), Value::Null);
+}
+
+/// Reads with revisions, then a change that holds while they do.
+fn transactions_work(group: &Group, nodes: &[usize]) {
+    let (keys, steps) = (["a", "b"], [json!({"get": {"key": "a"}}), json!({"get": {"key": "b"}})]);
+    let look = || eventually("look", || group.ask(nodes[0], "/kv/txn", &json!({"steps": steps})));
+    let change = |seen: &Value, value: Value| {
+        let compare: Vec<Value> = (0..2)
+            .map(|i| json!({"key": keys[i], "revision": seen["seen"][i]["revision"]}))
+            .collect();
+        let puts: Vec<Value> =
+            keys.map(|key| json!({"put": {"key": key, "value": value}})).to_vec();
+        group.ask(nodes[1], "/kv/txn", &json!({"compare": compare, "steps": puts})).unwrap()
+    };
+    let first = look();
+    assert_eq!(first["seen"][0], json!({"value": null, "revision": 0}));
+    assert_eq!(change(&first, json!([1, 2])), json!({"ok": true, "seen": []}));
+    let second = look();
+    assert_eq!(second["seen"][0]["value"], json!([1, 2]));
+    assert_eq!(second["seen"][0], second["seen"][1], "one revision for both");
+    let refused = change(&first, json!(7));
+    let expected = json!({"ok": false, "error": "conflict", "definite": true});
+    assert_eq!(refused, expected);
+    assert_eq!(look(), second);
+    let long = json!({"steps": vec![json!({"get": {"key": "a"}}); 129]});
+    assert_eq!(group.ask(nodes[0], "/kv/txn", &long).unwrap()["error"], "too-long");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use tribunal_servers::bugs::{Bug, BugSet};
 use tribunal_servers::sim::{
-    Choice, Judgement, Outcome, Package, Shape, SimConfig, What, judge, run,
+    Ask, Choice, Judgement, Outcome, Package, Record, Shape, SimConfig, What, judge, run,
 };
 
 fn seeds(default: u64) -> u64 {
@@ -38,17 +38,26 @@ fn storm(seed: u64) -> SimConfig {
 
 #[test]
 fn a_clean_cluster_is_linearizable_under_every_fault() {
-    let (mut done, mut terms, mut installed) = (0, 0, 0);
+    let (mut done, mut terms, mut installed, mut changes) = (0, 0, 0, [0, 0]);
     for seed in 0..seeds(150) {
         let finished = run(&storm(seed));
         assert_eq!(judge(&finished.records, true), Judgement::Linearizable, "seed {seed}");
         assert!(finished.converged, "seed {seed}: replicas differ after the quiet time");
         done += finished.records.iter().filter(|r| r.outcome == Outcome::Ok).count();
+        let changed = |r: &&Record| matches!(r.ask, Ask::Change { .. });
+        for record in finished.records.iter().filter(changed) {
+            changes[0] += u64::from(record.outcome == Outcome::Ok);
+            changes[1] += u64::from(record.outcome == Outcome::Mismatch);
+        }
         terms += finished.last_term;
         installed += finished.installed;
     }
-    println!("{} seeds: {done} ok, {terms} terms, {installed} snapshots", seeds(150));
+    println!(
+        "{} seeds: {done} ok, {terms} terms, {installed} snapshots, changes {changes:?}",
+        seeds(150)
+    );
     assert!(done as u64 > 100 * seeds(150), "too little happened: {done} operations");
+    assert!(changes.iter().all(|n| *n > 2 * seeds(150)), "too few transactions: {changes:?}");
     assert!(terms > 5 * seeds(150), "too few elections: {terms}");
     assert!(installed > seeds(150) / 4, "too few snapshots taken over: {installed}");
 }
@@ -81,7 +90,7 @@ fn faults_for(bug: Bug) -> (Vec<Package>, u64) {
     let halves = package(What::Partition(vec![Shape::Halves]), (2000, 4000), (1000, 2000));
     let kills = package(What::Kill(vec![Choice::All]), (300, 1000), (2000, 4000));
     match bug {
-        Bug::StaleRead => (Vec::new(), 5_000),
+        Bug::StaleRead | Bug::TornTxn | Bug::NoReadValidation => (Vec::new(), 5_000),
         Bug::LostWrite => (vec![alone], 20_000),
         Bug::DirtyCas => (vec![alone], 60_000),
         Bug::NoFsyncVote => (vec![halves, kills], 60_000),
@@ -124,4 +133,14 @@ fn no_fsync_vote_is_found_when_all_restart_during_a_partition() {
 #[test]
 fn dirty_cas_is_found_when_leaders_are_cut_off() {
     is_found(Bug::DirtyCas);
+}
+
+#[test]
+fn torn_txn_is_found_without_faults() {
+    is_found(Bug::TornTxn);
+}
+
+#[test]
+fn no_read_validation_is_found_without_faults() {
+    is_found(Bug::NoReadValidation);
 }
