@@ -53,6 +53,17 @@ pub struct TxnOp {
 }
 
 impl Mop {
+    /// The object it is about; `None` for a predicate, which may match several.
+    pub fn key(&self) -> Option<&Value> {
+        match self {
+            Mop::Read { key, .. }
+            | Mop::Write { key, .. }
+            | Mop::Append { key, .. }
+            | Mop::ReadList { key, .. } => Some(key),
+            Mop::ReadPredicate { .. } => None,
+        }
+    }
+
     /// The micro-operation as it was invoked: nothing observed yet.
     pub fn pending(&self) -> Mop {
         match self {

@@ -11,3 +11,4 @@ pub mod raftkv;
 mod ready;
 mod register;
 pub mod registry;
+mod transaction;

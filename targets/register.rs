@@ -12,7 +12,7 @@ pub(crate) fn unsupported(detail: impl Into<String>) -> ClientError {
 pub(crate) fn register(op: &Op) -> Result<&RegisterOp, ClientError> {
     match op {
         Op::Register(op) => Ok(op),
-        Op::Txn(_) => Err(unsupported("this target has no transactions")),
+        Op::Txn(_) => Err(unsupported("a transaction is no operation on one register")),
         Op::Set(_) | Op::Counter(_) | Op::Queue(_) | Op::Lock(_) | Op::Id(_) => {
             Err(unsupported(format!("this target has no {}s", op.family().name())))
         }

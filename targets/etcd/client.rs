@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 use tribunal_harness::client::{Client, ClientError};
 use tribunal_history::{ErrorClass, NodeId, Op, RegisterOp};
 
+use crate::transaction::{self, Found, Store, Stored};
 use crate::{http, register};
 
 /// Where the gateway may be, newest first: 3.4 and later, then 3.3.
@@ -96,6 +97,9 @@ fn encode(text: impl ToString) -> String {
 #[async_trait]
 impl Client for EtcdClient {
     async fn invoke(&mut self, op: &Op) -> Result<Op, ClientError> {
+        if let Op::Txn(txn) = op {
+            return transaction::run(self, txn).await;
+        }
         match register::register(op)? {
             RegisterOp::Append { .. } => {
                 Err(register::unsupported("this target appends to no value"))
@@ -135,14 +139,64 @@ impl Client for EtcdClient {
                 let put = json!({"requestPut": {"key": key, "value": encode(to)}});
                 let body = json!({"compare": [compare], "success": [put]});
                 let (reply, raw) = self.gateway.call("kv/txn", body).await?;
-                // The gateway leaves out what is false.
-                match reply.get("succeeded") {
-                    Some(Json::Bool(true)) => Ok(op.clone()),
-                    Some(Json::Bool(false)) | None => Err(register::mismatch()),
-                    Some(_) => Err(http::unparseable(&raw, "succeeded is no boolean")),
+                match succeeded(&reply, &raw)? {
+                    true => Ok(op.clone()),
+                    false => Err(register::mismatch()),
                 }
             }
         }
+    }
+}
+
+#[async_trait]
+impl Store for EtcdClient {
+    async fn read(&mut self, keys: &[String]) -> Result<Vec<Found>, ClientError> {
+        let range = |key: &String| json!({"requestRange": {"key": encode(key), "serializable": self.serializable}});
+        let ranges: Vec<Json> = keys.iter().map(range).collect();
+        let (reply, raw) = self.gateway.call("kv/txn", json!({"success": ranges})).await?;
+        let ranges = reply["responses"].as_array().filter(|ranges| ranges.len() == keys.len());
+        let found = ranges.and_then(|ranges| ranges.iter().map(found).collect());
+        found.ok_or_else(|| http::unparseable(&raw, "not one response for each range"))
+    }
+
+    async fn write(
+        &mut self,
+        seen: &[(String, u64)],
+        puts: &[(String, Stored)],
+    ) -> Result<(), ClientError> {
+        // Of a key that is not there, MOD compares as 0.
+        let compare = |(key, revision): &(String, u64)| {
+            json!({"key": encode(key), "target": "MOD", "result": "EQUAL",
+                   "mod_revision": revision.to_string()})
+        };
+        let put = |(key, value): &(String, Stored)| json!({"requestPut": {"key": encode(key), "value": STANDARD.encode(value.text())}});
+        let compare: Vec<Json> = seen.iter().map(compare).collect();
+        let puts: Vec<Json> = puts.iter().map(put).collect();
+        let body = json!({"compare": compare, "success": puts});
+        let (reply, raw) = self.gateway.call("kv/txn", body).await?;
+        match succeeded(&reply, &raw)? {
+            true => Ok(()),
+            false => Err(transaction::conflict()),
+        }
+    }
+}
+
+/// One range of a transaction's reply; none if it is no such thing.
+fn found(response: &Json) -> Option<Found> {
+    let range = response.get("response_range").or(response.get("responseRange"))?;
+    let Some(pair) = range["kvs"].get(0) else {
+        return Some(Found { value: None, revision: 0 });
+    };
+    let revision = pair["mod_revision"].as_str()?.parse().ok()?;
+    Some(Found { value: Some(Stored::parse(&bytes(&pair["value"])?)), revision })
+}
+
+/// The gateway leaves out what is false.
+fn succeeded(reply: &Json, raw: &[u8]) -> Result<bool, ClientError> {
+    match reply.get("succeeded") {
+        Some(Json::Bool(succeeded)) => Ok(*succeeded),
+        None => Ok(false),
+        Some(_) => Err(http::unparseable(raw, "succeeded is no boolean")),
     }
 }
 

@@ -106,12 +106,18 @@ impl Target for Etcd {
             ("heartbeat-ms".into(), self.heartbeat_ms.to_string()),
             ("election-ms".into(), self.election_ms.to_string()),
             ("snapshot-count".into(), self.snapshot_count.to_string()),
+            (
+                "transactions".into(),
+                "one range of all keys in a txn, then puts if no mod_revision has changed; never \
+                 repeated"
+                    .into(),
+            ),
             ("driver".into(), http::DRIVER.into()),
         ])
     }
 
     fn vocabulary(&self) -> Vocabulary {
-        Vocabulary { families: &[Family::Register] }
+        Vocabulary { families: &[Family::Register, Family::Txn] }
     }
 
     fn daemons(&self, node: &NodeInfo, all: &[NodeInfo]) -> Vec<Daemon> {

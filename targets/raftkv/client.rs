@@ -1,4 +1,5 @@
-//! The client of raftkv: one POST per operation, and what its replies mean.
+//! The client of raftkv: one POST per operation, two for a transaction that writes, and what the
+//! replies mean.
 
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use serde_json::{Value as Json, json};
 use tribunal_harness::client::{Client, ClientError};
 use tribunal_history::{ErrorClass, NodeId, Op, RegisterOp};
 
+use crate::transaction::{self, Found, Store, Stored};
 use crate::{http, register};
 
 /// Patience with one node's status.
@@ -35,6 +37,7 @@ impl RaftkvClient {
         match (reply["ok"].as_bool(), reply["error"].as_str(), reply["definite"].as_bool()) {
             (Some(true), _, _) => Ok((reply, raw)),
             (Some(false), Some("mismatch"), Some(true)) => Err(register::mismatch()),
+            (Some(false), Some("conflict"), Some(true)) => Err(transaction::conflict()),
             (Some(false), Some(error), definite) => {
                 let class = ErrorClass::new(error.to_string());
                 let detail = format!("{status}: {reply}");
@@ -52,6 +55,9 @@ impl RaftkvClient {
 #[async_trait]
 impl Client for RaftkvClient {
     async fn invoke(&mut self, op: &Op) -> Result<Op, ClientError> {
+        if let Op::Txn(txn) = op {
+            return transaction::run(self, txn).await;
+        }
         match register::register(op)? {
             RegisterOp::Append { .. } => {
                 Err(register::unsupported("this target appends to no value"))
@@ -85,6 +91,47 @@ impl Client for RaftkvClient {
             }
         }
     }
+}
+
+#[async_trait]
+impl Store for RaftkvClient {
+    async fn read(&mut self, keys: &[String]) -> Result<Vec<Found>, ClientError> {
+        let steps: Vec<Json> = keys.iter().map(|key| json!({"get": {"key": key}})).collect();
+        let (reply, raw) = self.post("/kv/txn", json!({"steps": steps})).await?;
+        let seen = reply["seen"].as_array().filter(|seen| seen.len() == keys.len());
+        let found = seen.and_then(|seen| seen.iter().map(found).collect());
+        found.ok_or_else(|| http::unparseable(&raw, "not one value and revision for each get"))
+    }
+
+    async fn write(
+        &mut self,
+        seen: &[(String, u64)],
+        puts: &[(String, Stored)],
+    ) -> Result<(), ClientError> {
+        let compare = |(key, revision): &(String, u64)| json!({"key": key, "revision": revision});
+        let put = |(key, value): &(String, Stored)| {
+            let value = match value {
+                Stored::Int(int) => json!(int),
+                Stored::List(list) => json!(list),
+                Stored::Foreign(_) => return Err(register::unsupported("a value of nobody")),
+            };
+            Ok(json!({"put": {"key": key, "value": value}}))
+        };
+        let compare: Vec<Json> = seen.iter().map(compare).collect();
+        let steps = puts.iter().map(put).collect::<Result<Vec<Json>, ClientError>>()?;
+        let body = json!({"compare": compare, "steps": steps});
+        self.post("/kv/txn", body).await.map(|_| ())
+    }
+}
+
+/// One register of a transaction's reply; none if it is no such thing.
+fn found(seen: &Json) -> Option<Found> {
+    let value = match seen.get("value")? {
+        Json::Null => None,
+        Json::String(text) => Some(Stored::Foreign(text.clone().into_bytes())),
+        value => Some(Stored::parse(value.to_string().as_bytes())),
+    };
+    Some(Found { value, revision: seen["revision"].as_u64()? })
 }
 
 /// Who says that it leads, in the highest term anybody claims.

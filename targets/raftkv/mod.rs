@@ -125,12 +125,16 @@ impl Target for Raftkv {
             ("heartbeat-ms".into(), self.heartbeat_ms.to_string()),
             ("election-ms".into(), format!("{least}..{most}")),
             ("reads".into(), "linearizable (read-index); claimed".into()),
+            (
+                "transactions".into(),
+                "one atomic read, then puts if no revision has changed; never repeated".into(),
+            ),
             ("driver".into(), http::DRIVER.into()),
         ])
     }
 
     fn vocabulary(&self) -> Vocabulary {
-        Vocabulary { families: &[Family::Register] }
+        Vocabulary { families: &[Family::Register, Family::Txn] }
     }
 
     fn daemons(&self, node: &NodeInfo, all: &[NodeInfo]) -> Vec<Daemon> {

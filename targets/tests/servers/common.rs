@@ -8,7 +8,7 @@ use tribunal_harness::client::{Client, ClientError};
 use tribunal_harness::daemon::DaemonSpec;
 use tribunal_harness::node::NodeInfo;
 use tribunal_harness::target::Target;
-use tribunal_history::{NodeId, Observed, Op, RegisterOp, Value};
+use tribunal_history::{ErrorClass, Mop, NodeId, Observed, Op, RegisterOp, TxnOp, Value};
 
 /// Servers of a target, ended when dropped.
 pub(crate) struct Servers {
@@ -98,10 +98,13 @@ pub(crate) async fn read(
 
 /// One attempt, with the deadline an executor would set.
 pub(crate) async fn ask(client: &mut dyn Client, op: RegisterOp) -> Result<Op, ClientError> {
-    let invoked = Op::Register(op);
+    ask_any(client, Op::Register(op)).await
+}
+
+async fn ask_any(client: &mut dyn Client, invoked: Op) -> Result<Op, ClientError> {
     match tokio::time::timeout(Duration::from_secs(5), client.invoke(&invoked)).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(ClientError::indefinite(tribunal_history::ErrorClass::TIMEOUT, "5 s")),
+        Err(_) => Err(ClientError::indefinite(ErrorClass::TIMEOUT, "5 s")),
     }
 }
 
@@ -127,7 +130,7 @@ pub(crate) async fn registers_work(target: &dyn Target, servers: &Servers) {
             let error = ask(&mut *client, wrong).await.unwrap_err();
             assert!(
                 matches!(&error, ClientError::Definite { class, .. }
-                if *class == tribunal_history::ErrorClass::MISMATCH),
+                if *class == ErrorClass::MISMATCH),
                 "{error}"
             );
         }
@@ -138,4 +141,77 @@ pub(crate) async fn registers_work(target: &dyn Target, servers: &Servers) {
         let mut other = target.connect(other).await.unwrap();
         assert_eq!(read(&mut *other, &key).await.unwrap(), Observed::Present(Value::Int(9)));
     }
+}
+
+/// A transaction, asked as it was invoked; what it saw, as text.
+async fn txn(client: &mut dyn Client, mops: &[Mop]) -> Result<String, ClientError> {
+    let op = Op::Txn(TxnOp { mops: mops.to_vec() });
+    ask_any(client, op).await.map(|answer| answer.to_string())
+}
+
+/// What every target of transactions must do through each node of a healthy cluster.
+pub(crate) async fn transactions_work(target: &dyn Target, servers: &Servers) {
+    let list = |key: &str| Mop::ReadList { key: Value::text(key), elements: Observed::Pending };
+    let append = |key: &str, to| Mop::Append { key: Value::text(key), element: Value::Int(to) };
+    let (mut x, mut y) = (String::new(), String::new());
+    for (i, node) in (1..).zip(&servers.nodes) {
+        let mut client = target.connect(node).await.unwrap();
+        let mops = [list("lx"), append("lx", i), list("lx"), append("ly", 10 * i)];
+        let before = if x.is_empty() { "nil".into() } else { format!("[{}]", x.trim()) };
+        x = format!("{x} {i}");
+        y = format!("{y} {}", 10 * i);
+        let seen = txn(&mut *client, &mops).await.unwrap();
+        let now = format!("r(\"lx\") -> [{}]", x.trim());
+        let expected =
+            format!("r(\"lx\") -> {before} append(\"lx\", {i}) {now} append(\"ly\", {})", 10 * i);
+        assert_eq!(seen, expected);
+        let both = txn(&mut *client, &[list("lx"), list("ly"), list("lz")]).await.unwrap();
+        assert_eq!(both, format!("{now} r(\"ly\") -> [{}] r(\"lz\") -> nil", y.trim()));
+    }
+    conflicts_are_refused(target, servers).await;
+}
+
+/// Clients that append to one list at once: each append is there once, or was refused.
+async fn conflicts_are_refused(target: &dyn Target, servers: &Servers) {
+    let key = Value::text("contended");
+    let clients = (0..12).map(async |i: usize| {
+        let mut client = target.connect(&servers.nodes[i % servers.nodes.len()]).await.unwrap();
+        let mut appended = Vec::new();
+        for n in 0..10 {
+            let element = (10 * i + n) as i64;
+            let append = Mop::Append { key: key.clone(), element: Value::Int(element) };
+            match txn(&mut *client, &[append]).await {
+                Ok(_) => appended.push(element),
+                Err(ClientError::Definite { class, .. })
+                    if class == ErrorClass::new("conflict") => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        appended
+    });
+    let mut appended = Vec::new();
+    let mut clients: Vec<_> = clients.map(Box::pin).collect();
+    std::future::poll_fn(|cx| {
+        clients.retain_mut(|client| match client.as_mut().poll(cx) {
+            std::task::Poll::Ready(done) => {
+                appended.extend(done);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if clients.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    assert!((1..120).contains(&appended.len()), "{} of 120 appended", appended.len());
+    let read = Mop::ReadList { key: key.clone(), elements: Observed::Pending };
+    let mut client = target.connect(&servers.nodes[0]).await.unwrap();
+    let answer = ask_any(&mut *client, Op::Txn(TxnOp { mops: vec![read] })).await.unwrap();
+    let Op::Txn(TxnOp { mops }) = answer else { panic!("{answer}") };
+    let [Mop::ReadList { elements: Observed::Present(elements), .. }] = &mops[..] else {
+        panic!("{mops:?}")
+    };
+    let mut elements = elements.clone();
+    elements.sort();
+    appended.sort_unstable();
+    assert_eq!(elements, appended.into_iter().map(Value::Int).collect::<Vec<_>>());
 }

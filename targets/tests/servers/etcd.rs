@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::common::{Servers, ask, read, registers_work, write};
+use super::common::{Servers, ask, read, registers_work, transactions_work, write};
 use tribunal_harness::client::ClientError;
 use tribunal_harness::target::Target;
 use tribunal_history::{Observed, Value};
@@ -57,6 +57,7 @@ async fn three_nodes_lose_their_leader() {
     let mut servers = Servers::start(&target, 3, 42, None);
     target.ready(&servers.nodes).await.unwrap();
     registers_work(&target, &servers).await;
+    transactions_work(&target, &servers).await;
     let primaries = target.primaries(&servers.nodes).await;
     assert_eq!(primaries.len(), 1, "{primaries:?}");
     let leader = usize::from(primaries[0].0);

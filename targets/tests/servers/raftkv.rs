@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::common::{Servers, ask, read, registers_work, write};
+use super::common::{Servers, ask, read, registers_work, transactions_work, write};
 use tribunal_harness::client::ClientError;
 use tribunal_harness::target::Target;
 use tribunal_history::{Observed, Value};
@@ -27,6 +27,7 @@ async fn three_nodes_lose_their_leader() {
     let mut servers = Servers::start(&target, 3, 51, Some(&program));
     target.ready(&servers.nodes).await.unwrap();
     registers_work(&target, &servers).await;
+    transactions_work(&target, &servers).await;
     let primaries = target.primaries(&servers.nodes).await;
     assert_eq!(primaries.len(), 1, "{primaries:?}");
     let leader = usize::from(primaries[0].0);
