@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use tribunal_harness::generator::{Context, Generator, Next, Observation};
 use tribunal_harness::seed::Stream;
-use tribunal_history::{Kind, Op, Value};
+use tribunal_history::{Kind, Mop, Op, Value};
 
 /// Keys seen, shared between the load and whoever reads them at the end.
 pub(crate) type Seen = Arc<Mutex<BTreeSet<Value>>>;
 
-/// Passes everything through and remembers the key of every invocation.
+/// Passes everything through and remembers the keys of every invocation.
 pub(crate) struct Remember {
     inner: Box<dyn Generator>,
     seen: Seen,
@@ -36,10 +36,12 @@ impl Generator for Remember {
     }
 
     fn observe(&mut self, cx: &Context<'_>, event: &Observation<'_>) {
-        if let (Kind::Invoke, Op::Register(op)) = (event.kind, event.op) {
+        if event.kind == Kind::Invoke {
             let mut seen = self.seen.lock().expect("no panic while the keys are locked");
-            if !seen.contains(op.key()) {
-                seen.insert(op.key().clone());
+            for key in keys_of(event.op) {
+                if !seen.contains(key) {
+                    seen.insert(key.clone());
+                }
             }
         }
         self.inner.observe(cx, event);
@@ -50,4 +52,14 @@ impl Generator for Remember {
         let seen = self.seen.lock().expect("no panic while the keys are locked").clone();
         Box::new(Remember { inner: self.inner.fork(), seen: Arc::new(Mutex::new(seen)) })
     }
+}
+
+fn keys_of(op: &Op) -> impl Iterator<Item = &Value> {
+    let mops: &[Mop] = match op {
+        Op::Txn(txn) => &txn.mops,
+        Op::Register(_) | Op::Set(_) | Op::Counter(_) | Op::Queue(_) | Op::Lock(_) | Op::Id(_) => {
+            &[]
+        }
+    };
+    op.key().into_iter().chain(mops.iter().filter_map(Mop::key))
 }

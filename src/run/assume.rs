@@ -14,7 +14,7 @@ use tribunal_harness::generator::{Fake, Gen, Simulation};
 use tribunal_harness::node::NodeInfo;
 use tribunal_harness::seed::Seed;
 use tribunal_harness::target::Target;
-use tribunal_history::{Nanos, Observed, Op, RegisterOp, Value};
+use tribunal_history::{Mop, Nanos, Observed, Op, RegisterOp, TxnOp, Value};
 
 /// Keys of the operations that show that each kind succeeds, one for each node, begin with this;
 /// no workload uses one.
@@ -40,9 +40,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// What the load will ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Expected {
-    /// Its first keys, in the order of their first use.
-    keys: Vec<Value>,
-    /// Names of its operations.
+    /// Reads of its first keys, in the order of their first use, as the load would read them.
+    reads: Vec<Op>,
+    /// Names of its operations, and of the steps of its transactions.
     kinds: BTreeSet<&'static str>,
 }
 
@@ -66,10 +66,13 @@ impl Expected {
         let mut expected = Expected::default();
         let mut seen = BTreeSet::new();
         simulation.run_with(load.fork(), |planned| {
-            if let Op::Register(op) = &planned.op {
-                expected.kinds.insert(planned.op.name());
-                if seen.len() < KEYS && seen.insert(op.key().clone()) {
-                    expected.keys.push(op.key().clone());
+            for (kind, read) in parts(&planned.op) {
+                expected.kinds.insert(kind);
+                if let Some((key, read)) = read
+                    && seen.len() < KEYS
+                    && seen.insert(key)
+                {
+                    expected.reads.push(read);
                 }
             }
         });
@@ -120,7 +123,7 @@ struct Asker {
 impl Asker {
     async fn ask(&self, part: Part, expected: &Expected) -> Result<(), String> {
         let found = match part {
-            Part::Empty => self.empty(&expected.keys).await,
+            Part::Empty => self.empty(&expected.reads).await,
             Part::Works => self.works(&expected.kinds).await,
         };
         found.map_err(|problem| {
@@ -130,19 +133,14 @@ impl Asker {
     }
 
     /// Every key reads as absent.
-    async fn empty(&self, keys: &[Value]) -> Result<(), String> {
-        let read = |key: &Value| RegisterOp::Read { key: key.clone(), value: Observed::Pending };
-        let reads: Vec<Op> = keys.iter().map(read).map(Op::Register).collect();
-        let (answers, _) = self.until_ok(&reads).await?;
+    async fn empty(&self, reads: &[Op]) -> Result<(), String> {
+        let (answers, _) = self.until_ok(reads).await?;
         for answer in &answers {
-            let Op::Register(RegisterOp::Read { key, value }) = answer else {
-                return Err(format!("a read was answered with `{answer}`"));
-            };
-            if let Observed::Present(value) = value {
+            if let Some((key, held)) = held(answer)? {
                 return Err(format!(
                     "the database is not empty: key {key} holds {} before the load has written \
                      anything; another program uses this database, or it was not wiped",
-                    escaped(value),
+                    escaped(&held),
                 ));
             }
         }
@@ -161,7 +159,8 @@ impl Asker {
         // A compare-and-set needs what the write before it wrote.
         let wanted =
             |op: &Op| kinds.contains(op.name()) || (op.name() == "write" && kinds.contains("cas"));
-        let round: Vec<Op> = round.into_iter().filter(wanted).collect();
+        let mut round: Vec<Op> = round.into_iter().filter(wanted).collect();
+        round.extend(self.transactions(kinds));
         let mut best = Duration::MAX;
         while best > SLOWEST {
             let (_, slowest) = self.until_ok(&round).await?;
@@ -174,6 +173,21 @@ impl Asker {
             }
         }
         Ok(())
+    }
+
+    /// A transaction of each step that is wanted, and one of all of them.
+    fn transactions(&self, kinds: &BTreeSet<&'static str>) -> Vec<Op> {
+        let key = |of: &str| Value::text(format!("{KEY}-{}-{of}", self.node.name));
+        let steps = [
+            Mop::Append { key: key("list"), element: Value::Int(1) },
+            Mop::ReadList { key: key("list"), elements: Observed::Pending },
+            Mop::Write { key: key("register"), value: Value::Int(1) },
+            Mop::Read { key: key("register"), value: Observed::Pending },
+        ];
+        let wanted: Vec<Mop> = steps.into_iter().filter(|mop| kinds.contains(step(mop))).collect();
+        let alone = wanted.iter().map(|mop| vec![mop.clone()]);
+        let all = (wanted.len() > 1).then(|| wanted.clone());
+        alone.chain(all).map(|mops| Op::Txn(TxnOp { mops })).collect()
     }
 
     /// Attempts `round`, from its start each time, until each of it succeeds: the answers, and how
@@ -213,9 +227,71 @@ impl Asker {
     }
 }
 
-/// A value that may hold anything, on one line of a terminal.
-fn escaped(value: &Value) -> String {
-    value.to_string().chars().flat_map(char::escape_debug).take(200).collect()
+/// What `op` is made of: the name of each part, and how the load would read its key.
+fn parts(op: &Op) -> Vec<(&'static str, Option<(Value, Op)>)> {
+    match op {
+        Op::Register(register) => {
+            let key = register.key().clone();
+            let read = RegisterOp::Read { key: key.clone(), value: Observed::Pending };
+            vec![(op.name(), Some((key, Op::Register(read))))]
+        }
+        Op::Txn(txn) => txn.mops.iter().map(|mop| (step(mop), read_of(mop))).collect(),
+        Op::Set(_) | Op::Counter(_) | Op::Queue(_) | Op::Lock(_) | Op::Id(_) => Vec::new(),
+    }
+}
+
+/// The key of a step, and a transaction that reads it.
+fn read_of(mop: &Mop) -> Option<(Value, Op)> {
+    let key = mop.key()?.clone();
+    let read = match mop {
+        Mop::Append { .. } | Mop::ReadList { .. } => {
+            Mop::ReadList { key: key.clone(), elements: Observed::Pending }
+        }
+        Mop::Write { .. } | Mop::Read { .. } | Mop::ReadPredicate { .. } => {
+            Mop::Read { key: key.clone(), value: Observed::Pending }
+        }
+    };
+    Some((key, Op::Txn(TxnOp { mops: vec![read] })))
+}
+
+/// The name of a step of a transaction.
+fn step(mop: &Mop) -> &'static str {
+    match mop {
+        Mop::Read { .. } => "read in a transaction",
+        Mop::Write { .. } => "write in a transaction",
+        Mop::Append { .. } => "append in a transaction",
+        Mop::ReadList { .. } => "read of a list in a transaction",
+        Mop::ReadPredicate { .. } => "read by a predicate",
+    }
+}
+
+/// The key that the answer to a read says is there, and what it holds.
+fn held(answer: &Op) -> Result<Option<(Value, String)>, String> {
+    let there = |key: &Value, what: String| Ok(Some((key.clone(), what)));
+    match answer {
+        Op::Register(RegisterOp::Read { key, value: Observed::Present(value) }) => {
+            return there(key, value.to_string());
+        }
+        Op::Register(RegisterOp::Read { .. }) => return Ok(None),
+        Op::Txn(txn) => match &txn.mops[..] {
+            [Mop::Read { key, value: Observed::Present(value) }] => {
+                return there(key, value.to_string());
+            }
+            [Mop::ReadList { key, elements: Observed::Present(seen) }] if !seen.is_empty() => {
+                let first: Vec<String> = seen.iter().take(5).map(Value::to_string).collect();
+                return there(key, format!("a list that begins with {}", first.join(" ")));
+            }
+            [Mop::Read { .. } | Mop::ReadList { .. }] => return Ok(None),
+            _ => {}
+        },
+        Op::Register(_) | Op::Set(_) | Op::Counter(_) | Op::Queue(_) | Op::Lock(_) | Op::Id(_) => {}
+    }
+    Err(format!("a read was answered with `{answer}`"))
+}
+
+/// A text that may hold anything, on one line of a terminal.
+fn escaped(text: &str) -> String {
+    text.chars().flat_map(char::escape_debug).take(200).collect()
 }
 
 #[cfg(test)]
@@ -254,8 +330,30 @@ mod tests {
             if op.name() == self.never {
                 return Err(refuse("not here"));
             }
-            let Op::Register(asked) = op else { return Err(refuse("no register")) };
             let mut store = self.store.lock().unwrap();
+            if let Op::Txn(txn) = op {
+                if txn.mops.iter().any(|mop| step(mop) == self.never) {
+                    return Err(refuse("not here"));
+                }
+                let mut mops = txn.mops.clone();
+                for mop in &mut mops {
+                    match mop {
+                        Mop::Append { key, element } => {
+                            self.written.lock().unwrap().push(key.clone());
+                            store.insert(key.clone(), element.clone());
+                        }
+                        Mop::ReadList { key, elements } => {
+                            *elements = match store.get(key) {
+                                Some(value) => Observed::Present(vec![value.clone()]),
+                                None => Observed::Absent,
+                            };
+                        }
+                        _ => return Err(refuse("no such step")),
+                    }
+                }
+                return Ok(Op::Txn(TxnOp { mops }));
+            }
+            let Op::Register(asked) = op else { return Err(refuse("no register")) };
             let mut set = |key: &Value, value: &Value| {
                 self.written.lock().unwrap().push(key.clone());
                 store.insert(key.clone(), value.clone());
@@ -310,16 +408,25 @@ mod tests {
         }
     }
 
-    /// What is found, and which keys were written meanwhile.
     fn found(holds: &[(Value, Value)], never: &'static str) -> (Result<(), String>, Vec<Value>) {
+        found_by("register", &["cas", "read", "write"], holds, never)
+    }
+
+    /// What is found, and which keys were written meanwhile.
+    fn found_by(
+        workload: &str,
+        kinds: &[&'static str],
+        holds: &[(Value, Value)],
+        never: &'static str,
+    ) -> (Result<(), String>, Vec<Value>) {
         let setting =
             Setting { nodes: 3, concurrency: 6, rate: Some(300.0), options: Default::default() };
-        let entry = registry::find("register").expect("it is registered");
+        let entry = registry::find(workload).expect("it is registered");
         let workload = (entry.build)(&setting).expect("defaults are sound");
         let time = Duration::from_secs(10);
         let expected = Expected::of(&workload.generator, 1, 6, 3, time);
-        assert!(expected.keys.len() > 5, "{expected:?}");
-        assert_eq!(expected.kinds, BTreeSet::from(["cas", "read", "write"]));
+        assert!(expected.reads.len() > 5, "{expected:?}");
+        assert_eq!(expected.kinds, kinds.iter().copied().collect());
         let written = Arc::new(Mutex::new(Vec::new()));
         let store = Arc::new(Mutex::new(holds.iter().cloned().collect()));
         let target: Arc<dyn Target> =
@@ -367,5 +474,23 @@ mod tests {
             words.contains("`cas ") && words.contains("does not succeed: no: not here"),
             "{words}"
         );
+    }
+
+    #[test]
+    fn transactions_are_asked_for_too() {
+        let kinds = ["append in a transaction", "read of a list in a transaction"];
+        let found = |holds: &[(Value, Value)], never| found_by("append", &kinds, holds, never);
+        let (result, written) = found(&[], "");
+        assert_eq!(result, Ok(()));
+        let own = |key: &Value| matches!(key, Value::Text(text) if text.starts_with(KEY));
+        assert!(written.len() >= 6 && written.iter().all(own), "{written:?}");
+        let (result, written) = found(&[(Value::Int(2), Value::Int(8))], "");
+        let words = result.unwrap_err();
+        assert!(words.contains("key 2 holds a list that begins with 8"), "{words}");
+        assert!(written.is_empty(), "{written:?}");
+        for never in kinds {
+            let words = found(&[], never).0.unwrap_err();
+            assert!(words.contains("does not succeed: no: not here"), "{words}");
+        }
     }
 }

@@ -1,0 +1,123 @@
+//! Random transactions on a few live objects, each of which is retired after so many writes.
+//!
+//! Few objects make transactions meet; retiring them keeps what is read short. No value is written
+//! to an object twice, so every value read names the transaction that wrote it.
+
+use tribunal_harness::generator::{Context, Generator, Next};
+use tribunal_harness::seed::Stream;
+use tribunal_history::{Mop, Observed, Op, TxnOp, Value};
+
+/// What transactions are made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Objects {
+    /// Lists: whole reads and appends.
+    Lists,
+    /// Registers: reads and writes.
+    Registers,
+}
+
+/// The shape of the load.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shape {
+    /// What is read and written.
+    pub objects: Objects,
+    /// Objects in use at one time.
+    pub live: u64,
+    /// Writes to an object before another takes its place, whatever came of them.
+    pub writes: u64,
+    /// Longest transaction; lengths from one on are equally likely.
+    pub longest: u64,
+}
+
+/// One object in use.
+#[derive(Clone, Copy, Debug)]
+struct Live {
+    key: i64,
+    written: u64,
+}
+
+/// Offers transactions without end, each step a read or a write of a live object.
+#[derive(Clone, Debug)]
+pub struct Transactions {
+    shape: Shape,
+    stream: Option<Stream>,
+    committed: u64,
+    live: Vec<Live>,
+    /// Next object that was never used.
+    fresh: i64,
+    /// What the live objects become when the last offer is taken.
+    offer: Option<(Vec<Live>, i64)>,
+}
+
+impl Transactions {
+    /// Of a shape in which no number is 0.
+    pub fn new(shape: Shape) -> Transactions {
+        let live = (0..shape.live as i64).map(|key| Live { key, written: 0 }).collect();
+        let fresh = shape.live as i64;
+        Transactions { shape, stream: None, committed: 0, live, fresh, offer: None }
+    }
+
+    fn op(&mut self) -> Op {
+        let stream = self.stream.as_ref().expect("a generator is bound before it is asked");
+        let mut draw = stream.draw(0, self.committed);
+        let (mut live, mut fresh) = (self.live.clone(), self.fresh);
+        let length = 1 + draw.below(self.shape.longest);
+        let mops = (0..length).map(|_| {
+            let object = &mut live[draw.below(self.shape.live) as usize];
+            let key = Value::Int(object.key);
+            if draw.below(2) == 0 {
+                return match self.shape.objects {
+                    Objects::Lists => Mop::ReadList { key, elements: Observed::Pending },
+                    Objects::Registers => Mop::Read { key, value: Observed::Pending },
+                };
+            }
+            object.written += 1;
+            let value = Value::Int(object.written as i64);
+            if object.written == self.shape.writes {
+                *object = Live { key: fresh, written: 0 };
+                fresh += 1;
+            }
+            match self.shape.objects {
+                Objects::Lists => Mop::Append { key, element: value },
+                Objects::Registers => Mop::Write { key, value },
+            }
+        });
+        let txn = TxnOp { mops: mops.collect() };
+        self.offer = Some((live, fresh));
+        Op::Txn(txn)
+    }
+}
+
+impl Generator for Transactions {
+    fn bind(&mut self, stream: &Stream) {
+        self.stream = Some(stream.clone());
+    }
+
+    fn next(&mut self, cx: &Context<'_>) -> Next {
+        let stream = self.stream.as_ref().expect("a generator is bound before it is asked");
+        let free = u64::from(cx.free.len());
+        if free == 0 {
+            return Next::Pending { until: None };
+        }
+        let at = stream.draw(1, self.committed).below(free) as u32;
+        let Some(slot) = cx.free.nth(at) else {
+            return Next::Pending { until: None };
+        };
+        Next::Invoke { slot, at: cx.time, op: self.op() }
+    }
+
+    fn commit(&mut self) {
+        self.committed += 1;
+        if let Some((live, fresh)) = self.offer.take() {
+            (self.live, self.fresh) = (live, fresh);
+        }
+    }
+
+    fn fork(&self) -> Box<dyn Generator> {
+        Box::new(self.clone())
+    }
+
+    fn name(&self) -> &'static str {
+        "transactions"
+    }
+}
