@@ -9,13 +9,13 @@ use tribunal_checkers::stats::Stats;
 use tribunal_checkers::txn::ListAppend;
 use tribunal_checkers::vacuity::Vacuity;
 use tribunal_checkers::{Checker, Consistency};
-use tribunal_harness::generator::{Gen, concat, each_slot, on_slots, sequence, stagger, until_ok};
+use tribunal_harness::generator::{Gen, stagger};
 use tribunal_harness::target::Vocabulary;
-use tribunal_history::{Family, Mop, Nanos, Observed, Op, TxnOp, Value};
+use tribunal_history::{Family, Nanos};
 
 use crate::keys::{Remember, Seen};
 use crate::registry::Entry;
-use crate::transactions::{Objects, Shape, Transactions};
+use crate::transactions::{Objects, Shape, Transactions, final_reads};
 use crate::workload::{Setting, Workload, WorkloadError};
 
 const NAME: &str = "append";
@@ -37,9 +37,6 @@ const LIVE: u64 = 1000;
 
 /// Longest transaction that targets take.
 const LONGEST: u64 = 64;
-
-/// Lists that one final read reads, at most.
-const AT_ONCE: usize = 4;
 
 /// Registry line.
 pub(crate) const ENTRY: Entry = Entry {
@@ -76,7 +73,7 @@ fn build(setting: &Setting) -> Result<Workload, WorkloadError> {
         name: NAME,
         needs: Vocabulary { families: &[Family::Txn] },
         generator: Box::new(Remember::new(generator, seen)),
-        final_generator: Box::new(move || final_reads(&touched, nodes, attempts)),
+        final_generator: Box::new(move || final_reads(shape.objects, &touched, nodes, attempts)),
         checkers: checkers(level),
         model: "list-append",
     })
@@ -101,17 +98,4 @@ fn level(setting: &Setting) -> Result<Consistency, WorkloadError> {
 
 fn checkers(level: Consistency) -> Vec<Box<dyn Checker>> {
     vec![Box::new(ListAppend::new(level)), Box::new(Stats::default()), Box::new(Vacuity)]
-}
-
-/// On one client of each node: every touched list is read until the node answers.
-fn final_reads(touched: &Seen, nodes: u32, attempts: u64) -> Gen {
-    let keys = touched.lock().expect("no panic while the keys are locked").clone();
-    let keys: Vec<Value> = keys.into_iter().collect();
-    let read = |key: &Value| Mop::ReadList { key: key.clone(), elements: Observed::Pending };
-    let reads = |keys: &[Value]| {
-        let op = Op::Txn(TxnOp { mops: keys.iter().map(read).collect() });
-        until_ok(sequence(vec![op; attempts as usize]))
-    };
-    let all = keys.chunks(AT_ONCE).map(reads).collect();
-    on_slots(move |slot| slot < nodes, each_slot(concat(all)))
 }

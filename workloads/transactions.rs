@@ -3,9 +3,16 @@
 //! Few objects make transactions meet; retiring them keeps what is read short. No value is written
 //! to an object twice, so every value read names the transaction that wrote it.
 
-use tribunal_harness::generator::{Context, Generator, Next};
+use tribunal_harness::generator::{
+    Context, Gen, Generator, Next, concat, each_slot, on_slots, sequence, until_ok,
+};
 use tribunal_harness::seed::Stream;
 use tribunal_history::{Mop, Observed, Op, TxnOp, Value};
+
+use crate::keys::Seen;
+
+/// Objects that one final read reads, at most.
+const AT_ONCE: usize = 4;
 
 /// What transactions are made of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,6 +21,22 @@ pub enum Objects {
     Lists,
     /// Registers: reads and writes.
     Registers,
+}
+
+impl Objects {
+    fn read(self, key: Value) -> Mop {
+        match self {
+            Objects::Lists => Mop::ReadList { key, elements: Observed::Pending },
+            Objects::Registers => Mop::Read { key, value: Observed::Pending },
+        }
+    }
+
+    fn write(self, key: Value, value: Value) -> Mop {
+        match self {
+            Objects::Lists => Mop::Append { key, element: value },
+            Objects::Registers => Mop::Write { key, value },
+        }
+    }
 }
 
 /// The shape of the load.
@@ -66,10 +89,7 @@ impl Transactions {
             let object = &mut live[draw.below(self.shape.live) as usize];
             let key = Value::Int(object.key);
             if draw.below(2) == 0 {
-                return match self.shape.objects {
-                    Objects::Lists => Mop::ReadList { key, elements: Observed::Pending },
-                    Objects::Registers => Mop::Read { key, value: Observed::Pending },
-                };
+                return self.shape.objects.read(key);
             }
             object.written += 1;
             let value = Value::Int(object.written as i64);
@@ -77,10 +97,7 @@ impl Transactions {
                 *object = Live { key: fresh, written: 0 };
                 fresh += 1;
             }
-            match self.shape.objects {
-                Objects::Lists => Mop::Append { key, element: value },
-                Objects::Registers => Mop::Write { key, value },
-            }
+            self.shape.objects.write(key, value)
         });
         let txn = TxnOp { mops: mops.collect() };
         self.offer = Some((live, fresh));
@@ -120,4 +137,16 @@ impl Generator for Transactions {
     fn name(&self) -> &'static str {
         "transactions"
     }
+}
+
+/// On one client of each node: every touched object is read until the node answers.
+pub(crate) fn final_reads(objects: Objects, touched: &Seen, nodes: u32, attempts: u64) -> Gen {
+    let keys = touched.lock().expect("no panic while the keys are locked").clone();
+    let keys: Vec<Value> = keys.into_iter().collect();
+    let reads = |keys: &[Value]| {
+        let mops = keys.iter().map(|key| objects.read(key.clone())).collect();
+        until_ok(sequence(vec![Op::Txn(TxnOp { mops }); attempts as usize]))
+    };
+    let all = keys.chunks(AT_ONCE).map(reads).collect();
+    on_slots(move |slot| slot < nodes, each_slot(concat(all)))
 }
