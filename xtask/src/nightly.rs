@@ -58,11 +58,43 @@ const ROWS: &[Row] = &[
         misses: 5,
     },
     Row {
+        group: "matrix",
+        name: "raftkv torn-txn",
+        args: &["suites/negative/raftkv-torn-txn.toml"],
+        wanted: 1,
+        share: 100,
+        misses: 5,
+    },
+    Row {
+        group: "matrix",
+        name: "raftkv no-read-validation",
+        args: &["suites/negative/raftkv-no-read-validation.toml"],
+        wanted: 1,
+        share: 100,
+        misses: 5,
+    },
+    Row {
+        group: "matrix",
+        name: "raftkv stale-read, transactions",
+        args: &["suites/negative/raftkv-stale-read-txn.toml"],
+        wanted: 1,
+        share: 100,
+        misses: 5,
+    },
+    Row {
         group: "clean",
         name: "raftkv clean, three faults together",
         args: &["suites/quickstart.toml"],
         wanted: 0,
         share: 200,
+        misses: 0,
+    },
+    Row {
+        group: "clean",
+        name: "raftkv transactions, three faults together",
+        args: &["suites/claims/raftkv-append.toml"],
+        wanted: 0,
+        share: 100,
         misses: 0,
     },
     Row {
@@ -80,6 +112,14 @@ const ROWS: &[Row] = &[
         wanted: 1,
         share: 50,
         misses: 10,
+    },
+    Row {
+        group: "etcd",
+        name: "etcd transactions",
+        args: &["suites/claims/etcd-append.toml"],
+        wanted: 0,
+        share: 50,
+        misses: 0,
     },
 ];
 
