@@ -90,7 +90,7 @@ fn faults_for(bug: Bug) -> (Vec<Package>, u64) {
     let halves = package(What::Partition(vec![Shape::Halves]), (2000, 4000), (1000, 2000));
     let kills = package(What::Kill(vec![Choice::All]), (300, 1000), (2000, 4000));
     match bug {
-        Bug::StaleRead | Bug::TornTxn | Bug::NoReadValidation => (Vec::new(), 5_000),
+        Bug::StaleRead | Bug::TornTxn | Bug::NoReadValidation => (Vec::new(), 10_000),
         Bug::LostWrite => (vec![alone], 20_000),
         Bug::DirtyCas => (vec![alone], 60_000),
         Bug::NoFsyncVote => (vec![halves, kills], 60_000),
