@@ -8,6 +8,7 @@ mod budget;
 mod checker;
 mod consistency;
 pub mod linearizable;
+mod planted;
 pub mod registry;
 pub mod stats;
 #[cfg(test)]

@@ -218,13 +218,13 @@ pub static MODELS: &[Entry] = &[
     .with(&[("own-writes", "whether a transaction sees its own writes; true when not given")]),
     Entry::transactions(
         "rw-register",
-        "the isolation of transactions that read and write registers: weak levels",
+        "the isolation of transactions that read and write registers",
         RwRegister::LEVELS,
         |p| {
             let own_writes = p.setting("own-writes", true)?;
             let initial = p.initial.clone();
             let options = weak::Options { initial, own_writes, verify: p.options.verify };
-            let level = p.level.unwrap_or(Consistency::Causal);
+            let level = p.level.unwrap_or(Consistency::StrictSerializable);
             Ok(Box::new(RwRegister::new(level).with_options(options)))
         },
     )

@@ -24,7 +24,6 @@ mod partition;
 mod parts;
 mod persistent;
 mod plain;
-mod planted;
 mod prep;
 mod quick;
 mod replay;

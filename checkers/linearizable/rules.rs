@@ -36,4 +36,4 @@ pub(super) enum Bug {
 }
 
 /// Which of them, if any.
-pub(super) type Rules = super::planted::Planted<Bug>;
+pub(super) type Rules = crate::planted::Planted<Bug>;

@@ -16,6 +16,7 @@ pub(crate) mod graph;
 mod levels;
 mod lists;
 mod orders;
+pub(crate) mod polygraph;
 mod table;
 mod tails;
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub(super) struct Judged {
     pub(super) anomalies: Vec<Anomaly>,
     /// Levels that no order contradicts, as far as reads say anything.
     pub(super) held: Vec<Consistency>,
+    /// Levels that were asked for without an answer, and why.
+    pub(super) open: Vec<(Consistency, String)>,
     /// Why not everything was looked at.
     pub(super) spent: Option<Spent>,
     pub(super) cost: Cost,
@@ -88,6 +90,9 @@ impl Judge<'_, '_> {
         if !judged.held.contains(&Consistency::Causal) {
             self.weaker(acyclic, &mut judged)?;
             self.guarantees(&mut judged)?;
+        }
+        if judged.spent.is_none() {
+            self.strong(&mut judged)?;
         }
         Ok(judged)
     }

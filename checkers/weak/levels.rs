@@ -40,8 +40,8 @@ pub(super) const LEVELS: &[C] = &[
     C::MonotonicReads,
 ];
 
-const NOT_DECIDED: &str = "not decided of registers: it asks for an order of versions or for real \
-                           time, which are not looked at";
+const NOT_DECIDED: &str = "not decided of registers: neither a stronger level is shown nor a \
+                           weaker one ruled out";
 
 const NOT_ASKED: &str = "it takes several passes: ask for it by name";
 
@@ -82,7 +82,11 @@ pub(super) fn answers(judged: &Judged, registers: &Registers<'_>) -> Vec<LevelAn
             (None, None, _) if *level == C::CausalMemory => {
                 (Verdict::Unknown, NOT_ASKED.to_string())
             }
-            (None, None, _) => (Verdict::Unknown, NOT_DECIDED.to_string()),
+            (None, None, _) => {
+                let asked = judged.open.iter().find(|(open, _)| open == level);
+                let why = asked.map_or(NOT_DECIDED, |(_, why)| why);
+                (Verdict::Unknown, why.to_string())
+            }
         };
         LevelAnswer { level: *level, verdict, because }
     };

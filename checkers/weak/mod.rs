@@ -23,6 +23,7 @@ mod problems;
 mod replay;
 mod rule;
 mod step;
+mod strong;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -31,4 +31,4 @@ pub(super) enum Bug {
 }
 
 /// Which of them, if any.
-pub(super) type Tricks = crate::linearizable::planted::Planted<Bug>;
+pub(super) type Tricks = crate::planted::Planted<Bug>;

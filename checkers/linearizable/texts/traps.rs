@@ -34,4 +34,4 @@ pub(in crate::linearizable) enum Trap {
 }
 
 /// Which of them, if any.
-pub(in crate::linearizable) type Planted = crate::linearizable::planted::Planted<Trap>;
+pub(in crate::linearizable) type Planted = crate::planted::Planted<Trap>;

@@ -20,6 +20,10 @@ pub(super) enum Axiom {
     Atomic,
     /// Everything that happened before.
     Causal,
+    /// Everything up to some transaction that it read from, or that precedes it in its session.
+    Prefix,
+    /// That, and everything up to one before it that wrote what it writes too.
+    Snapshot,
     /// Everything.
     Serial,
 }
@@ -282,6 +286,18 @@ impl Case {
             Axiom::Monotonic => earlier.fold(0, |set, from| set | 1 << from),
             Axiom::Atomic => self.direct(t),
             Axiom::Causal => self.past(t),
+            Axiom::Prefix | Axiom::Snapshot => {
+                let common = |x: usize| {
+                    let mut keys = self.txns[x].writes.keys();
+                    keys.any(|key| self.txns[t].writes.contains_key(key))
+                };
+                let conflicts =
+                    |x: usize| axiom == Axiom::Snapshot && place(x) < place(t) && common(x);
+                let ends =
+                    order.iter().filter(|x| self.direct(t) >> **x & 1 == 1 || conflicts(**x));
+                let up_to = ends.filter_map(|x| place(*x)).max();
+                order.iter().take(up_to.map_or(0, |at| at + 1)).fold(0, |set, x| set | 1 << x)
+            }
             Axiom::Serial => {
                 let before = order.iter().take_while(|other| **other != t);
                 before.fold(0, |set, other| set | 1 << other)

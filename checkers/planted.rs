@@ -3,9 +3,9 @@
 
 /// What an algorithm is made to do wrong; nothing, outside tests.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::linearizable) struct Planted<T> {
+pub(crate) struct Planted<T> {
     #[cfg(test)]
-    pub(in crate::linearizable) trap: Option<T>,
+    pub(crate) trap: Option<T>,
     #[cfg(not(test))]
     trap: std::marker::PhantomData<T>,
 }
@@ -19,7 +19,7 @@ impl<T> Default for Planted<T> {
 impl<T: PartialEq> Planted<T> {
     /// Whether this mistake is to be made.
     #[inline]
-    pub(in crate::linearizable) fn has(self, trap: T) -> bool {
+    pub(crate) fn has(self, trap: T) -> bool {
         #[cfg(test)]
         return self.trap == Some(trap);
         #[cfg(not(test))]
@@ -30,7 +30,7 @@ impl<T: PartialEq> Planted<T> {
     }
 
     /// Whether a mistake was planted at all.
-    pub(in crate::linearizable) fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         #[cfg(test)]
         return self.trap.is_some();
         #[cfg(not(test))]
