@@ -40,6 +40,8 @@ fn the_same_seed_gives_the_same_bytes_everywhere() {
         crashstale        500 cd15679e64152c04
         kv                500 39ce4dd26fb42cc6
         long-texts        500 5def55c7d5c1886e
+        crashed-sums      501 82cbdfdd13db6fa4
+        crashed-elements  501 9580dffe966069f8
         queue             500 98532ea6abd84f79
         stack             500 f5a360a86cbc031b
         priority-queue    500 6e1d3e63e24be1d5

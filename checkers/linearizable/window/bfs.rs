@@ -39,6 +39,7 @@ pub(crate) struct Breadth<W> {
     /// All of `here` before this was expanded, but for `again`.
     next: usize,
     again: Vec<u32>,
+    again_bytes: u64,
     /// Whether orders are of interest.
     orders: bool,
 }
@@ -54,6 +55,7 @@ impl<W: Word> Breadth<W> {
             entered: false,
             next: 0,
             again: Vec::new(),
+            again_bytes: 0,
             orders,
         }
     }
@@ -197,6 +199,9 @@ impl<W: Word> Breadth<W> {
         if let Remembered::At(at) = self.here.insert(config, compare, &mut cx.meter)? {
             if (at as usize) < self.next {
                 self.again.push(at);
+                let bytes = 4 * self.again.capacity() as u64;
+                cx.meter.reserve(bytes.saturating_sub(self.again_bytes))?;
+                self.again_bytes = self.again_bytes.max(bytes);
             }
             if self.orders {
                 let node = self.trail.push(before, choice, &mut cx.meter)?;
@@ -211,14 +216,14 @@ impl<W: Word> Breadth<W> {
         if passed == 0 {
             return Ok(Layer::Dead);
         }
-        let each = size_of::<Config<W>>() as u64 + cx.layout.empty().heap_bytes();
-        let bytes = passed as u64 * each;
-        cx.meter.reserve(bytes.saturating_sub(self.front_bytes))?;
-        cx.meter.give_back(self.front_bytes.saturating_sub(bytes));
-        self.front_bytes = bytes;
         if self.front.capacity() > 64 + 4 * passed {
             self.front = Vec::new();
         }
+        let room = self.front.capacity().max(passed) * size_of::<Config<W>>();
+        let bytes = room as u64 + passed as u64 * cx.layout.empty().heap_bytes();
+        cx.meter.reserve(bytes.saturating_sub(self.front_bytes))?;
+        cx.meter.give_back(self.front_bytes.saturating_sub(bytes));
+        self.front_bytes = bytes;
         self.front.reserve_exact(passed);
         for config in self.here.live().filter(|config| config.word.has(slot)) {
             let mut config = config.clone();

@@ -196,7 +196,9 @@ impl<W: Word> Depth<W> {
         }
         if depth == self.stack.capacity() {
             let more = (depth / 2).max(64);
-            cx.meter.reserve((more * size_of::<Frame>()) as u64)?;
+            // With room for its choice among those saved, and for its place where it is looked up.
+            let each = size_of::<Frame>() + size_of::<Choice>() + size_of::<(u32, usize)>();
+            cx.meter.reserve((more * each) as u64)?;
             self.stack.reserve_exact(more);
         }
         self.stack.push(Frame { at, candidate: 0, branch: 0, choice: (0, 0) });

@@ -79,7 +79,7 @@ impl<W: Word, const LAYERED: bool> Memo<W, LAYERED> {
             self.grow_index(compare, meter)?;
         }
         let mut at = self.home(&config, compare);
-        let (mut place, mut free, mut looked) = (None, None, 0);
+        let (mut place, mut free, mut looked, mut more) = (None, None, 0, 0);
         loop {
             match self.index[at] {
                 EMPTY => break,
@@ -98,7 +98,9 @@ impl<W: Word, const LAYERED: bool> Memo<W, LAYERED> {
                                 place = Some(there);
                             } else {
                                 known.state = VACANT;
+                                let room = self.vacant.capacity();
                                 self.vacant.push(there);
+                                more += 4 * (self.vacant.capacity() - room) as u64;
                                 self.index[at] = GONE;
                             }
                         }
@@ -108,6 +110,7 @@ impl<W: Word, const LAYERED: bool> Memo<W, LAYERED> {
             at = if at + 1 == self.index.len() { 0 } else { at + 1 };
         }
         meter.work(looked);
+        meter.reserve(more)?;
         if let Some(place) = place {
             return Ok(Remembered::At(place));
         }
@@ -121,14 +124,15 @@ impl<W: Word, const LAYERED: bool> Memo<W, LAYERED> {
     }
 
     fn place(&mut self, config: Config<W>, meter: &mut Meter<'_, '_>) -> Result<u32, Spent> {
+        // What was there keeps its words until now.
+        if let Some(place) = self.vacant.pop() {
+            self.arena[place as usize] = config;
+            return Ok(place);
+        }
         let heap = config.word.heap_bytes();
         if heap > 0 {
             meter.reserve(heap)?;
             self.heap_bytes += heap;
-        }
-        if let Some(place) = self.vacant.pop() {
-            self.arena[place as usize] = config;
-            return Ok(place);
         }
         if self.arena.len() == self.arena.capacity() {
             let full = self.arena.len();
@@ -188,7 +192,7 @@ impl<W: Word, const LAYERED: bool> Memo<W, LAYERED> {
         self.taken = 0;
         if self.index.len() > 64 + 8 * used {
             meter.give_back(self.bytes());
-            (self.arena, self.index) = (Vec::new(), Vec::new());
+            (self.arena, self.index, self.vacant) = (Vec::new(), Vec::new(), Vec::new());
         } else {
             self.index.fill(EMPTY);
         }
@@ -220,8 +224,8 @@ impl<W: Word, const LAYERED: bool> Memo<W, LAYERED> {
         let spare = self.arena.capacity() - kept;
         self.arena.shrink_to_fit();
         meter.give_back((spare * size_of::<Config<W>>()) as u64);
+        meter.give_back(4 * (self.vacant.capacity() + self.index.len()) as u64);
         self.vacant = Vec::new();
-        meter.give_back(4 * self.index.len() as u64);
         self.index = Vec::new();
         self.taken = 0;
         let size = index_size(kept);
@@ -245,7 +249,8 @@ impl<W: Word, const LAYERED: bool> Memo<W, LAYERED> {
 
     /// Bytes held, the words' own heap apart.
     fn bytes(&self) -> u64 {
-        (self.arena.capacity() * size_of::<Config<W>>() + 4 * self.index.len()) as u64
+        let places = self.index.len() + self.vacant.capacity();
+        (self.arena.capacity() * size_of::<Config<W>>() + 4 * places) as u64
     }
 
     /// Bytes held per configuration.

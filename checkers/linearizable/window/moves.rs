@@ -18,17 +18,42 @@ pub(crate) struct Use {
     pub(crate) next: u32,
 }
 
-/// What was found out per state.
+/// Most states of which the pure operations are remembered: a power of two.
+const PURE: usize = 1 << 14;
+/// Most uses that are remembered, of as many states as that makes, and of how many states at most
+/// and at least: powers of two.
+const USES: usize = 1 << 17;
+const MOST_USES_OF: usize = 1 << 12;
+const LEAST_USES_OF: usize = 1 << 4;
+
+/// The slots of pending pure operations that are legal in a state.
+struct Pure<W> {
+    state: u32,
+    /// The window for which that is so.
+    version: u32,
+    legal: W,
+}
+
+/// The uses of crashed classes that are worth a try in a state.
+#[derive(Clone, Default)]
+struct Uses {
+    state: u32,
+    /// The span for which that is so; 0: nothing is known.
+    stamp: u32,
+    all: Vec<Use>,
+}
+
+/// What was found out, of the states that were asked about last: where another one has its place
+/// it is forgotten. So it takes no more memory where there are many states.
 pub(crate) struct Moves<W> {
-    /// By state: for which window, and the slots of pending pure operations legal there.
-    pure: Vec<(u32, W)>,
-    /// By state: for which span, and the uses of crashed classes that are worth a try.
-    uses: Vec<(u32, Vec<Use>)>,
+    /// By state, from its last bits.
+    pure: Vec<Pure<W>>,
+    uses: Vec<Uses>,
 }
 
 impl<W: Word> Moves<W> {
     pub(crate) fn new() -> Moves<W> {
-        Moves { pure: Vec::with_capacity(8), uses: Vec::new() }
+        Moves { pure: Vec::new(), uses: Vec::new() }
     }
 
     /// Linearizes in `word` the pending pure operations that are legal in `state`.
@@ -41,21 +66,27 @@ impl<W: Word> Moves<W> {
         state: u32,
         word: &mut W,
     ) {
-        while self.pure.len() <= state as usize {
-            self.pure.push((0, layout.empty()));
+        let place = state as usize & (PURE - 1);
+        if self.pure.len() <= place {
+            let room = self.pure.capacity();
+            let new = place + 1 - self.pure.len();
+            let nothing = || Pure { state: 0, version: 0, legal: layout.empty() };
+            self.pure.resize_with(place + 1, nothing);
+            let more = (self.pure.capacity() - room) * size_of::<Pure<W>>();
+            grid.take(more as u64 + new as u64 * layout.empty().heap_bytes());
         }
-        let (version, legal) = &mut self.pure[state as usize];
-        if *version != window.version {
-            *version = window.version;
-            legal.as_mut().fill(0);
+        let known = &mut self.pure[place];
+        if (known.state, known.version) != (state, window.version) {
+            (known.state, known.version) = (state, window.version);
+            known.legal.as_mut().fill(0);
             for open in &window.open {
                 let free = grid.is_pure(open.class) || rules.has(Bug::WriteOfSameIsPure);
                 if free && grid.step(state, open.class) == Next::One(state) {
-                    legal.set(open.slot);
+                    known.legal.set(open.slot);
                 }
             }
         }
-        word.or(legal);
+        word.or(&known.legal);
     }
 
     /// The same where only operations from entry `fresh` on were called since `word` was closed.
@@ -85,16 +116,21 @@ impl<W: Word> Moves<W> {
         rules: Rules,
         state: u32,
     ) -> &[Use] {
-        if self.uses.len() <= state as usize {
-            self.uses.resize(state as usize + 1, (0, Vec::new()));
+        let places = (USES / crashed.len().next_power_of_two()).clamp(LEAST_USES_OF, MOST_USES_OF);
+        let place = state as usize & (places - 1);
+        if self.uses.len() <= place {
+            let room = self.uses.capacity();
+            self.uses.resize(place + 1, Uses::default());
+            grid.take(((self.uses.capacity() - room) * size_of::<Uses>()) as u64);
         }
         let stamp = span.map_or(1, |(number, _)| number + 2);
-        let (known, uses) = &mut self.uses[state as usize];
-        if *known == stamp {
-            return uses;
+        let known = &mut self.uses[place];
+        if (known.state, known.stamp) == (state, stamp) {
+            return &self.uses[place].all;
         }
-        *known = stamp;
-        uses.clear();
+        let room = known.all.capacity();
+        (known.state, known.stamp) = (state, stamp);
+        known.all.clear();
         let always = rules.has(Bug::CrashedMustHappen);
         for (lane, crashed) in (0..).zip(crashed) {
             for branch in 0.. {
@@ -102,10 +138,11 @@ impl<W: Word> Moves<W> {
                 let worth = always
                     || next != state && span.is_none_or(|(_, span)| !span.simulates(state, next));
                 if worth {
-                    uses.push(Use { lane, branch, next });
+                    known.all.push(Use { lane, branch, next });
                 }
             }
         }
-        uses
+        grid.take(((known.all.capacity() - room) * size_of::<Use>()) as u64);
+        &self.uses[place].all
     }
 }

@@ -76,11 +76,11 @@ pub(crate) fn decide_by<M: Model>(
         }
         None => found,
     };
-    let states = match &found {
+    let told = match &found {
         Found::Dead(dead) => dead.states.iter().map(|at| states.get(*at).clone()).collect(),
         Found::Linearization(_) | Found::Spent(..) | Found::Impure(..) => Vec::new(),
     };
-    Decision { found, states, took }
+    Decision { found, states: told, took }
 }
 
 /// Decides `entries`, by call, of which `grid` knows the transitions.
@@ -130,6 +130,8 @@ fn alternate<W: Word>(
     let meter = ledger.meter(limit);
     let (relevance, covers) = (None, None);
     let mut cx = Context { plan, layout: &layout, grid, relevance, covers, rules, meter };
+    // A table outlives a search, and accounts end with them.
+    cx.grid.table.unaccounted();
     let mut search = Portfolio { depth: Depth::new(&cx), breadth: None, only };
     let (found, engine) = match cx.meter.reserve(plan.bytes()) {
         Ok(()) => search.run(&mut cx),
@@ -216,22 +218,23 @@ impl<W: Word> Portfolio<W> {
         let layers = cx.plan.layers();
         let breadth = self.breadth.as_ref();
         let further = breadth.filter(|(_, cursor)| cursor.layer >= self.depth.deepest());
-        let (layer, frontier): (u32, Vec<&Config<W>>) = match further {
-            Some((breadth, cursor)) => (cursor.layer, breadth.frontier().collect()),
-            None => (self.depth.deepest(), self.depth.frontier().collect()),
+        let layer = further.map_or(self.depth.deepest(), |(_, cursor)| cursor.layer);
+        // Once over what may be much, and no list of it.
+        let lanes = &cx.layout.shape.lanes;
+        let (mut frontier, mut most) = (0, vec![0; lanes.len()]);
+        let mut count = |config: &Config<W>| {
+            frontier += 1;
+            for (most, lane) in most.iter_mut().zip(lanes) {
+                *most = config.word.get(*lane).max(*most);
+            }
         };
-        let crashed = cx.plan.crashed.iter().zip(&cx.layout.shape.lanes);
-        let crashed = crashed.map(|(crashed, lane)| {
-            let used = frontier.iter().map(|config| config.word.get(*lane)).max();
-            (crashed.entries[0], used.unwrap_or(0))
-        });
-        Progress {
-            layer,
-            layers,
-            frontier: frontier.len() as u64,
-            bytes: cx.meter.peak_bytes,
-            crashed: crashed.collect(),
+        match further {
+            Some((breadth, _)) => breadth.frontier().for_each(&mut count),
+            None => self.depth.frontier().for_each(&mut count),
         }
+        let crashed = cx.plan.crashed.iter().zip(most);
+        let crashed = crashed.map(|(crashed, used)| (crashed.entries[0], used)).collect();
+        Progress { layer, layers, frontier, bytes: cx.meter.peak_bytes, crashed }
     }
 }
 

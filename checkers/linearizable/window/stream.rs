@@ -229,7 +229,7 @@ impl<'a, M: Model> Stream<'a, M> {
         let most = self.window.available.iter().map(|available| 2 * available);
         self.front = self.front.lay_out(Shape::new(slots, most));
         self.ledger.release(&mut self.resting);
-        self.table.accounted = 0;
+        self.table.unaccounted();
     }
 
     fn judge(&mut self, event: u64, id: u64) -> Result<(), Spent> {

@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::super::meter::{map_bytes, vec_bytes};
+use super::super::meter::{chunk_bytes, map_bytes, vec_bytes};
 use super::super::{Merge, Model, Steps};
 
 /// Above this many cells transitions are computed each time instead of remembered.
@@ -143,7 +143,9 @@ impl<M: Model, O: AsRef<[M::Op]>> Source for States<'_, M, O> {
     }
 
     fn bytes(&self) -> u64 {
-        vec_bytes(&self.states, 1) + map_bytes(&self.numbers, 1) + self.heap_bytes
+        // Every class may lead to new ones before anybody asks again.
+        let more = 2 * self.classes() + 1;
+        vec_bytes(&self.states, more) + map_bytes(&self.numbers, more) + self.heap_bytes
     }
 }
 
@@ -162,6 +164,8 @@ pub(crate) struct Table {
     pub(crate) grew: bool,
     /// Bytes of both that are on somebody's account.
     pub(crate) accounted: u64,
+    /// Bytes of the lists, and of what a search knows of states beside this.
+    beside: u64,
     /// A declared-pure operation that changed a state: a defect of the model.
     pub(crate) impure: Option<(u32, u32)>,
 }
@@ -190,6 +194,22 @@ impl Table {
 
     pub(crate) fn is_pure(&self, class: u32) -> bool {
         self.pure[class as usize]
+    }
+
+    /// Bytes of the cells, with those they grow into where `states` states do not fit.
+    fn cells_bytes(&self, states: usize) -> u64 {
+        let (held, most) = (self.cells.capacity(), self.most_cells);
+        let full = states + 2 * self.classes >= self.rows && states * self.classes <= most;
+        let grown = (2 * self.rows).max(states + 2 * self.classes).saturating_mul(self.classes);
+        4 * (held + if full { grown.min(most) } else { 0 }) as u64
+    }
+
+    /// Nothing is on anybody's account, and no search knows anything of states.
+    pub(crate) fn unaccounted(&mut self) {
+        let lists = self.lists.iter().map(|list| chunk_bytes(size_of_val(&list[..])));
+        self.beside = lists.sum::<u64>() + vec_bytes(&self.lists, 0);
+        self.accounted = 0;
+        self.grew = true;
     }
 }
 
@@ -256,6 +276,7 @@ impl Grid<'_> {
             }
             _ => {
                 table.lists.push(all.as_slice().into());
+                table.beside += size_of::<Box<[u32]>>() as u64 + chunk_bytes(size_of_val(&all[..]));
                 Next::Several(table.lists.len() as u32 - 1)
             }
         };
@@ -291,8 +312,14 @@ impl Grid<'_> {
         state <= most
     }
 
+    /// A search took so many bytes for what it knows of states.
+    pub(crate) fn take(&mut self, bytes: u64) {
+        self.table.beside += bytes;
+        self.table.grew |= bytes > 0;
+    }
+
     pub(crate) fn bytes(&self) -> u64 {
-        4 * self.table.cells.capacity() as u64 + self.source.bytes()
+        self.table.cells_bytes(self.source.len()) + self.table.beside + self.source.bytes()
     }
 }
 

@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::super::meter::Meter;
+use super::super::meter::{Meter, map_bytes};
 use super::super::rules::Rules;
 use super::moves::Moves;
 use super::plan::Plan;
@@ -51,7 +51,9 @@ impl Trail {
         assert!(node < ROOT, "2^32 choices are 32 GiB");
         self.nodes.push((before, chosen));
         if branch > 0 {
+            let before = map_bytes(&self.branches, 0);
             self.branches.insert(node, branch);
+            meter.reserve(map_bytes(&self.branches, 0) - before)?;
         }
         Ok(node)
     }
@@ -100,11 +102,15 @@ impl Trail {
         if self.nodes.len() < 2 * self.alive + 8 * ends.len() + (1 << 12) {
             return Ok(());
         }
-        self.collect(ends)
+        let marks = 4 * self.nodes.len() as u64 + 8 * ends.len() as u64;
+        meter.reserve(marks)?;
+        self.collect(ends);
+        meter.give_back(marks);
+        Ok(())
     }
 
     /// Nodes come after what they point to, so one pass back marks and one pass forth moves.
-    fn collect<'a>(&mut self, ends: impl Iterator<Item = &'a mut u32>) -> Result<(), Spent> {
+    fn collect<'a>(&mut self, ends: impl Iterator<Item = &'a mut u32>) {
         let mut ends: Vec<&mut u32> = ends.collect();
         let mut place = vec![0_u32; self.nodes.len()];
         for end in ends.iter().filter(|end| ***end != ROOT) {
@@ -136,7 +142,6 @@ impl Trail {
         }
         self.nodes.truncate(kept);
         self.alive = kept;
-        Ok(())
     }
 }
 

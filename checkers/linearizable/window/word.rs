@@ -6,6 +6,8 @@
 //! of `b`; no lane borrows from its neighbour, because a guarded lane of `b` is never below one of
 //! `a`. A lane never crosses a word and is as wide as its largest count: nothing saturates.
 
+use super::super::meter::chunk_bytes;
+
 /// Some words of bits. All words of one search have the same number of them.
 pub(crate) trait Word: Clone + AsRef<[u64]> + AsMut<[u64]> {
     /// No bit set, in `words` words.
@@ -88,7 +90,7 @@ impl Word for Box<[u64]> {
     }
 
     fn heap_bytes(&self) -> u64 {
-        8 * self.len() as u64
+        chunk_bytes(8 * self.len())
     }
 }
 

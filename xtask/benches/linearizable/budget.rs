@@ -19,9 +19,14 @@ const ROUNDS: usize = 5;
 /// By when it must have.
 const LATE: Duration = Duration::from_millis(50);
 /// Searches that remember more and more, or are laid out in more, and what they may hold, in MiB;
-/// and how much more than that in percent.
-const REMEMBERING: [(&str, u64, [u64; 3]); 2] =
-    [("stack", 1_000_000, [64, 128, 256]), ("long-texts", 10_000, [16, 32, 64])];
+/// and how much more than that in percent. With crashed operations of which every subset is another
+/// state, configurations are as wide as there are operations.
+const REMEMBERING: [(&str, u64, [u64; 3]); 4] = [
+    ("stack", 1_000_000, [64, 128, 256]),
+    ("long-texts", 10_000, [16, 32, 64]),
+    ("crashed-sums", 100, [64, 256, 1_024]),
+    ("crashed-elements", 80, [64, 128, 256]),
+];
 const MORE: f64 = 5.0;
 
 /// Two small tables of their own: these rows have no verdict and no rival.

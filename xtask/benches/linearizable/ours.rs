@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 use tribunal_checkers::linearizable::{
-    CasRegister, Container, Engines, Fifo, FromHistory, Kv, Lifo, Options, Priority, Register, Set,
-    decide, judge,
+    CasRegister, Container, Counter, Engines, Fifo, FromHistory, Kv, Lifo, Options, Priority,
+    Register, Set, decide, judge,
 };
 use tribunal_checkers::{Budget, Verdict};
 
@@ -21,6 +21,7 @@ pub(crate) enum Data {
     Stack,
     PriorityQueue,
     Set,
+    Counter,
 }
 
 /// What is timed.
@@ -62,6 +63,7 @@ impl Data {
             "stack" => Data::Stack,
             "priority-queue" => Data::PriorityQueue,
             "set" => Data::Set,
+            "pn-counter" => Data::Counter,
             other => panic!("{other} is not measured"),
         }
     }
@@ -125,6 +127,7 @@ pub(crate) fn once(input: &Input, options: Options, check: Check, budget: &Budge
         Data::Stack => run(&Container(Lifo), input, options, check, budget),
         Data::PriorityQueue => run(&Container(Priority::Greatest), input, options, check, budget),
         Data::Set => run(&Set { shrinks: true }, input, options, check, budget),
+        Data::Counter => run(&Counter { initial: 0, shrinks: true }, input, options, check, budget),
     }
 }
 

@@ -7,6 +7,8 @@ mod append;
 mod container;
 mod crash;
 mod crashbad;
+mod crashed_elements;
+mod crashed_sums;
 mod crashlate;
 mod crashstale;
 mod event;

@@ -2,8 +2,8 @@
 
 use super::family::Family;
 use super::{
-    append, crash, crashbad, crashlate, crashstale, five_value_cas, kv, long_texts, priority_queue,
-    queue, set, stack, unique, wr,
+    append, crash, crashbad, crashed_elements, crashed_sums, crashlate, crashstale, five_value_cas,
+    kv, long_texts, priority_queue, queue, set, stack, unique, wr,
 };
 
 /// Every family, in the order of the documentation.
@@ -16,6 +16,8 @@ pub static FAMILIES: &[Family] = &[
     crashstale::FAMILY,
     kv::FAMILY,
     long_texts::FAMILY,
+    crashed_sums::FAMILY,
+    crashed_elements::FAMILY,
     queue::FAMILY,
     stack::FAMILY,
     priority_queue::FAMILY,
