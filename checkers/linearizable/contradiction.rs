@@ -67,7 +67,7 @@ impl<M: FromHistory> Case<'_, M> {
             }
         });
         self.verify_closed(component, &problem, &found)?;
-        self.refuted(key, &problem, took, found)
+        self.refuted(key, (&problem, &problem), took, found)
     }
 
     /// Shrinks what of `problem` is dead at `dead`; `cost` is what that took. `None` where that

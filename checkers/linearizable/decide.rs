@@ -5,6 +5,7 @@ use tribunal_history::{History, OpIndex, Outcome, Value};
 use super::fast::{Allowance, Decided, Fast, Partition, Proof};
 use super::found::{Found, Progress, Took};
 use super::meter::Ledger;
+use super::narrow::{SMALL, Shown};
 use super::partition::Component;
 use super::parts::{interleaved, parts};
 use super::portfolio::Decision;
@@ -16,12 +17,12 @@ use super::{
     Dialect, Engines, FromHistory, NEVER, Options, Problem, certificate, explain, portfolio, prep,
     quick, shrink,
 };
-use crate::{Anomaly, Budget, CheckError, Spent, Verdict};
+use crate::{Anomaly, CheckError, Spent, Verdict};
 
 /// Configurations a search may visit before a refutation without search is tried.
 const PATIENCE: u64 = 1 << 8;
 /// Configurations it may take to decide what that claims.
-const QUICK_LIMIT: u64 = 1 << 16;
+pub(super) const QUICK_LIMIT: u64 = 1 << 16;
 /// Its name in reports.
 const QUICK: &str = "quick";
 
@@ -175,17 +176,18 @@ impl<M: FromHistory> Case<'_, M> {
         }
     }
 
+    /// `found` is of `problem`: of `whole`, or of what that says of some elements.
     pub(super) fn refuted(
         &self,
         key: &Value,
-        problem: &Problem<M::Op>,
+        (problem, whole): (&Problem<M::Op>, &Problem<M::Op>),
         took: Took,
         found: Counterexample<M::State>,
     ) -> Result<Judged, CheckError> {
         let took = Took { configurations: took.configurations + found.configurations, ..took };
         let subject = key.to_string();
         let (anomaly, verified) =
-            explain::anomaly(self.model, self.history, &subject, problem, &found)
+            explain::anomaly(self.model, self.history, &subject, (problem, whole), &found)
                 .map_err(|why| refused_counterexample(key, &why))?;
         Ok(Judged::Invalid { took, anomaly: Box::new(anomaly), verified })
     }
@@ -206,12 +208,12 @@ impl<M: FromHistory> Case<'_, M> {
         let rules = Rules::default();
         let (decision, refutation) = self.conclude(&problem);
         let took = decision.took;
-        if let Some(Refutation { kept, rank }) = refutation {
-            let cost = took.configurations;
-            let found = shrink::shrink(model, &problem, ledger, (kept, rank), cost, rules);
+        if let Some(Shown { part, refutation: Refutation { kept, rank } }) = refutation {
+            let (cost, part) = (took.configurations, part.as_ref().unwrap_or(&problem));
+            let found = shrink::shrink(model, part, ledger, (kept, rank), cost, rules);
             if let Some(found) = found {
                 let took = Took { engine: QUICK, ..took };
-                return Ok((self.refuted(key, &problem, took, found)?, seen));
+                return Ok((self.refuted(key, (part, &problem), took, found)?, seen));
             }
         }
         let judged = match decision.found {
@@ -244,7 +246,7 @@ impl<M: FromHistory> Case<'_, M> {
                 let kept = whole.0;
                 let (states, minimal, configurations) = (decision.states, false, 0);
                 let own = || Counterexample { kept, dead, states, minimal, configurations };
-                self.refuted(key, &problem, took, found.unwrap_or_else(own))?
+                self.refuted(key, (&problem, &problem), took, found.unwrap_or_else(own))?
             }
         };
         Ok((judged, seen))
@@ -293,7 +295,7 @@ impl<M: FromHistory> Case<'_, M> {
 
     /// The search names the earliest return that no order passes, so it is asked first; but it
     /// need not be asked for ever where few operations contradict each other.
-    fn conclude(&self, problem: &Problem<M::Op>) -> (Decision<M::State>, Option<Refutation>) {
+    fn conclude(&self, problem: &Problem<M::Op>) -> (Decision<M::State>, Option<Shown<M::Op>>) {
         let Case { model, ledger, options, .. } = *self;
         let rules = Rules::default();
         if !options.quick {
@@ -301,20 +303,30 @@ impl<M: FromHistory> Case<'_, M> {
         }
         let patience = PATIENCE + 2 * problem.entries.len() as u64;
         let decision = portfolio::decide(model, problem, ledger, patience, rules);
-        if !matches!(decision.found, Found::Spent(Spent::Configurations, _)) {
-            return (decision, None);
+        match decision.found {
+            Found::Dead(_) if problem.entries.len() > SMALL => {
+                let shown = self.narrow(problem);
+                return (decision, shown);
+            }
+            Found::Spent(Spent::Configurations, _) => {}
+            Found::Linearization(_) | Found::Spent(..) | Found::Impure(..) | Found::Dead(_) => {
+                return (decision, None);
+            }
+        }
+        if let Some(shown) = self.narrow(problem) {
+            return (decision, Some(shown));
         }
         // What it claims is decided by a search over the few operations it names.
         let refutation = quick::refute(model, problem, rules).filter(|refutation| {
             let part = shrink::cut(model, problem, &refutation.kept, refutation.rank);
             let _held = ledger.hold(part.ops_bytes(model));
-            let unbounded = Budget::unlimited();
-            let few = Ledger::new(&unbounded);
+            let budget = ledger.time_alone();
+            let few = Ledger::new(&budget);
             let decision = portfolio::decide(model, &part, &few, QUICK_LIMIT, rules);
             matches!(decision.found, Found::Dead(_))
         });
-        if refutation.is_some() {
-            return (decision, refutation);
+        if let Some(refutation) = refutation {
+            return (decision, Some(Shown { part: None, refutation }));
         }
         let first = decision.took.configurations;
         let mut decision = portfolio::decide(model, problem, ledger, u64::MAX, rules);

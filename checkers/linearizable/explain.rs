@@ -18,7 +18,8 @@ const MANY: usize = 4;
 /// Configurations the plain search may remember to confirm a counterexample.
 const CONFIRM: usize = 200_000;
 
-/// The finding, and whether its certificate was accepted.
+/// The finding, and whether its certificate was accepted. `found` is of `problem`, which is what
+/// `whole` says, perhaps of some elements alone; people are told the whole.
 ///
 /// # Errors
 /// Why the certificate was refused: a defect of the search.
@@ -26,7 +27,7 @@ pub(super) fn anomaly<M: Model>(
     model: &M,
     history: &History,
     subject: &str,
-    problem: &Problem<M::Op>,
+    (problem, whole): (&Problem<M::Op>, &Problem<M::Op>),
     found: &Counterexample<M::State>,
 ) -> Result<(Anomaly, bool), String> {
     let accepted =
@@ -46,7 +47,7 @@ pub(super) fn anomaly<M: Model>(
     let anomaly = Anomaly {
         kind: if unparsed { AnomalyKind::UNPARSEABLE } else { AnomalyKind::NONLINEARIZABLE },
         subject: Some(subject.to_owned()),
-        summary: summary(model, history, problem, found, &states),
+        summary: summary(model, history, (problem, whole), found, &states),
         evidence: Evidence::Counterexample {
             operations: found.kept.iter().map(origin).collect(),
             failed: EventId(found.dead.rank),
@@ -63,13 +64,17 @@ pub(super) fn anomaly<M: Model>(
 fn summary<M: Model>(
     model: &M,
     history: &History,
-    problem: &Problem<M::Op>,
+    (problem, whole): (&Problem<M::Op>, &Problem<M::Op>),
     found: &Counterexample<M::State>,
     states: &[StateBefore],
 ) -> String {
+    let op = |entry: &Entry| {
+        let at = whole.entries.partition_point(|other| other.call < entry.call);
+        whole.op(&whole.entries[at])
+    };
     let failed = &problem.entries[found.dead.entry as usize];
     let operation = history.operation(failed.origin);
-    let past = shortened(model.words(problem.op(failed)).past);
+    let past = shortened(model.words(op(failed)).past);
     // Formats without times have ranks.
     let when = if history.end() == Nanos(0) {
         format!("event {}", found.dead.rank)
@@ -94,11 +99,11 @@ fn summary<M: Model>(
     match (before, looked) {
         // Who looked at the same time says more than who made what it saw.
         (before, Some(look)) if before.is_none_or(|before| before.ret < look.ret) => {
-            let past = shortened(model.words(problem.op(look)).past);
+            let past = shortened(model.words(op(look)).past);
             format!("{what} although {} {past}", process(look))
         }
         (Some(entry), _) => {
-            let perfect = shortened(model.words(problem.op(entry)).perfect);
+            let perfect = shortened(model.words(op(entry)).perfect);
             format!("{what} after {} had {perfect}", process(entry))
         }
         (None, _) => what + &against(states, found.kept.len()),

@@ -67,6 +67,11 @@ impl<'b> Ledger<'b> {
         self.budget.is_cancelled()
     }
 
+    /// For what is small whatever was spent before: no limit but the caller's time.
+    pub(super) fn time_alone(&self) -> Budget {
+        self.budget.clone().with_configurations(u64::MAX).with_bytes(u64::MAX)
+    }
+
     /// The cap.
     pub(super) fn most_bytes(&self) -> u64 {
         self.budget.bytes

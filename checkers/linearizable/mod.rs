@@ -20,6 +20,7 @@ mod merge;
 mod meter;
 mod model;
 mod models;
+mod narrow;
 mod partition;
 mod parts;
 mod persistent;

@@ -3,9 +3,9 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use tribunal_history::{Code, Operation};
+use tribunal_history::{Code, Operation, Value};
 
-use crate::linearizable::{Allowance, Dialect, Fast, Partition};
+use crate::linearizable::{Allowance, Dialect, Entry, Fast, Partition};
 
 /// What an operation can lead to from one state.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -182,6 +182,21 @@ pub trait Model: Send + Sync {
     /// `ops` is legal in one is legal in the other, and leads to states that have the same
     /// representative again. Representatives are their own.
     fn merged<'a>(&'a self, _ops: &'a [Self::Op]) -> Option<Merge<'a, Self::State>> {
+        None
+    }
+
+    /// What `op` says of `elements` alone; `None` where that is nothing. Lets counterexamples be
+    /// small where operations speak of many elements. Asked only for what [`Model::suspects`]
+    /// names.
+    ///
+    /// The contract: of a legal order, what its operations say of `elements` is a legal order.
+    fn about(&self, _op: &Self::Op, _elements: &[Value]) -> Option<Self::Op> {
+        None
+    }
+
+    /// A few elements about which `entries`, of which `ops` are the operations, may contradict
+    /// each other. A hint: whatever it names is decided. The default has none.
+    fn suspects(&self, _entries: &[Entry], _ops: &[Self::Op]) -> Option<Vec<Value>> {
         None
     }
 

@@ -4,7 +4,7 @@
 use std::hash::{BuildHasher, Hash};
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
-use tribunal_history::{History, OpIndex};
+use tribunal_history::{History, OpIndex, Value};
 
 use super::codes::NONE;
 use super::meter::{Ledger, POLL_BYTES, map_bytes, vec_bytes};
@@ -94,6 +94,19 @@ impl<O: Clone + Eq + Hash> Problem<O> {
         self.entries.retain(|entry| {
             entry.ret != NEVER || (entry.call < last && !model.is_pure(&ops[entry.class as usize]))
         });
+    }
+
+    /// What these entries say of `elements` alone, by [`Model::about`].
+    pub(super) fn about<M: Model<Op = O>>(&self, model: &M, elements: &[Value]) -> Problem<O> {
+        let mut classes = Classes::default();
+        let mut number = |op| Some(classes.number(model, model.about(op, elements)?));
+        let numbers: Vec<Option<u32>> = self.ops.iter().map(&mut number).collect();
+        let entries = self.entries.iter().filter_map(|entry| {
+            let class = numbers[entry.class as usize]?;
+            Some(Entry { class, ..*entry })
+        });
+        let entries = entries.collect();
+        Problem::of_entries(model, entries, classes.ops)
     }
 
     /// The history of these entries up to the event of rank `end`: what completes later is open

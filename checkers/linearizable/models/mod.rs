@@ -19,6 +19,7 @@ mod semaphore;
 mod set;
 mod stack;
 mod unique_ids;
+pub(super) mod whole;
 
 pub use cas_register::{CasRegister, CasRegisterOp};
 pub use container::{Container, ContainerOp, Discipline};

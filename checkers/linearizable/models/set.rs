@@ -4,11 +4,13 @@ use tribunal_history::{Code, F, Observed, Op, OpIndex, Operation, SetOp as Recor
 
 use super::container::listed;
 use super::effect::{change, look};
+use super::whole::{Slips, suspects};
 use crate::linearizable::containers::fast_set;
 use crate::linearizable::meter::{value_bytes, values_bytes};
 use crate::linearizable::persistent::Map;
 use crate::linearizable::{
-    Allowance, Dialect, Fast, FromHistory, Interpreted, Model, NilRead, Partition, Steps, Words,
+    Allowance, Dialect, Entry, Fast, FromHistory, Interpreted, Model, NilRead, Partition, Steps,
+    Words,
 };
 
 /// A set, empty at first.
@@ -109,6 +111,22 @@ impl Model for Set {
 
     fn settles(&self, op: &SetOp) -> bool {
         matches!(op, SetOp::Read(_))
+    }
+
+    fn about(&self, op: &SetOp, elements: &[Value]) -> Option<SetOp> {
+        match op {
+            SetOp::Add(element, _) | SetOp::Remove(element, _) | SetOp::Contains(element, _) => {
+                elements.contains(element).then(|| op.clone())
+            }
+            SetOp::Read(seen) => {
+                let seen = seen.iter().filter(|element| elements.contains(element));
+                Some(SetOp::Read(seen.cloned().collect()))
+            }
+        }
+    }
+
+    fn suspects(&self, entries: &[Entry], ops: &[SetOp]) -> Option<Vec<Value>> {
+        suspects(entries, ops, Slips::default())
     }
 
     fn heap_bytes(&self, state: &Elements) -> u64 {

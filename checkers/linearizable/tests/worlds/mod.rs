@@ -15,6 +15,7 @@ mod numbers;
 mod oracle;
 mod registers;
 mod sets;
+mod whole;
 
 use tribunal_history::{
     Builder, ErrorClass, History, Nanos, Observed, Op, Outcome, Process, Value,
