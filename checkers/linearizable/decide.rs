@@ -2,7 +2,7 @@
 
 use tribunal_history::{History, OpIndex, Outcome, Value};
 
-use super::fast::{Allowance, Decided, Fast, Partition, Proof};
+use super::fast::{Allowance, Decided, Fast, Partition, Proof, Tally};
 use super::found::{Found, Progress, Took};
 use super::meter::Ledger;
 use super::narrow::{SMALL, Shown};
@@ -71,12 +71,16 @@ impl<M: FromHistory> Case<'_, M> {
         if self.options.engines == Engines::Auto {
             let (history, dialect) = (self.history, self.dialect);
             let partition = Partition { history, operations: &component.operations, dialect };
-            match self.model.fast(&partition, Allowance::new(self.ledger)) {
+            let tally = Tally::default();
+            let allowance = Allowance::new(self.ledger).telling(&tally);
+            match self.model.fast(&partition, allowance) {
                 Fast::HandOver(_) => {}
                 Fast::Decided(decided) => return self.prove(component, decided),
                 Fast::Spent(spent, progress) => {
                     let key = &component.key;
-                    let reason = format!("key {key}: {} budget spent; {progress}", spent.name());
+                    let (spent_on, done) = (spent.name(), tally.words(component.operations.len()));
+                    let reason =
+                        format!("key {key}: {spent_on} budget spent with {done}; {progress}");
                     let took = Took { configurations: 0, peak_bytes: 0, engine: "none" };
                     let seen = self.seen(component, 0, 0);
                     return Ok((Judged::Unknown { took, spent, reason }, seen));

@@ -4,6 +4,8 @@
 //! decides, or it hands over to the search and says why; it never guesses. What it decides is
 //! proved like everything else: by an order, or by a few operations that contradict each other.
 
+use std::cell::Cell;
+
 use tribunal_history::{History, OpIndex};
 
 use super::Dialect;
@@ -25,6 +27,24 @@ pub struct Partition<'h> {
 #[derive(Clone, Copy, Debug)]
 pub struct Allowance<'a> {
     ledger: &'a Ledger<'a>,
+    tally: Option<&'a Tally>,
+}
+
+/// How far a fast path came.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Operations that some pass came by.
+    passed: Cell<usize>,
+    /// Most bytes that were allowed at once.
+    bytes: Cell<u64>,
+}
+
+impl Tally {
+    /// In words, of `all` operations.
+    pub(super) fn words(&self, all: usize) -> String {
+        let (passed, kib) = (self.passed.get(), self.bytes.get() / 1024);
+        format!("{passed} of {all} operations passed, {kib} KiB held")
+    }
 }
 
 /// What a fast path says.
@@ -78,7 +98,19 @@ pub enum Proof {
 
 impl<'a> Allowance<'a> {
     pub(super) fn new(ledger: &'a Ledger<'a>) -> Allowance<'a> {
-        Allowance { ledger }
+        Allowance { ledger, tally: None }
+    }
+
+    /// The same; `tally` is told how far it goes.
+    pub(super) fn telling(self, tally: &'a Tally) -> Allowance<'a> {
+        Allowance { tally: Some(tally), ..self }
+    }
+
+    /// A pass came by so many operations. For those who ask how far a fast path came.
+    pub fn passed(&self, operations: usize) {
+        if let Some(Tally { passed, .. }) = self.tally {
+            passed.set(passed.get().max(operations));
+        }
     }
 
     /// Whether `bytes` at once are too many, or the caller's time is up. Ask at least every few
@@ -87,6 +119,10 @@ impl<'a> Allowance<'a> {
     /// # Errors
     /// The limit that was hit.
     pub fn allows(&self, bytes: u64) -> Result<(), Spent> {
-        self.ledger.allows(bytes)
+        self.ledger.allows(bytes)?;
+        if let Some(tally) = self.tally {
+            tally.bytes.set(tally.bytes.get().max(bytes));
+        }
+        Ok(())
     }
 }

@@ -74,6 +74,7 @@ fn input(partition: &Partition<'_>, allowance: Allowance<'_>) -> Result<Input, S
     let mut span = Span::new();
     for (at, index) in partition.operations.iter().enumerate() {
         if at % POLL == 0 {
+            allowance.passed(at);
             allowance.allows(bytes(&input)).map_err(Stop::Spent)?;
         }
         let operation = history.operation(*index);

@@ -5,13 +5,21 @@
 //! represent (whole reads of a set, removes whose client was not told what came out, values put in
 //! twice) is handed over. Values and ranks are numbered without hashing where they are small.
 
+use std::convert::Infallible;
+
 use rustc_hash::FxHashMap;
 use tribunal_history::{Code, F, Observed, OpIndex, Operation, Outcome};
 
 use super::decide::{Answer, Input, Kind, decide};
 use super::prep::{Act, Acts, What};
 use super::tricks::Tricks;
+use crate::linearizable::fast::Stop;
 use crate::linearizable::{Allowance, Decided, Fast, NEVER, NilRead, Partition, Proof};
+
+/// Bytes for an operation, its value and its ranks.
+const ENTRY: u64 = 100;
+/// Operations read between two looks at the budget.
+const POLL: usize = 1 << 15;
 
 /// Which value comes out of a container next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,14 +66,16 @@ struct Read {
 
 fn decided(partition: &Partition<'_>, allowance: Allowance<'_>, reading: Reading<'_>) -> Fast {
     let spent = |spent| Fast::Spent(spent, "the fast path did not end".into());
-    // Before anything is held: an operation, its value and its ranks.
-    let bytes = partition.operations.len() as u64 * 100;
+    // Before anything is held.
+    let bytes = partition.operations.len() as u64 * ENTRY;
     if let Err(limit) = allowance.allows(bytes) {
         return spent(limit);
     }
-    let Read { acts, mut origin, crashed } = match reading.read() {
+    let Read { acts, mut origin, crashed } = match reading.read(allowance) {
         Ok(read) => read,
-        Err(why) => return Fast::HandOver(why),
+        Err(Stop::HandOver(why)) => return Fast::HandOver(why),
+        Err(Stop::Spent(limit)) => return spent(limit),
+        Err(Stop::Refuted(never)) => match never {},
     };
     let (input, order) = match reading.input(acts) {
         Ok(input) => input,
@@ -93,17 +103,22 @@ fn decided(partition: &Partition<'_>, allowance: Allowance<'_>, reading: Reading
 }
 
 impl Reading<'_> {
-    fn read(&self) -> Result<Read, &'static str> {
+    fn read(&self, allowance: Allowance<'_>) -> Result<Read, Stop<Infallible>> {
         let Partition { history, operations, .. } = *self.partition;
         let mut acts = Vec::with_capacity(operations.len());
         let mut origin = Vec::with_capacity(operations.len());
         let mut crashed = 0;
-        for index in operations {
+        for (at, index) in operations.iter().enumerate() {
+            if at.is_multiple_of(POLL) {
+                allowance.passed(at);
+                allowance.allows(operations.len() as u64 * ENTRY)?;
+            }
             let operation = history.operation(*index);
             let read = match self.kind {
-                Kind::Set => self.element(&operation)?,
-                Kind::Queue | Kind::Stack | Kind::PriorityQueue => self.item(&operation)?,
+                Kind::Set => self.element(&operation),
+                Kind::Queue | Kind::Stack | Kind::PriorityQueue => self.item(&operation),
             };
+            let read = read.map_err(Stop::HandOver)?;
             let Some((what, value)) = read else { continue };
             let ret = match operation.outcome() {
                 Outcome::Ok => operation.ret().map_or(NEVER, |ret| ret.0),

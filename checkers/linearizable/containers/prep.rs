@@ -285,6 +285,10 @@ impl Life {
 impl Watch<'_> {
     /// To be called with every number of a count.
     pub(super) fn poll(&self, step: usize) -> Result<(), Spent> {
-        if step.is_multiple_of(POLL_EVERY) { self.allowance.allows(self.bytes) } else { Ok(()) }
+        if !step.is_multiple_of(POLL_EVERY) {
+            return Ok(());
+        }
+        self.allowance.passed(step);
+        self.allowance.allows(self.bytes)
     }
 }

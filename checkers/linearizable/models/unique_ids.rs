@@ -93,10 +93,17 @@ impl FromHistory for UniqueIds {
         if let Err(spent) = allowance.allows(bytes) {
             return Fast::Spent(spent, "nothing was decided".into());
         }
+        const POLL: usize = 1 << 15;
         let mut first: FxHashMap<Code, tribunal_history::OpIndex> = FxHashMap::default();
         let mut order = Vec::new();
         let mut twice = Vec::new();
-        for index in partition.operations {
+        for (at, index) in partition.operations.iter().enumerate() {
+            if at.is_multiple_of(POLL) {
+                allowance.passed(at);
+                if let Err(spent) = allowance.allows(bytes) {
+                    return Fast::Spent(spent, "identifiers were not compared".into());
+                }
+            }
             let operation = history.operation(*index);
             if operation.f() != F::Generate {
                 return Fast::HandOver("an operation that is not of this data type");

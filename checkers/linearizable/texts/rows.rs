@@ -54,6 +54,7 @@ impl<'h> Rows<'h> {
         let mut rows = Rows { writes, gets, unparsed: Vec::new(), digits: 0 };
         for (at, index) in partition.operations.iter().enumerate() {
             if at % POLL == 0 {
+                allowance.passed(at);
                 allowance.allows(rows.bytes())?;
             }
             rows.add(partition, *index, planted)?;

@@ -71,7 +71,8 @@ impl Clusters {
         clusters.of.resize(values.len() as usize, Cluster::NONE);
         let first_ret = if planted.has(Trap::InitialUnbound) { NEVER } else { 0 };
         clusters.of[0] = Cluster { producer: INITIAL, first_ret, ..Cluster::NONE };
-        for chunk in operations.chunks(1 << 16) {
+        for (number, chunk) in operations.chunks(1 << 16).enumerate() {
+            account.passed(number << 16);
             account.poll()?;
             for index in chunk {
                 clusters.add(reader, *index, values, planted)?;

@@ -51,6 +51,11 @@ impl Account<'_> {
         self.held -= bytes;
     }
 
+    /// A pass came by so many operations.
+    pub(super) fn passed(&self, operations: usize) {
+        self.allowance.passed(operations);
+    }
+
     /// Whether the caller's time is up.
     pub(super) fn poll(&self) -> Result<(), Spent> {
         self.allowance.allows(self.held)
