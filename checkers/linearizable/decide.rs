@@ -321,7 +321,8 @@ impl<M: FromHistory> Case<'_, M> {
             return (decision, Some(shown));
         }
         // What it claims is decided by a search over the few operations it names.
-        let refutation = quick::refute(model, problem, rules).filter(|refutation| {
+        let stop = || ledger.is_cancelled();
+        let refutation = quick::refute(model, problem, rules, &stop).filter(|refutation| {
             let part = shrink::cut(model, problem, &refutation.kept, refutation.rank);
             let _held = ledger.hold(part.ops_bytes(model));
             let budget = ledger.time_alone();

@@ -161,6 +161,14 @@ impl Meter<'_, '_> {
         Resting { configurations, bytes, peak_bytes }
     }
 
+    /// Whether the caller's time is up.
+    ///
+    /// # Errors
+    /// It is.
+    pub(super) fn look(&self) -> Result<(), Spent> {
+        if self.ledger.is_cancelled() { Err(Spent::Time) } else { Ok(()) }
+    }
+
     /// So many comparisons were made.
     pub(super) fn work(&mut self, comparisons: u64) {
         self.work += comparisons;

@@ -5,6 +5,7 @@
 //! Every verdict carries a certificate that [`certificate`] accepts without trusting the search.
 
 mod append;
+mod aside;
 pub mod certificate;
 mod checker;
 mod codes;

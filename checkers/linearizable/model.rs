@@ -122,7 +122,7 @@ pub struct Words {
 /// ```
 pub trait Model: Send + Sync {
     /// What the object holds.
-    type State: Clone + Eq + Hash + Debug + Send + Sync;
+    type State: Clone + Eq + Hash + Debug + Send + Sync + 'static;
     /// A question with its answer.
     type Op: Clone + Eq + Hash + Debug + Send + Sync;
 

@@ -36,11 +36,13 @@ pub(super) struct Refutation {
     pub(super) rank: u32,
 }
 
-/// The first contradiction found. O(operations * states) and O(distinct operations squared).
+/// The first contradiction found, unless told to stop. O(operations * states) and O(distinct
+/// operations squared).
 pub(super) fn refute<M: Model>(
     model: &M,
     problem: &Problem<M::Op>,
     rules: Rules,
+    stop: &dyn Fn() -> bool,
 ) -> Option<Refutation> {
     let alone = |at: u32| Refutation { kept: vec![at], rank: problem.entries[at as usize].ret };
     unexplained(model, problem, rules).map(alone).or_else(|| {
@@ -62,7 +64,8 @@ pub(super) fn refute<M: Model>(
                 |class| model.is_pure(&problem.ops[class as usize]),
                 &mut kept,
                 rank,
-            );
+                stop,
+            )?;
             (kept.len() == all).then_some(Refutation { kept, rank })
         };
         let states = 0..grid.source.len() as u32;

@@ -16,6 +16,9 @@ const PROBES: usize = 3_000;
 /// Most operations and configurations looked at, beyond those of the first probe.
 const WORK: u64 = 1 << 24;
 
+/// Operations looked at between two looks at the caller's flag.
+const POLL: u64 = 1 << 16;
+
 /// Configurations that telling states apart may cost, and most of them that are told then.
 const TOLD: u64 = 1 << 10;
 const FEW: usize = 16;
@@ -86,9 +89,14 @@ pub(super) fn shrink<M: Model>(
     shrinker.work = 0;
     shrinker.by_chunks();
     let told = shrinker.told();
+    let late = ledger.is_cancelled();
     let Shrinker { kept, dead, minimal, configurations, states, .. } = shrinker;
     let merged = || dead.states.iter().map(|state| states.get(*state).clone()).collect();
-    let states = told.unwrap_or_else(merged);
+    let told = told.unwrap_or_else(merged);
+    if late {
+        states.free_aside();
+    }
+    let states = told;
     Some(Counterexample { kept, dead, states, minimal, configurations })
 }
 
@@ -110,30 +118,21 @@ pub(super) fn cut<M: Model>(
 
 /// Removes from `kept`, by call, whatever may have seen, or was consumed by, an operation that was
 /// invoked before the event of rank `end` and is not in it. Returns how many operations were looked
-/// at.
+/// at; `None` where it was told to stop before it ended.
 pub(super) fn close<M: Model>(
     model: &M,
     problem: &Problem<M::Op>,
     is_pure: impl Fn(u32) -> bool,
     kept: &mut Vec<u32>,
     end: u32,
-) -> u64 {
+    stop: &dyn Fn() -> bool,
+) -> Option<u64> {
     let entry = |at: u32| &problem.entries[at as usize];
     let ret = |at: u32| if entry(at).ret > end { NEVER } else { entry(at).ret };
-    let mut work = 0;
+    let (mut work, mut due) = (0, 0);
     loop {
         let before = kept.len();
-        // By call, and of each the earliest return from there on.
-        let mut barriers: Vec<(u32, u32)> = kept
-            .iter()
-            .filter(|at| ret(**at) != NEVER && model.is_blind(problem.op(entry(**at))))
-            .map(|at| (entry(*at).call, ret(*at)))
-            .collect();
-        let mut earliest = NEVER;
-        for (_, ret) in barriers.iter_mut().rev() {
-            earliest = earliest.min(*ret);
-            *ret = earliest;
-        }
+        let barriers = barriers(model, problem, kept, end);
         // The latest return up to each: who is before is nobody's witness.
         let mut latest = 0;
         let reach: Vec<u32> = kept
@@ -150,6 +149,12 @@ pub(super) fn close<M: Model>(
             let settled = dropped.ret < begin;
             if next.next_if_eq(&at).is_some() || settled || is_pure(dropped.class) {
                 continue;
+            }
+            if work >= due {
+                due = work + POLL;
+                if stop() {
+                    return None;
+                }
             }
             let behind = barriers.partition_point(|(call, _)| *call <= dropped.ret);
             let hidden_from = barriers.get(behind).map_or(NEVER, |(_, ret)| *ret);
@@ -176,9 +181,28 @@ pub(super) fn close<M: Model>(
         let mut saw = saw.into_iter();
         kept.retain(|_| !saw.next().expect("one for each"));
         if kept.len() == before {
-            return work;
+            return Some(work);
         }
     }
+}
+
+/// Blind operations of `kept` that returned by `end`: by call, and of each the earliest return from
+/// there on.
+fn barriers<M: Model>(
+    model: &M,
+    problem: &Problem<M::Op>,
+    kept: &[u32],
+    end: u32,
+) -> Vec<(u32, u32)> {
+    let entries = kept.iter().map(|at| &problem.entries[*at as usize]);
+    let blind = entries.filter(|entry| entry.ret <= end && model.is_blind(problem.op(entry)));
+    let mut barriers: Vec<(u32, u32)> = blind.map(|entry| (entry.call, entry.ret)).collect();
+    let mut earliest = NEVER;
+    for (_, ret) in barriers.iter_mut().rev() {
+        earliest = earliest.min(*ret);
+        *ret = earliest;
+    }
+    barriers
 }
 
 /// The invocation of a first kept operation that settles the state: what returned before it does
@@ -276,7 +300,13 @@ impl<M: Model> Shrinker<'_, M> {
             return false;
         }
         let pure = |class| self.table.is_pure(class);
-        self.work += close(self.model, self.problem, pure, &mut kept, self.dead.rank);
+        let stop = || self.ledger.is_cancelled();
+        let closed = close(self.model, self.problem, pure, &mut kept, self.dead.rank, &stop);
+        let Some(work) = closed else {
+            self.undecided = true;
+            return false;
+        };
+        self.work += work;
         !kept.is_empty() && self.probe(&kept)
     }
 

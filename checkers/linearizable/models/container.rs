@@ -16,7 +16,7 @@ use crate::linearizable::{
 /// Which value is next.
 pub trait Discipline: Clone + Send + Sync {
     /// What is inside.
-    type Shelf: Clone + Default + Eq + Hash + Debug + Send + Sync;
+    type Shelf: Clone + Default + Eq + Hash + Debug + Send + Sync + 'static;
     /// `shelf` with `value` put in.
     fn put(&self, shelf: &Self::Shelf, value: &Value) -> Self::Shelf;
     /// The next value; `None` of an empty shelf.

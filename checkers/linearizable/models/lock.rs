@@ -25,7 +25,7 @@ pub struct Grip {
 /// When a lock can be taken and given back.
 pub trait Locking: Clone + Send + Sync {
     /// Who holds it.
-    type Hold: Clone + Eq + Hash + Debug + Send + Sync;
+    type Hold: Clone + Eq + Hash + Debug + Send + Sync + 'static;
     /// Whether owners are told apart: then those of one do not matter to another's release.
     const OWNED: bool;
     /// Nobody holds it.

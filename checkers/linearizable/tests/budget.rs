@@ -2,11 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use tribunal_history::{Builder, Nanos, Observed, Op, Outcome, Process, RegisterOp, Value};
+use tribunal_history::{
+    Builder, History, Mop, Nanos, Observed, Op, Outcome, Process, RegisterOp, SetOp, TxnOp, Value,
+};
 
 use super::cas_register;
 use super::generate::{Act, Answer, Question, Random, Shape, history, valid};
-use crate::linearizable::{Dialect, Engines, Kv, Linearizable, Options, Register, Which, judge};
+use crate::linearizable::{
+    Dialect, Engines, Kv, Linearizable, List, Options, Register, Set, Which, judge,
+};
 use crate::{Budget, CheckError, Checker, ReasonClass, Report, Spent, Verdict};
 
 /// Many crashed writes and cas of few values; before them 99 is written and overwritten, and a
@@ -153,4 +157,66 @@ fn the_first_bad_key_may_be_enough() {
         assert_eq!(subjects(cas_register(0)), ["1", "3", "5"]);
         assert_eq!(subjects(cas_register(0).with_options(options)), ["1"]);
     }
+}
+
+/// A fast path says how far it came, as a search does.
+#[test]
+fn a_fast_path_that_ends_early_says_how_far_it_came() {
+    let mut builder = Builder::as_given();
+    for at in 0..100_000_u64 {
+        let append = Mop::Append { key: Value::Nil, element: Value::Int(at as i64) };
+        let (time, op) = (Nanos(at), Op::Txn(TxnOp { mops: vec![append] }));
+        builder.invoke(time, Process(0), None, None, &op.pending()).expect("in order");
+        builder.complete(time, Process(0), Outcome::Ok, Some(&op), None).expect("in order");
+    }
+    let history = builder.finish();
+    let budget = Budget::unlimited().with_bytes(1_500_000);
+    let (dialect, options) = (Dialect::TRIBUNAL, Options::default());
+    let report = judge(&List, &history, dialect, &budget, options).expect("a list");
+    assert_eq!((report.verdict, report.cost.spent), (Verdict::Unknown, Some(Spent::Memory)));
+    let reason = report.reason.expect("a reason");
+    assert!(reason.contains("of 100000 operations passed, "), "{reason}");
+    let nothing = ["with 0 of", " 0 KiB held"];
+    assert!(!nothing.iter().any(|nothing| reason.contains(nothing)), "{reason}");
+}
+
+/// Millions of small things are held when the flag is raised; nobody waits until they are free.
+#[test]
+fn a_raised_flag_does_not_wait_for_what_is_held() {
+    let mut builder = Builder::as_given();
+    let key = || Value::Nil;
+    for at in 0..60_u32 {
+        let (time, element) = (Nanos(u64::from(at)), Value::Int(i64::from(at % 30)));
+        let op = Op::Set(match at < 30 {
+            true => SetOp::Add { key: key(), element, added: Observed::Pending },
+            false => SetOp::Remove { key: key(), element, removed: Observed::Pending },
+        });
+        builder.invoke(time, Process(at), None, None, &op).expect("in order");
+        builder.complete(time, Process(at), Outcome::Info, Some(&op), None).expect("in order");
+    }
+    let elements = Observed::Present(vec![Value::Int(99)]);
+    let read = Op::Set(SetOp::Read { key: key(), elements });
+    builder.invoke(Nanos(60), Process(60), None, None, &read.pending()).expect("in order");
+    builder.complete(Nanos(61), Process(60), Outcome::Ok, Some(&read), None).expect("in order");
+    let history = builder.finish();
+    // A machine that is busy with something else may be late by itself, but not every time.
+    let late = (0..4).map(|_| late_with_much_held(&history)).min().expect("four times");
+    assert!(late < Duration::from_millis(150), "{late:?}");
+}
+
+fn late_with_much_held(history: &History) -> Duration {
+    let budget = Budget::unlimited();
+    let flag = budget.clone();
+    let raised = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(1_500));
+        flag.cancel();
+        Instant::now()
+    });
+    let (model, dialect) = (Set { shrinks: true }, Dialect::TRIBUNAL);
+    let options = Options { quick: false, ..Options::default() };
+    let report = judge(&model, history, dialect, &budget, options).expect("a set");
+    let late = raised.join().expect("the flag").elapsed();
+    println!("{late:?} late with {} bytes held", report.cost.peak_bytes);
+    assert_eq!(report.cost.spent, Some(Spent::Time));
+    late
 }

@@ -18,7 +18,7 @@ fn claims(acts: &[Act], rules: Rules) -> bool {
     for component in components(&model, &history) {
         let problem =
             prepare(&model, &history, &component, Dialect::TRIBUNAL).expect("a register history");
-        let Some(refutation) = refute(&model, &problem, rules) else { continue };
+        let Some(refutation) = refute(&model, &problem, rules, &|| false) else { continue };
         claimed = true;
         if rules.trap.is_none() {
             let (kept, rank) = (&refutation.kept, refutation.rank);

@@ -15,6 +15,9 @@ use super::trail::{CRASHED, Choice, ROOT, Trail};
 use super::word::{Layout, Word};
 use crate::Spent;
 
+/// Configurations closed between two looks at the caller's flag.
+const POLL: usize = 1 << 12;
+
 /// What became of a layer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Layer {
@@ -86,7 +89,7 @@ impl<W: Word> Breadth<W> {
             if self.orders {
                 self.trail.cut_back(self.front.iter_mut().map(|c| &mut c.tag), &mut cx.meter)?;
             }
-            self.close(cx, window, layer);
+            self.close(cx, window, layer)?;
             if self.front.iter().all(|config| config.word.has(own.slot)) {
                 cx.visit()?;
                 self.front.iter_mut().for_each(|config| config.word.clear(own.slot));
@@ -111,9 +114,17 @@ impl<W: Word> Breadth<W> {
         self.leave(cx, own.slot)
     }
 
-    fn close(&mut self, cx: &mut Context<'_, '_, '_, W>, window: &Window, layer: u32) {
+    fn close(
+        &mut self,
+        cx: &mut Context<'_, '_, '_, W>,
+        window: &Window,
+        layer: u32,
+    ) -> Result<(), Spent> {
         let span = cx.relevance.as_ref().map(|relevance| relevance.at(layer).1);
-        for config in &mut self.front {
+        for (at, config) in self.front.iter_mut().enumerate() {
+            if at.is_multiple_of(POLL) {
+                cx.meter.look()?;
+            }
             if let Some(span) = span {
                 config.state = span.same_as[config.state as usize];
                 config.word.and(&span.live);
@@ -121,6 +132,7 @@ impl<W: Word> Breadth<W> {
             let (state, word) = (config.state, &mut config.word);
             self.moves.close(&mut cx.grid, window, cx.layout, cx.rules, state, word);
         }
+        Ok(())
     }
 
     fn enter(&mut self, cx: &mut Context<'_, '_, '_, W>) -> Result<(), Spent> {

@@ -51,6 +51,8 @@ const GONE: u32 = u32::MAX - 1;
 pub(crate) const VACANT: u32 = u32::MAX;
 /// Above this the arena grows by a sixteenth, not by half: memory is what ends long searches.
 const LARGE: usize = 1 << 16;
+/// Places moved between two looks at the caller's flag.
+const POLL: usize = 1 << 16;
 
 /// An arena with an index. `LAYERED`: tags are part of the key.
 pub(crate) struct Memo<W, const LAYERED: bool> {
@@ -158,7 +160,10 @@ impl<W: Word, const LAYERED: bool> Memo<W, LAYERED> {
         let old = std::mem::replace(&mut self.index, vec![EMPTY; size]);
         meter.give_back(4 * old.len() as u64);
         self.taken = live;
-        for there in old {
+        for (at, there) in old.into_iter().enumerate() {
+            if at.is_multiple_of(POLL) {
+                meter.look()?;
+            }
             if there < GONE {
                 let mut at = self.home(&self.arena[there as usize], compare);
                 while self.index[at] != EMPTY {
@@ -208,6 +213,9 @@ impl<W: Word, const LAYERED: bool> Memo<W, LAYERED> {
     ) -> Result<(), Spent> {
         let mut kept = 0;
         for at in 0..self.arena.len() {
+            if at.is_multiple_of(POLL) {
+                meter.look()?;
+            }
             let config = &self.arena[at];
             if config.state == VACANT || !keep(at as u32, config) {
                 continue;

@@ -3,6 +3,7 @@
 //!
 //! The switch counts configurations, not time: the same history always has the same winner.
 
+use super::super::aside::aside;
 use super::super::found::{Dead, Found, Progress, Took};
 use super::super::meter::{Ledger, Meter};
 use super::super::rules::{Bug, Rules};
@@ -80,6 +81,9 @@ pub(crate) fn decide_by<M: Model>(
         Found::Dead(dead) => dead.states.iter().map(|at| states.get(*at).clone()).collect(),
         Found::Linearization(_) | Found::Spent(..) | Found::Impure(..) => Vec::new(),
     };
+    if matches!(found, Found::Spent(Spent::Time, _)) {
+        states.free_aside();
+    }
     Decision { found, states: told, took }
 }
 
@@ -138,6 +142,9 @@ fn alternate<W: Word>(
         Err(spent) => (Err(spent), "none"),
     };
     let found = found.unwrap_or_else(|spent| Found::Spent(spent, search.progress(&cx)));
+    if matches!(found, Found::Spent(Spent::Time, _)) {
+        aside((search.depth, search.breadth));
+    }
     let (configurations, peak_bytes) = (cx.meter.configurations, cx.meter.peak_bytes);
     (found, Took { configurations, peak_bytes, engine })
 }

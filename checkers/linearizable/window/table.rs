@@ -5,6 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::super::aside::aside;
 use super::super::meter::{chunk_bytes, map_bytes, vec_bytes};
 use super::super::{Merge, Model, Steps};
 
@@ -77,6 +78,11 @@ impl<'m, M: Model, O> States<'m, M, O> {
         let mut states = States { model, ops, states: all, numbers, heap_bytes: 0, merge: None };
         states.number(model.initial());
         states
+    }
+
+    /// Frees the states without making anybody wait.
+    pub(crate) fn free_aside(self) {
+        aside((self.states, self.numbers));
     }
 
     pub(crate) fn get(&self, number: u32) -> &M::State {

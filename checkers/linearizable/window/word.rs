@@ -9,7 +9,7 @@
 use super::super::meter::chunk_bytes;
 
 /// Some words of bits. All words of one search have the same number of them.
-pub(crate) trait Word: Clone + AsRef<[u64]> + AsMut<[u64]> {
+pub(crate) trait Word: Clone + AsRef<[u64]> + AsMut<[u64]> + Send + 'static {
     /// No bit set, in `words` words.
     fn zero(words: usize) -> Self;
 
