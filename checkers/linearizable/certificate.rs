@@ -284,11 +284,22 @@ pub fn verify_counterexample<M: Model>(
         }
         return Ok(Accepted::Proved);
     }
+    if is_hopeless(model, &whole, failed) {
+        return Ok(Accepted::Proved);
+    }
     match plain::is_linearizable(model, &part, &problem.ops, limit) {
         Some(true) => Err("some order of it is legal".into()),
         Some(false) => Ok(Accepted::Proved),
         None => Ok(Accepted::TooLarge),
     }
+}
+
+/// Whether whoever returns at `failed` is legal in no order, by [`Model::explains`].
+fn is_hopeless<M: Model>(model: &M, part: &[Kept<'_, M::Op>], failed: u32) -> bool {
+    let Some(last) = part.iter().find(|one| one.ret == failed) else { return false };
+    let mut must = part.iter().filter(|one| one.ret < last.call).map(|one| one.op);
+    let may = |one: &&Kept<'_, M::Op>| one.ret >= last.call && one.origin != last.origin;
+    !model.explains(last.op, &mut must, &mut part.iter().filter(may).map(|one| one.op))
 }
 
 /// Every order, one after the other. Depth is at most [`ENUMERATED`].

@@ -212,9 +212,13 @@ impl<M: FromHistory> Case<'_, M> {
         let rules = Rules::default();
         let (decision, refutation) = self.conclude(&problem);
         let took = decision.took;
-        if let Some(Shown { part, refutation: Refutation { kept, rank } }) = refutation {
+        if let Some(Shown { part, refutation: Refutation { kept, rank }, unexplained }) = refutation
+        {
             let (cost, part) = (took.configurations, part.as_ref().unwrap_or(&problem));
-            let found = shrink::shrink(model, part, ledger, (kept, rank), cost, rules);
+            let found = match unexplained {
+                Some(entry) => Some(Counterexample::unexplained(kept, entry, rank)),
+                None => shrink::shrink(model, part, ledger, (kept, rank), cost, rules),
+            };
             if let Some(found) = found {
                 let took = Took { engine: QUICK, ..took };
                 return Ok((self.refuted(key, (part, &problem), took, found)?, seen));
@@ -317,7 +321,7 @@ impl<M: FromHistory> Case<'_, M> {
                 return (decision, None);
             }
         }
-        if let Some(shown) = self.narrow(problem) {
+        if let Some(shown) = self.unexplained(problem).or_else(|| self.narrow(problem)) {
             return (decision, Some(shown));
         }
         // What it claims is decided by a search over the few operations it names.
@@ -331,7 +335,7 @@ impl<M: FromHistory> Case<'_, M> {
             matches!(decision.found, Found::Dead(_))
         });
         if let Some(refutation) = refutation {
-            return (decision, Some(Shown { part: None, refutation }));
+            return (decision, Some(Shown { part: None, refutation, unexplained: None }));
         }
         let first = decision.took.configurations;
         let mut decision = portfolio::decide(model, problem, ledger, u64::MAX, rules);

@@ -86,7 +86,7 @@ fn summary<M: Model>(
     if let Some(clash) = clashes.collect::<Option<BTreeSet<String>>>().and_then(joined) {
         return what + &clash;
     }
-    if found.kept.len() == 1 {
+    if found.kept.len() == 1 || found.states.is_empty() {
         return format!("{what}, which no operation before it explains");
     }
     let others = found.kept.iter().map(|at| &problem.entries[*at as usize]);

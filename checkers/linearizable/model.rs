@@ -185,6 +185,24 @@ pub trait Model: Send + Sync {
         None
     }
 
+    /// Whether `op` can be legal after all of `must` and some of `may`, in whatever order, from the
+    /// initial state. Lets counterexamples be verified where orders are too many. The default,
+    /// `true`, is always right.
+    fn explains(
+        &self,
+        _op: &Self::Op,
+        _must: &mut dyn Iterator<Item = &Self::Op>,
+        _may: &mut dyn Iterator<Item = &Self::Op>,
+    ) -> bool {
+        true
+    }
+
+    /// An entry, by position, that what was invoked before it returned may not explain. A hint:
+    /// [`Model::explains`] decides. The default has none.
+    fn unexplained(&self, _entries: &[Entry], _ops: &[Self::Op]) -> Option<u32> {
+        None
+    }
+
     /// What `op` says of `elements` alone; `None` where that is nothing. Lets counterexamples be
     /// small where operations speak of many elements. Asked only for what [`Model::suspects`]
     /// names.

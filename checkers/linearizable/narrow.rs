@@ -19,6 +19,8 @@ pub(super) struct Shown<O> {
     /// What the operations say of a few elements; `None`: the whole problem.
     pub(super) part: Option<Problem<O>>,
     pub(super) refutation: Refutation,
+    /// The entry that nothing explains, in whatever order: there is nothing to be searched.
+    pub(super) unexplained: Option<u32>,
 }
 
 impl<M: FromHistory> Case<'_, M> {
@@ -40,6 +42,20 @@ impl<M: FromHistory> Case<'_, M> {
             return None;
         };
         let refutation = Refutation { kept: shrink::before(&part, dead.rank), rank: dead.rank };
-        Some(Shown { part: Some(part), refutation })
+        Some(Shown { part: Some(part), refutation, unexplained: None })
+    }
+
+    /// What no order of whatever was invoked before explains, with all that.
+    pub(super) fn unexplained(&self, problem: &Problem<M::Op>) -> Option<Shown<M::Op>> {
+        let model = self.model;
+        let at = model.unexplained(&problem.entries, &problem.ops)?;
+        let rank = problem.entries[at as usize].ret;
+        let mut kept = shrink::before(problem, rank);
+        kept.retain(|other| {
+            let entry = &problem.entries[*other as usize];
+            *other == at || !model.is_pure(problem.op(entry))
+        });
+        let refutation = Refutation { kept, rank };
+        Some(Shown { part: None, refutation, unexplained: Some(at) })
     }
 }

@@ -37,6 +37,14 @@ pub(super) struct Counterexample<S> {
     pub(super) configurations: u64,
 }
 
+impl<S> Counterexample<S> {
+    /// Of `kept`, whatever the order, nothing explains `entry`, which returns at `rank`.
+    pub(super) fn unexplained(kept: Vec<u32>, entry: u32, rank: u32) -> Counterexample<S> {
+        let dead = Dead { entry, rank, prefix: Vec::new(), states: Vec::new() };
+        Counterexample { kept, dead, states: Vec::new(), minimal: false, configurations: 0 }
+    }
+}
+
 struct Shrinker<'a, M: Model> {
     model: &'a M,
     problem: &'a Problem<M::Op>,

@@ -2,8 +2,9 @@
 
 use tribunal_history::{Code, CounterOp as Recorded, Op, Operation};
 
+use super::bounds::{Slips, beyond};
 use super::effect::{change, look};
-use crate::linearizable::{Dialect, FromHistory, Interpreted, Model, Steps, Words};
+use crate::linearizable::{Dialect, Entry, FromHistory, Interpreted, Model, Steps, Words};
 
 /// A counter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,6 +61,34 @@ impl Model for Counter {
             CounterOp::Add { after, .. } => after.is_some(),
             CounterOp::Read(_) => true,
         }
+    }
+
+    /// By bounds: the least and the most it can have held.
+    fn explains(
+        &self,
+        op: &CounterOp,
+        must: &mut dyn Iterator<Item = &CounterOp>,
+        may: &mut dyn Iterator<Item = &CounterOp>,
+    ) -> bool {
+        let before = match op {
+            CounterOp::Add { after: None, .. } => return true,
+            CounterOp::Add { delta, after: Some(after) } => i128::from(*after) - i128::from(*delta),
+            CounterOp::Read(seen) => i128::from(*seen),
+        };
+        let added = |op: &CounterOp| match op {
+            CounterOp::Add { delta, .. } => i128::from(*delta),
+            CounterOp::Read(_) => 0,
+        };
+        let certain = i128::from(self.initial) + must.map(added).sum::<i128>();
+        let (mut least, mut most) = (certain, certain);
+        for delta in may.map(added) {
+            (least, most) = (least + delta.min(0), most + delta.max(0));
+        }
+        least <= before && before <= most
+    }
+
+    fn unexplained(&self, entries: &[Entry], ops: &[CounterOp]) -> Option<u32> {
+        beyond(self.initial, entries, ops, Slips::default())
     }
 
     fn settles(&self, op: &CounterOp) -> bool {

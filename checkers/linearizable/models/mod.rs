@@ -1,5 +1,6 @@
 //! One data type per file.
 
+pub(super) mod bounds;
 mod cas_register;
 mod container;
 mod counter;

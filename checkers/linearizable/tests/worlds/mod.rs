@@ -2,6 +2,7 @@
 //! histories, valid by construction and then perhaps corrupted, judged by every engine and by
 //! trying every order. Nothing here knows how a model steps.
 
+mod bounds;
 mod certificates;
 mod conform;
 mod containers;
