@@ -214,12 +214,15 @@ impl<M: FromHistory> Case<'_, M> {
         let took = decision.took;
         if let Some(Shown { part, refutation: Refutation { kept, rank }, unexplained }) = refutation
         {
+            let narrow = part.is_some();
             let (cost, part) = (took.configurations, part.as_ref().unwrap_or(&problem));
             let found = match unexplained {
                 Some(entry) => Some(Counterexample::unexplained(kept, entry, rank)),
                 None => shrink::shrink(model, part, ledger, (kept, rank), cost, rules),
             };
-            if let Some(found) = found {
+            if let Some(mut found) = found {
+                // Of these elements nothing can be left out; by another one less may do.
+                found.minimal &= !narrow || found.kept.len() == 1;
                 let took = Took { engine: QUICK, ..took };
                 return Ok((self.refuted(key, (part, &problem), took, found)?, seen));
             }

@@ -74,9 +74,13 @@ fn a_value_that_nobody_of_the_run_wrote_and_cannot_be_read_is_an_anomaly() {
     running.until("history", || fs::metadata(&history).is_ok_and(|file| file.len() > 6_000));
     let node = first_address(&run).expect("the plan has addresses");
     let address: SocketAddr = format!("{node}:2379").parse().expect("an address");
-    // Keys are taken in order; base64 of the key, and of `banana<b>`.
-    for key in ["MA==", "MQ==", "Mg==", "Mw=="] {
-        put(address, key, "YmFuYW5hPGI+");
+    // Keys are taken in order; base64 of the key, and of `banana<b>`. A write of the run may come
+    // before its next read, so once is not enough.
+    for _ in 0..10 {
+        for key in ["MA==", "MQ==", "Mg==", "Mw==", "NA==", "NQ=="] {
+            put(address, key, "YmFuYW5hPGI+");
+        }
+        std::thread::sleep(Duration::from_millis(100));
     }
     let ended = running.end();
     assert_eq!(ended.code(), 1, "{}", ended.words());
