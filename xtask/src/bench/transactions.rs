@@ -29,31 +29,33 @@ struct Row {
 }
 
 const ROWS: &[Row] = &[
-    Row {
-        family: "append",
-        model: "list-append",
-        level: "serializable",
-        format: Format::Jsonl,
-        ending: "jsonl",
-        rival: Some(&[]),
-    },
-    Row {
-        family: "append",
-        model: "list-append",
-        level: "strict-serializable",
-        format: Format::Jsonl,
-        ending: "jsonl",
-        rival: Some(&[]),
-    },
-    Row {
-        family: "append",
-        model: "list-append",
-        level: "strict-serializable",
-        format: Format::Native,
-        ending: "log",
-        rival: None,
-    },
+    lists("serializable", Format::Edn, "edn", Some(&[])),
+    lists("strict-serializable", Format::Edn, "edn", Some(&[])),
+    lists("strict-serializable", Format::Jsonl, "jsonl", None),
+    lists("strict-serializable", Format::Native, "log", None),
+    // The rival infers what an assumption tells; ours looks for the order itself.
+    registers("serializable", Format::Edn, "edn", Some(&["--wfr-keys"])),
+    registers("serializable", Format::Native, "log", None),
+    registers("causal", Format::Awdit, "txt", None),
 ];
+
+const fn lists(
+    level: &'static str,
+    format: Format,
+    ending: &'static str,
+    rival: Option<&'static [&'static str]>,
+) -> Row {
+    Row { family: "append", model: "list-append", level, format, ending, rival }
+}
+
+const fn registers(
+    level: &'static str,
+    format: Format,
+    ending: &'static str,
+    rival: Option<&'static [&'static str]>,
+) -> Row {
+    Row { family: "wr", model: "rw-register", level, format, ending, rival }
+}
 
 /// What one run took.
 #[derive(Clone, Copy)]
