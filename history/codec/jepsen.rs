@@ -202,7 +202,7 @@ impl Reader {
         let time = fields.time.unwrap_or_default();
         let kind = kind(at, fields.kind)?;
         let who = who(fields.process)?;
-        if let Who::Other = who {
+        if let Who::Nemesis = who {
             self.nemesis.event(&mut self.builder, time, kind, &fields);
             return Ok(());
         }
@@ -212,7 +212,7 @@ impl Reader {
         let about = self.ops.about(&said)?;
         let process = match who {
             Who::Client(process) => self.anonymous.named(process, at)?,
-            Who::Unnamed | Who::Other => self.unnamed(about, &said)?,
+            Who::Unnamed | Who::Nemesis => self.unnamed(about, &said)?,
         };
         if kind != Kind::Invoke && about == About::Txn && !self.builder.is_open(process) {
             self.uninvoked(at, time, process, value)?;
@@ -348,8 +348,8 @@ enum Who {
     Client(Process),
     /// A client without a number.
     Unnamed,
-    /// Anything else, like the nemesis.
-    Other,
+    /// The nemesis.
+    Nemesis,
 }
 
 fn who(node: Option<Node<'_, '_>>) -> Result<Who, Bad> {
@@ -360,7 +360,12 @@ fn who(node: Option<Node<'_, '_>>) -> Result<Who, Bad> {
             Err(_) => Err(Bad::new(node.at(), format!(":process {int} is out of range"))),
         },
         Data::Nil => Ok(Who::Unnamed),
-        _ => Ok(Who::Other),
+        _ if node.word() == Some("nemesis") => Ok(Who::Nemesis),
+        // An operation taken for a fault would be judged by nobody.
+        _ => {
+            let message = ":process is neither a whole number of at most 32 bits nor :nemesis";
+            Err(Bad::new(node.at(), message))
+        }
     }
 }
 

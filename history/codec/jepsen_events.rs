@@ -194,9 +194,15 @@ pub(super) fn fields<'t, 'a>(node: Node<'t, 'a>) -> Result<Fields<'t, 'a>, Bad> 
         return Err(Bad::new(node.at(), "an event must be a map"));
     }
     let mut fields = Fields::default();
+    let mut seen: Vec<&str> = Vec::new();
     let mut children = node.children();
     while let (Some(key), Some(value)) = (children.next(), children.next()) {
-        match key.word().unwrap_or_default() {
+        let name = key.word().unwrap_or_default();
+        if seen.contains(&name) {
+            return Err(Bad::new(key.at(), format!("a second :{name} in one event")));
+        }
+        seen.push(name);
+        match name {
             "index" => fields.index = int(value),
             "time" => fields.time = time(value),
             "type" => fields.kind = Some(value),

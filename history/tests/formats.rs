@@ -619,3 +619,30 @@ fn every_operation_of_a_log_of_1_1_is_read() {
     "##]]
     .assert_eq(&told);
 }
+
+/// What could be read in two ways is read in none.
+#[test]
+fn what_is_said_twice_or_by_nobody_known_is_refused() {
+    let refused = |text: &str, format| {
+        let error = read(text.as_bytes(), Some(format), &ReadOptions::default());
+        error.expect_err(text).to_string()
+    };
+    let edn = |more: &str| format!("{{:type :invoke, :f :write, :value 1, {more}}}\n");
+    for process in ["\"3\"", "1.0", "99999999999999999999", ":client"] {
+        let said = refused(&edn(&format!(":process {process}")), Format::Edn);
+        assert!(said.contains(":process is neither a whole number"), "{process}: {said}");
+    }
+    let said = refused(&edn(":process 0, :value nil"), Format::Edn);
+    assert!(said.contains("a second :value in one event"), "{said}");
+    let head = "{\"schema\":\"tribunal.history\",\"schema_version\":1}\n";
+    let op = "{\"f\":\"write\",\"key\":null,\"value\":1}";
+    for line in [
+        format!("{{\"time\":1,\"process\":0,\"kind\":\"invoke\",\"kind\":\"info\",\"op\":{op}}}"),
+        "{\"time\":1,\"process\":0,\"kind\":\"invoke\",\"op\":{\"f\":\"write\",\"key\":null,\
+         \"value\":1,\"value\":null}}"
+            .to_owned(),
+    ] {
+        let said = refused(&format!("{head}{line}\n"), Format::Jsonl);
+        assert!(said.contains("a second field"), "{said}");
+    }
+}

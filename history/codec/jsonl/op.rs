@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::value::{Name, Plain, Seen, written};
+use super::value::{Name, Once, Plain, Seen, written};
 use crate::{
     CounterOp, F, IdOp, LockOp, Mop, Observed, Op, QueueOp, RegisterOp, SetOp, TxnOp, Value,
 };
@@ -49,7 +49,9 @@ impl<'de> Visitor<'de> for OpVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ParsedOp, A::Error> {
         let mut f = None;
         let mut fields = Fields::default();
+        let mut seen = Once::default();
         while let Some(Name(name)) = map.next_key()? {
+            seen.is_new(&name)?;
             match &*name {
                 "f" => f = Some(map.next_value::<Name<'_>>()?),
                 "key" => fields.key = Some(map.next_value::<Plain>()?.0),

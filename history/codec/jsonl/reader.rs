@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::op::ParsedOp;
-use super::value::Name;
+use super::value::{Name, Once};
 use super::{SCHEMA, SCHEMA_VERSION_PER_SESSION, fast};
 use crate::codec::window::Window;
 use crate::codec::{CodecError, Format, Read};
@@ -187,7 +187,9 @@ impl<'de> Visitor<'de> for LineVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Line, A::Error> {
         let (mut id, mut time, mut process, mut session) = (None, Nanos(0), None, None);
         let (mut node, mut kind, mut op, mut error) = (None, None, None, None);
+        let mut seen = Once::default();
         while let Some(Name(name)) = map.next_key()? {
+            seen.is_new(&name)?;
             match &*name {
                 "id" => id = map.next_value()?,
                 "time" => time = Nanos(map.next_value()?),

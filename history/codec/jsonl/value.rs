@@ -31,6 +31,22 @@ impl<'de> Deserialize<'de> for Name<'de> {
     }
 }
 
+/// Fields of an object, each of which may stand in it once: of two nobody knows which one counts.
+#[derive(Default)]
+pub(super) struct Once(Vec<String>);
+
+impl Once {
+    /// # Errors
+    /// It was there before.
+    pub(super) fn is_new<E: Error>(&mut self, name: &str) -> Result<(), E> {
+        if self.0.iter().any(|seen| seen == name) {
+            return Err(E::custom(format!("a second field {name:?} in one object")));
+        }
+        self.0.push(name.to_owned());
+        Ok(())
+    }
+}
+
 /// A value where one was asked or written: `null` is nil.
 pub(super) struct Plain(pub(super) Value);
 
