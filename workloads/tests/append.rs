@@ -185,7 +185,7 @@ fn options_are_checked() {
         r#"workload append: option live-keys = "0": write a whole number of at least 1"#
     ]]
     .assert_eq(&complains("live-keys", "0"));
-    expect_test::expect![[r#"workload append: option level = "causal": write strict-serializable, serializable, snapshot-isolation, repeatable-read, read-committed, or another level of list-append"#]]
+    expect_test::expect![[r#"workload append: option level = "causal": write strict-serializable, serializable, snapshot-isolation, read-committed, or another level of the model (`tribunal list models`)"#]]
         .assert_eq(&complains("level", "causal"));
     for level in ["snapshot-isolation", "read-committed", "strong-session-serializable"] {
         assert_eq!(complains("level", level), "");

@@ -98,6 +98,14 @@ const ROWS: &[Row] = &[
         misses: 0,
     },
     Row {
+        group: "clean",
+        name: "raftkv transactions on registers, three faults together",
+        args: &["suites/claims/raftkv-wr.toml"],
+        wanted: 0,
+        share: 100,
+        misses: 0,
+    },
+    Row {
         group: "etcd",
         name: "etcd default reads",
         args: &["suites/claims/etcd.toml"],
