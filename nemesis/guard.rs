@@ -9,6 +9,10 @@ use tribunal_history::NodeId;
 
 use crate::schedule::{Package, Planned, STEP};
 use crate::shape::cut_off;
+use crate::targets::Choice;
+
+/// What to do where more should go down.
+const ALLOW: &str = "allow more with --beyond-quorum, or `beyond_quorum = true` below [check]";
 
 /// Guards of a schedule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -39,7 +43,18 @@ impl Guard {
     /// Why a window does not happen.
     pub(crate) fn refusal(self, view: &ClusterView) -> String {
         let (most, n) = (self.max_down, view.nodes);
-        format!("more than {most} of {n} nodes would be down; allow it with `beyond_quorum = true`")
+        format!("more than {most} of {n} nodes would be down; {ALLOW}")
+    }
+
+    /// Why a shape that somebody chose would not be what its name says, if so: with targets left
+    /// out, `all` is not all.
+    pub(crate) fn diminishes(self, drawn: &Injection, view: &ClusterView) -> Option<String> {
+        let named = matches!(Choice::parse(&drawn.shape), Some(Choice::All | Choice::Majority));
+        let (down, n) = (drawn.targets.len(), view.nodes);
+        (named && down > self.max_down).then(|| {
+            let (kind, shape, most) = (&drawn.kind, &drawn.shape, self.max_down);
+            format!("{kind} of {shape} takes {down} of {n} nodes down, {most} may be; {ALLOW}")
+        })
     }
 
     /// The windows of all packages, those of one in the order in which they were drawn.
@@ -155,8 +170,7 @@ impl Placed {
         let kinds: Vec<&str> = packages.iter().map(|package| package.kind.as_str()).collect();
         Err(format!(
             "no room for a window of each of {} in {limit:?} where at most {} of {} nodes may be \
-             down; make --time at least {} s, `recover` and `hold` shorter, or allow more with \
-             `beyond_quorum = true`",
+             down; make --time at least {} s, `recover` and `hold` shorter, or {ALLOW}",
             kinds.join(", "),
             self.guard.max_down,
             self.nodes,

@@ -111,7 +111,7 @@ fn package_windows(
     let Some(nemesis) = registry::find(&package.kind) else {
         return Err(format!("no fault is called {:?}; see `tribunal list faults`", package.kind));
     };
-    let fitting = fitting(package, nemesis, view, stream)?;
+    let fitting = fitting(package, nemesis, guard, view, stream)?;
     fits_into(package, limit)?;
     let mut windows = Vec::new();
     let mut now = Duration::ZERO;
@@ -179,13 +179,17 @@ fn one_window(
 fn fitting<'p>(
     package: &'p Package,
     nemesis: &dyn Nemesis,
+    guard: Guard,
     view: &ClusterView,
     stream: &Stream,
 ) -> Result<Vec<&'p str>, String> {
     let (mut fitting, mut last) = (Vec::new(), None);
     for shape in &package.shapes {
         match nemesis.plan(shape, view, &stream.child("fits")) {
-            Ok(_) => fitting.push(shape.as_str()),
+            Ok(drawn) => match guard.diminishes(&drawn, view) {
+                Some(reason) if package.chosen => return Err(reason),
+                Some(_) | None => fitting.push(shape.as_str()),
+            },
             Err(reason) if package.chosen => return Err(reason),
             Err(reason) => last = Some(reason),
         }
@@ -318,6 +322,25 @@ mod tests {
             assert_eq!(error, "shape majorities-ring needs 4 nodes, the cluster has 3");
             let error = of(seed, all(), 1, Duration::from_secs(60)).unwrap_err();
             assert!(error.contains("the cluster has 1"), "{error}");
+        }
+    }
+
+    #[test]
+    fn all_is_all_where_somebody_chose_it() {
+        for (shape, down) in [("all", 5), ("majority", 3)] {
+            let kill =
+                |chosen| Package { shapes: vec![shape.into()], chosen, ..packages().remove(1) };
+            let (guard, view) = (Guard::keep_quorum(5), ClusterView { nodes: 5 });
+            let planned = |chosen, guard| {
+                let limit = Duration::from_secs(60);
+                plan(&[kill(chosen)], guard, &view, &Seed(1).root(), limit)
+            };
+            let error = planned(true, guard).unwrap_err();
+            let words = format!("kill of {shape} takes {down} of 5 nodes down, 2 may be; allow");
+            assert!(error.starts_with(&words), "{error}");
+            assert!(planned(false, guard).is_ok());
+            let windows = planned(true, Guard::beyond_quorum(5)).unwrap();
+            assert!(windows.iter().all(|window| window.injection.targets.len() == down));
         }
     }
 

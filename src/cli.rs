@@ -120,6 +120,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     pub(crate) nemesis: Option<Vec<String>>,
 
+    /// Let faults take down more nodes than a cluster can lose and still answer.
+    #[arg(long)]
+    pub(crate) beyond_quorum: bool,
+
     /// Where the nodes come from: `local:5`, `processes:3`, an inventory file, `vagrant`, or
     /// `host1,host2`.
     #[arg(long, value_name = "NODES")]

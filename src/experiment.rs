@@ -111,7 +111,7 @@ impl Experiment {
                 Some(flags) => packages_of_flags(flags)?,
                 None => packages_of_suite(file)?,
             },
-            beyond_quorum: suite.check.beyond_quorum,
+            beyond_quorum: args.beyond_quorum || suite.check.beyond_quorum,
             check_time: time(file, "", &None, &suite.check.time, "120s")?,
             check_memory: memory.unwrap_or(4 << 30),
             live: match &args.live {

@@ -163,7 +163,9 @@ fn repro(args: &RunArgs, experiment: &Experiment, seed: u64) -> String {
     flag("live", args.live.clone());
     flag("host-keys", args.host_keys.clone());
     flag("seed", Some(seed.to_string()));
-    words.extend(args.expect_anomaly.then(|| "--expect-anomaly".to_string()));
+    let switches =
+        [("--beyond-quorum", args.beyond_quorum), ("--expect-anomaly", args.expect_anomaly)];
+    words.extend(switches.iter().filter(|(_, set)| *set).map(|(name, _)| name.to_string()));
     quoted(words)
 }
 
