@@ -12,7 +12,7 @@ use std::time::Duration;
 use tribunal_agent::protocol::{Body, Failure, Hello, Probed, Reply};
 
 use crate::control::local::LocalCluster;
-pub use crate::control::local::key_of;
+pub use crate::control::local::{clear, key_of};
 use crate::control::loopback::Block;
 use crate::control::{AgentBinary, Answered, HostKeyMode, Outcome, Renewal, Secret, connect};
 pub use crate::control::{ClusterError, Link, LinkState, Network, Provider, Step};

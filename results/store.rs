@@ -5,6 +5,7 @@
 //! history is the exception: its recorder appends to it while the run goes on.
 
 mod head;
+mod living;
 mod retention;
 
 use std::fs::{self, File};
@@ -17,6 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::info::{Environment, Plan, RunInfo};
 use crate::run_report::{RunReport, SCHEMA, SCHEMA_VERSION};
 pub use head::Head;
+pub use living::Held;
 pub use retention::{Keep, to_delete};
 
 /// What was asked for.
@@ -308,7 +310,10 @@ impl RunDir {
         let environment = if self.file(ENVIRONMENT).exists() {
             self.load(ENVIRONMENT)?
         } else {
-            let why = format!("the run ended before it wrote {ENVIRONMENT}");
+            let why = match self.is_living() {
+                true => "the run is still going on".to_owned(),
+                false => format!("the run ended before it wrote {ENVIRONMENT}"),
+            };
             Environment { stopped_early: Some(why), ..Environment::default() }
         };
         Ok(RunInfo { plan, environment })

@@ -35,17 +35,19 @@ pub(super) fn carry_out(order: &Order) -> Result<Judged, Trouble> {
 fn check(order: &Order, args: &CheckArgs, input: &Path) -> Result<Judged, Trouble> {
     let shown = input.display().to_string();
     let run = input.is_dir();
-    let (path, mut info) = if run {
+    let (path, mut info, living) = if run {
         let dir = RunDir::open(input).map_err(Trouble::usage)?;
-        (history_of(&dir)?, dir.load_info().map_err(Trouble::usage)?)
+        let living = dir.is_living();
+        (history_of(&dir)?, dir.load_info().map_err(Trouble::usage)?, living)
     } else {
-        (input.to_path_buf(), foreign(args, &shown))
+        (input.to_path_buf(), foreign(args, &shown), false)
     };
     let format = flags::format(args)?.or(run.then_some(Format::Native));
     let family = if run { None } else { flags::model(args)?.family };
     let read = read(&path, format, family, order.limits)?;
     info.environment.late_replies = LateReplies::count(&read.late);
-    for warning in &read.warnings {
+    // Of a run that goes on everybody knows that its history has no end yet.
+    for warning in read.warnings.iter().filter(|_| !living) {
         aside(format!("tribunal: {}: {warning}", path.display()));
     }
     let checkers = match run && args.model.is_none() {
@@ -56,7 +58,7 @@ fn check(order: &Order, args: &CheckArgs, input: &Path) -> Result<Judged, Troubl
             flags::checkers(args, dialect)?
         }
     };
-    let answers = ask(order, &read, &checkers, &mut info)?;
+    let answers = ask(order, &read, living, &checkers, &mut info)?;
     stop_at_errors(&path, &answers)?;
     let orders = args.orders.as_ref().map(|file| write_orders(file, &read.history, &answers));
     // The verdict stands, whatever could not be written beside it.
@@ -81,7 +83,8 @@ fn run(order: &Order, dir: &Path, wait: bool) -> Result<Judged, Trouble> {
     let mut info = dir.load_info().map_err(Trouble::usage)?;
     let read = read(&path, Some(Format::Native), None, order.limits)?;
     let checkers = checkers_of_run(&info)?;
-    let answers = ask(order, &read, &checkers, &mut info)?;
+    let living = !wait && dir.is_living();
+    let answers = ask(order, &read, living, &checkers, &mut info)?;
     let warnings = info.environment.warnings;
     at(Place::Report)?;
     if wait {
@@ -151,6 +154,7 @@ const INCOMPLETE: &str = "history-incomplete";
 fn ask(
     order: &Order,
     read: &Read,
+    living: bool,
     checkers: &[Box<dyn Checker>],
     info: &mut RunInfo,
 ) -> Result<Vec<Answer>, Trouble> {
@@ -168,6 +172,7 @@ fn ask(
     silent?;
     limit(Limited::Free)?;
     let missing = match (&read.torn, read.format, &read.ended) {
+        _ if living => "the run is still going on".to_string(),
         (Some(torn), _, _) => torn.to_string(),
         (None, Format::Native, None) => "it has no end: the run was cut short".to_string(),
         (None, _, _) => return Ok(answers),

@@ -1,83 +1,17 @@
 //! Judging, report, and what a person sees of it.
 
 use std::io::IsTerminal;
-use std::time::SystemTime;
 
 use tribunal_history::{FaultEvent, History};
 use tribunal_results::class::{Class, Expected, expect_anomaly};
-use tribunal_results::store::{self, RunDir, Runs};
+use tribunal_results::store::{self, RunDir};
 use tribunal_results::{Answer, HumanOptions, RunInfo, RunReport, Warning, assemble, html, human};
 
-use super::interrupt::Leftovers;
 use super::load::Told;
-use super::setup::{self, Stage};
-use super::{Finished, Request, program, quoted};
+use super::setup::Stage;
+use super::{Finished, Request};
 use crate::exit_code::{ExitCode, Trouble};
-use crate::experiment::Experiment;
 use crate::judging::{self, Job, Judged, Limits};
-
-/// The run's directory: new below the runs, or the one asked for.
-pub(super) fn directory(request: &Request) -> Result<RunDir, Trouble> {
-    let dir = match &request.out {
-        None => {
-            let runs = Runs::at(&request.runs_dir);
-            runs.create(&request.experiment.name, SystemTime::now()).map_err(Trouble::infra)?
-        }
-        Some(path) => {
-            let shown = path.display();
-            if path.exists() && !path.is_dir() {
-                let words = format!("--out {shown} is no directory; name one, or a new path");
-                return Err(Trouble::usage(words));
-            }
-            std::fs::create_dir_all(path)
-                .map_err(|error| Trouble::infra(format!("make {shown}: {error}")))?;
-            if path.join(store::HISTORY).exists() {
-                return Err(Trouble::usage(format!(
-                    "--out {shown} holds a run already; name another directory"
-                )));
-            }
-            RunDir::open(path).map_err(Trouble::infra)?
-        }
-    };
-    if !request.suite.text.is_empty() {
-        dir.write(store::SUITE, request.suite.text.as_bytes()).map_err(Trouble::infra)?;
-    }
-    Ok(dir)
-}
-
-/// What of a run goes when it is left at once.
-pub(super) fn leftovers(request: &Request, dir: &RunDir) -> Leftovers {
-    let key = setup::key(dir);
-    Leftovers {
-        heal: setup::stay(&request.experiment).then(|| heal_command(&request.experiment)),
-        dir: request.out.is_none().then(|| dir.path().to_path_buf()),
-        keys: vec![key.with_extension("pub"), key],
-    }
-}
-
-fn heal_command(experiment: &Experiment) -> String {
-    let mut words = vec![program(), "heal".into(), "--nodes".into(), experiment.nodes.clone()];
-    if !experiment.host_keys.is_empty() {
-        words.extend(["--host-keys".into(), experiment.host_keys.clone()]);
-    }
-    quoted(words)
-}
-
-/// A run that never began leaves no directory. Of one that was asked for by name what was written
-/// goes, so that the same command may be given again.
-pub(super) fn forget(request: &Request, dir: &RunDir) {
-    let all = [store::HISTORY, store::PLAN, store::SUITE];
-    let gone = match request.out {
-        None => std::fs::remove_dir_all(dir.path()),
-        Some(_) => all.iter().try_for_each(|name| match std::fs::remove_file(dir.file(name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            Err(_) | Ok(()) => Ok(()),
-        }),
-    };
-    if let Err(error) = gone {
-        request.voice.say(format!("remove {}: {error}", dir.path().display()));
-    }
-}
 
 /// Phases 12 and 13: the history is read back from the disk and judged, in a process of its own;
 /// logs are collected meanwhile; whatever of the artefacts can be written is written.

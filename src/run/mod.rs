@@ -5,6 +5,7 @@ mod assume;
 mod finish;
 mod interrupt;
 mod load;
+mod place;
 mod setup;
 mod watch;
 
@@ -91,15 +92,16 @@ pub(crate) fn execute(request: &Request) -> Result<Finished, Trouble> {
         request.experiment.time.as_secs_f64(),
     ));
     setup::sound(&request.experiment, &request.suite, request.seed)?;
-    let dir = finish::directory(request)?;
+    place::sweep(request);
+    let (dir, _held) = place::directory(request)?;
     let mut info = RunInfo::default();
     let brakes = Brakes::new();
-    interrupt::watch(brakes.clone(), voice.clone(), finish::leftovers(request, &dir));
+    interrupt::watch(brakes.clone(), voice.clone(), place::leftovers(request, &dir));
     let stage = match setup::set_up(request, &dir, &brakes, &mut info) {
         Ok(stage) => stage,
         Err(trouble) => {
             voice.end();
-            finish::forget(request, &dir);
+            place::forget(request, &dir);
             return Err(trouble);
         }
     };

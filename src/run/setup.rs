@@ -2,7 +2,7 @@
 //! the node, the step and what to do, and leaves no node behind.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,7 @@ use tribunal_agent::protocol::Body;
 use tribunal_checkers::Checker;
 use tribunal_harness::clock::Clock;
 use tribunal_harness::cluster::{
-    AgentError, Claim, Cluster, ClusterError, Node, Provider, UpOptions, key_of,
+    AgentError, Claim, Cluster, ClusterError, Node, Provider, UpOptions,
 };
 use tribunal_harness::control::HostKeyMode;
 use tribunal_harness::deadlines::Deadlines;
@@ -30,6 +30,7 @@ use tribunal_workloads::registry as workloads;
 
 use super::assume::Expected;
 use super::interrupt::{self, Brakes};
+use super::place::state;
 use super::{Request, setting};
 use crate::exit_code::Trouble;
 use crate::experiment::{Experiment, written};
@@ -181,22 +182,6 @@ pub(super) fn set_up(
             Err(trouble)
         }
     }
-}
-
-/// Whether the nodes were there before the run, and stay.
-pub(super) fn stay(experiment: &Experiment) -> bool {
-    let provider = experiment.nodes.parse();
-    !matches!(provider, Ok(Provider::Local(_) | Provider::Processes(_)))
-}
-
-/// Where the nodes of a run keep what the controller needs.
-fn state(dir: &RunDir) -> PathBuf {
-    dir.path().join("cluster")
-}
-
-/// The key to nodes that end with a run.
-pub(super) fn key(dir: &RunDir) -> PathBuf {
-    key_of(&state(dir))
 }
 
 /// How host keys are checked; `None` leaves it to the inventory.

@@ -75,13 +75,14 @@ fn a_value_that_nobody_of_the_run_wrote_and_cannot_be_read_is_an_anomaly() {
     let node = first_address(&run).expect("the plan has addresses");
     let address: SocketAddr = format!("{node}:2379").parse().expect("an address");
     // Keys are taken in order; base64 of the key, and of `banana<b>`. A write of the run may come
-    // before its next read, so once is not enough.
-    for _ in 0..10 {
+    // before its next read, so once may not be enough.
+    running.until("a read of what nobody wrote", || {
         for key in ["MA==", "MQ==", "Mg==", "Mw==", "NA==", "NQ=="] {
             put(address, key, "YmFuYW5hPGI+");
         }
-        std::thread::sleep(Duration::from_millis(100));
-    }
+        let recorded = fs::read(&history).unwrap_or_default();
+        recorded.windows(6).any(|bytes| bytes == b"banana")
+    });
     let ended = running.end();
     assert_eq!(ended.code(), 1, "{}", ended.words());
     let verdicts = json(&run.join("verdicts.json"));

@@ -2,6 +2,7 @@
 
 mod alone;
 mod lab;
+mod living;
 mod signals;
 mod support;
 

@@ -15,8 +15,8 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, setsid};
 use serde::{Deserialize, Serialize};
 
-use super::plan::key_of;
 use super::provider::LocalCluster;
+use super::provider::clear;
 use crate::control::bootstrap::AgentBinary;
 use crate::control::error::ClusterError;
 use crate::control::hostkey::HostKeys;
@@ -164,10 +164,8 @@ pub fn down(inventory: &Path) -> Result<(), ClusterError> {
         }
     }
     // A keeper that was killed could not do this.
-    for path in [inventory.to_path_buf(), key_of(&lab.state)] {
-        let _ = fs::remove_file(path);
-    }
-    let _ = fs::remove_dir_all(lab.state.join("nodes"));
+    let _ = fs::remove_file(inventory);
+    let _stuck = clear(&lab.state);
     Ok(())
 }
 

@@ -12,4 +12,4 @@ mod provider;
 
 pub use lab::Keeper;
 pub use plan::key_of;
-pub use provider::LocalCluster;
+pub use provider::{LocalCluster, clear};

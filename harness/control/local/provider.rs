@@ -1,6 +1,7 @@
 //! A cluster of local nodes, from plan to nothing.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use super::hatchery::Hatchery;
 use super::links::Namespaces;
-use super::plan::{LocalNode, LocalPlan, NodeKeys};
+use super::plan::{LocalNode, LocalPlan, NodeKeys, key_of};
 use crate::control::bootstrap::AgentBinary;
 use crate::control::error::ClusterError;
 use crate::control::hostkey::HostKeys;
@@ -72,7 +73,7 @@ impl LocalCluster {
             }
             Err(error) => {
                 // What cannot be removed opens nothing.
-                let _ = remove_keys(&plan);
+                let _stuck = clear(&plan.state);
                 Err(error)
             }
         }
@@ -130,28 +131,27 @@ impl LocalCluster {
         if self.namespaces.take().is_none() || self.keep {
             return stuck;
         }
-        let nodes = self.plan.state.join("nodes");
-        match fs::remove_dir_all(&nodes) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => stuck.push(format!("remove {}: {error}", nodes.display())),
-        }
-        stuck.extend(remove_keys(&self.plan));
+        stuck.extend(clear(&self.plan.state));
         stuck
     }
 }
 
-/// The key opens nothing any more, but it is nobody's business either. Answers what stayed.
-fn remove_keys(plan: &LocalPlan) -> Vec<String> {
-    let mut stuck = Vec::new();
-    for file in [plan.key(), plan.key().with_extension("pub")] {
-        match fs::remove_file(&file) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => stuck.push(format!("remove {}: {error}", file.display())),
-        }
-    }
-    stuck
+/// Removes what nodes that are gone leave beneath `state`: their files, and the key, which opens
+/// nothing any more. Answers what would not go.
+pub fn clear(state: &Path) -> Vec<String> {
+    let (nodes, key) = (state.join("nodes"), key_of(state));
+    let public = key.with_extension("pub");
+    let gone = [
+        (fs::remove_dir_all(&nodes), nodes),
+        (fs::remove_file(&public), public),
+        // Last: by it a state that was left is known.
+        (fs::remove_file(&key), key),
+    ];
+    let stuck = gone.into_iter().filter_map(|(gone, path)| {
+        let error = gone.err().filter(|error| error.kind() != ErrorKind::NotFound)?;
+        Some(format!("remove {}: {error}", path.display()))
+    });
+    stuck.collect()
 }
 
 impl Drop for LocalCluster {

@@ -1,0 +1,123 @@
+//! Where a run keeps its files: its directory, what of it goes when it never began, and what runs
+//! that were killed left behind.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use tribunal_harness::cluster::{self, Provider, key_of};
+use tribunal_results::store::{self, Held, RunDir, Runs};
+
+use super::interrupt::Leftovers;
+use super::{Request, program, quoted};
+use crate::exit_code::Trouble;
+use crate::experiment::Experiment;
+
+/// The run's directory, taken: new below the runs, or the one asked for.
+pub(super) fn directory(request: &Request) -> Result<(RunDir, Held), Trouble> {
+    let free = |dir: &RunDir| {
+        let shown = dir.path().display();
+        let words = format!("another run is being made in {shown} just now; name another --out");
+        dir.hold().ok_or_else(|| Trouble::usage(words))
+    };
+    let (dir, held) = match &request.out {
+        None => {
+            let runs = Runs::at(&request.runs_dir);
+            let dir = runs.create(&request.experiment.name, SystemTime::now());
+            let dir = dir.map_err(Trouble::infra)?;
+            let held = free(&dir)?;
+            (dir, held)
+        }
+        Some(path) => {
+            let shown = path.display();
+            if path.exists() && !path.is_dir() {
+                let words = format!("--out {shown} is no directory; name one, or a new path");
+                return Err(Trouble::usage(words));
+            }
+            std::fs::create_dir_all(path)
+                .map_err(|error| Trouble::infra(format!("make {shown}: {error}")))?;
+            let dir = RunDir::open(path).map_err(Trouble::infra)?;
+            let held = free(&dir)?;
+            if path.join(store::HISTORY).exists() {
+                return Err(Trouble::usage(format!(
+                    "--out {shown} holds a run already; name another directory"
+                )));
+            }
+            (dir, held)
+        }
+    };
+    if !request.suite.text.is_empty() {
+        dir.write(store::SUITE, request.suite.text.as_bytes()).map_err(Trouble::infra)?;
+    }
+    Ok((dir, held))
+}
+
+/// Local nodes end with the run that made them, but one that was killed could not remove their
+/// files. The next run does.
+pub(super) fn sweep(request: &Request) {
+    let runs = Runs::at(&request.runs_dir).list().unwrap_or_default();
+    for dir in runs.iter().filter_map(|run| RunDir::open(&run.path).ok()) {
+        if !key(&dir).exists() || dir.is_living() {
+            continue;
+        }
+        let id = dir.id();
+        request.voice.say(format!("{id} was killed: removing the files of its nodes"));
+        for stuck in clear(&dir) {
+            request.voice.say(stuck);
+        }
+    }
+}
+
+/// What of a run goes when it is left at once.
+pub(super) fn leftovers(request: &Request, dir: &RunDir) -> Leftovers {
+    let key = key(dir);
+    Leftovers {
+        heal: stay(&request.experiment).then(|| heal_command(&request.experiment)),
+        dir: request.out.is_none().then(|| dir.path().to_path_buf()),
+        keys: vec![key.with_extension("pub"), key],
+    }
+}
+
+fn heal_command(experiment: &Experiment) -> String {
+    let mut words = vec![program(), "heal".into(), "--nodes".into(), experiment.nodes.clone()];
+    if !experiment.host_keys.is_empty() {
+        words.extend(["--host-keys".into(), experiment.host_keys.clone()]);
+    }
+    quoted(words)
+}
+
+/// A run that never began leaves no directory. Of one that was asked for by name what was written
+/// goes, so that the same command may be given again.
+pub(super) fn forget(request: &Request, dir: &RunDir) {
+    let all = [store::HISTORY, store::PLAN, store::SUITE];
+    let gone = match request.out {
+        None => std::fs::remove_dir_all(dir.path()),
+        Some(_) => all.iter().try_for_each(|name| match std::fs::remove_file(dir.file(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            Err(_) | Ok(()) => Ok(()),
+        }),
+    };
+    if let Err(error) = gone {
+        request.voice.say(format!("remove {}: {error}", dir.path().display()));
+    }
+}
+
+/// Whether the nodes were there before the run, and stay.
+fn stay(experiment: &Experiment) -> bool {
+    let provider = experiment.nodes.parse();
+    !matches!(provider, Ok(Provider::Local(_) | Provider::Processes(_)))
+}
+
+/// Where the nodes of a run keep what the controller needs.
+pub(super) fn state(dir: &RunDir) -> PathBuf {
+    dir.path().join("cluster")
+}
+
+/// The key to nodes that end with a run.
+fn key(dir: &RunDir) -> PathBuf {
+    key_of(&state(dir))
+}
+
+/// Removes the files of nodes that ended with a run. Answers what would not go.
+fn clear(dir: &RunDir) -> Vec<String> {
+    cluster::clear(&state(dir))
+}
