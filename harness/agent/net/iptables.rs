@@ -26,6 +26,14 @@ impl Family {
         }
     }
 
+    /// Where nft finds the table of the tool.
+    fn table(self) -> &'static str {
+        match self {
+            Family::Four => "ip",
+            Family::Six => "ip6",
+        }
+    }
+
     fn has(self, address: &IpAddr) -> bool {
         match self {
             Family::Four => address.is_ipv4(),
@@ -151,7 +159,7 @@ pub(crate) fn look(cuts: &Cuts) -> io::Result<Seen> {
 pub(crate) fn remove() -> io::Result<bool> {
     let mut any = false;
     for family in Family::BOTH {
-        let rules = tool(&[family.tool(), "-w", "5", "-S"], "")?;
+        let rules = rules(family)?;
         let has = |line: &str| rules.lines().any(|found| found == line);
         let mut script = String::from("*filter\n");
         for (hook, chain) in [("INPUT", "TRB_IN"), ("OUTPUT", "TRB_OUT")] {
@@ -174,6 +182,23 @@ pub(crate) fn remove() -> io::Result<bool> {
         any = true;
     }
     Ok(any)
+}
+
+/// Rules of a family. Of a table that only nft can read, none, if it has no chain of ours: there
+/// iptables fails, and could not have put one in.
+fn rules(family: Family) -> io::Result<String> {
+    let error = match tool(&[family.tool(), "-w", "5", "-S"], "") {
+        Ok(rules) => return Ok(rules),
+        Err(error) => error,
+    };
+    let Ok(table) = tool(&["nft", "-s", "list", "table", family.table(), "filter"], "") else {
+        return Err(error);
+    };
+    let ours = ["chain TRB_IN {", "chain TRB_OUT {"];
+    match table.lines().any(|line| ours.contains(&line.trim())) {
+        false => Ok(String::new()),
+        true => Err(error),
+    }
 }
 
 fn restore(

@@ -390,6 +390,28 @@ fn a_sabotaged_cut_does_not_count() {
 }
 
 #[test]
+fn tables_that_only_nft_can_read_are_no_obstacle() {
+    let Some(mut two) = Two::new(60_000, vec![], &[]) else { return };
+    two.here.call(Body::Bye).unwrap();
+    for (family, rule) in
+        [("ip", "tcp dport { 9, 10 } counter drop"), ("ip6", "udp dport 77 reject")]
+    {
+        two.pair.nft(&format!("add table {family} filter"));
+        let hook = "{ type filter hook input priority 0; policy accept; }";
+        two.pair.nft(&format!("add chain {family} filter INPUT {hook}"));
+        two.pair.nft(&format!("add rule {family} filter INPUT {rule}"));
+    }
+    let before = two.pair.ruleset();
+    let mut next = Agent::start(&two.dir, Some(&two.pair.here));
+    next.claim_run("00000002", "next", 60_000, vec![], true).unwrap();
+    let peers = Pair::peers();
+    assert!(next.cut(1, 60_000, &peers, &peers).effective);
+    assert!(next.heal(1).unwrap().evidence.contains("foreign rules equal"));
+    next.call(Body::Bye).unwrap();
+    assert_eq!(two.pair.ruleset(), before);
+}
+
+#[test]
 fn the_fallbacks_cut_heal_and_leave_nothing() {
     for mechanism in ["iptables+ipset", "iptables"] {
         let more = ["--mechanism", mechanism];
