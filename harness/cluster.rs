@@ -305,7 +305,10 @@ impl Cluster {
                     node.link.set_epoch(epoch);
                     Ok(healed)
                 }
-                Ok(other) => Err(unclaimed(&name, &format!("it answered {other:?}"))),
+                Ok(other) => {
+                    let (problem, next) = (format!("it answered {other:?}"), "report this bug");
+                    Err(ClusterError::node(&name, Step::Claim, problem, next))
+                }
                 Err(error) => Err(unclaimed(&name, &error)),
             };
             (name, result)
@@ -418,9 +421,14 @@ fn goodbye(nodes: &[Node], ours: bool, patience: Duration) -> Vec<String> {
     answers.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect()
 }
 
-fn unclaimed(node: &str, problem: &dyn std::fmt::Display) -> ClusterError {
-    let next = "wait for the other run, or take its nodes with `tribunal heal --force --nodes ...`";
-    ClusterError::node(node, Step::Claim, problem, next)
+fn unclaimed(node: &str, error: &AgentError) -> ClusterError {
+    let next = match error {
+        AgentError::Refused { failure_code, .. } if failure_code == "claimed" => {
+            "wait for the other run, or take its nodes with `tribunal heal --force --nodes ...`"
+        }
+        _ => "mend that on the node, or leave the node out",
+    };
+    ClusterError::node(node, Step::Claim, error, next)
 }
 
 impl Node {

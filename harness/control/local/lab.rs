@@ -152,8 +152,12 @@ pub fn down(inventory: &Path) -> Result<(), ClusterError> {
     let text = fs::read_to_string(inventory).map_err(|error| {
         ClusterError::file(inventory, format!("cannot read it: {error}; is a lab cluster up?"))
     })?;
-    let Kept { lab } = toml::from_str(&text).map_err(|error| {
-        ClusterError::file(inventory, format!("no [lab] keeper in it: {}", error.message()))
+    let Kept { lab } = toml::from_str(&text).map_err(|error| ClusterError::Input {
+        place: inventory.display().to_string(),
+        problem: format!(
+            "no inventory of a lab: {}; give the one that `tribunal up` printed",
+            error.message()
+        ),
     })?;
     let signalled = lab.signal(Signal::SIGTERM)?;
     if signalled && !lab.gone_within(ORDERLY) {
