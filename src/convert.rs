@@ -4,6 +4,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use tribunal_history::codec::{self, CodecError, Format, Read, ReadOptions};
+use tribunal_history::{Family, Mark, Nanos, Operation};
 
 use crate::cli::ConvertArgs;
 use crate::exit_code::{ExitCode, Trouble};
@@ -16,13 +17,14 @@ use crate::run::print;
 pub(crate) fn convert(args: &ConvertArgs) -> Result<ExitCode, Trouble> {
     let from = args.from.as_deref().map(|name| flags::format_named("--from", name)).transpose()?;
     let to = target(args)?;
-    let read = read_file(&args.input, from, &ReadOptions::default())?;
+    let mut read = read_file(&args.input, from, &ReadOptions::default())?;
+    let lost_meaning = keep_meaning(&mut read, to);
     let (shown, name) = (args.output.display(), to.name());
     for warning in &read.warnings {
         aside(format!("tribunal: {}: {warning}", args.input.display()));
     }
     let lost = write(&read, to, &args.output)?;
-    for lost in lost.into_iter().chain(lost_of_run(&read)) {
+    for lost in lost.into_iter().chain(lost_of_run(&read)).chain(lost_meaning) {
         aside(format!("tribunal: {shown}: lost in {name}: {lost}"));
     }
     print(&format!("{shown}: {} operations as {name}", read.history.len()))?;
@@ -70,6 +72,26 @@ fn write(read: &Read, to: Format, path: &Path) -> Result<Vec<String>, Trouble> {
             error => failed(&error),
         }
     })
+}
+
+/// What a read of nil and a failed compare-and-set mean depends on who wrote a file. Where those
+/// who write the new format mean something else, a mark tells; where it has no marks, that is lost.
+fn keep_meaning(read: &mut Read, to: Format) -> Option<String> {
+    let (meant, taken) = (flags::dialect_of(read), flags::dialect_of_format(to, to == Format::Edn));
+    let register = |operation: Operation<'_>| operation.f().family() == Family::Register;
+    if meant == taken || !read.history.operations().any(register) {
+        return None;
+    }
+    let name = meant.name();
+    if !matches!(to, Format::Native | Format::Jsonl | Format::Edn) {
+        let words = "what a read of nil and a failed compare-and-set mean: check it with";
+        return Some(format!("{words} --dialect {name}"));
+    }
+    let name = format!("{}{name}", flags::DIALECT_MARK);
+    if read.history.marks().iter().all(|mark| mark.name != name) {
+        read.history.put_mark_first(Mark { time: Nanos(0), name });
+    }
+    None
 }
 
 /// What a file says beside its history, which no writer of a history is given.

@@ -37,7 +37,8 @@ pub(crate) fn format_named(flag: &str, name: &str) -> Result<Format, Trouble> {
     })
 }
 
-/// What answers mean: as the flag says, or as those mean it who write such files.
+/// What answers mean: as the flag says, or as the file does, or as those mean it who write such
+/// files.
 pub(crate) fn dialect(args: &CheckArgs, read: Option<&Read>) -> Result<Dialect, Trouble> {
     match (&args.dialect, read) {
         (Some(name), _) => Dialect::named(name).ok_or_else(|| {
@@ -45,11 +46,29 @@ pub(crate) fn dialect(args: &CheckArgs, read: Option<&Read>) -> Result<Dialect, 
             let known = known.join(", ");
             Trouble::usage(format!("--dialect {name:?} is not known; there are {known}"))
         }),
-        (None, Some(Read { jepsen: true, .. })) => Ok(Dialect::KNOSSOS),
-        (None, Some(Read { format: Format::Porcupine, .. })) => Ok(Dialect::ETCD),
-        (None, Some(_) | None) => Ok(Dialect::TRIBUNAL),
+        (None, Some(read)) => Ok(dialect_of(read)),
+        (None, None) => Ok(Dialect::TRIBUNAL),
     }
 }
+
+/// What answers mean in a file of which nothing else is said.
+pub(crate) fn dialect_of(read: &Read) -> Dialect {
+    let mark = |name: &str| Dialect::named(name.strip_prefix(DIALECT_MARK)?);
+    let marked = read.history.marks().iter().find_map(|found| mark(&found.name));
+    marked.unwrap_or_else(|| dialect_of_format(read.format, read.jepsen))
+}
+
+/// What those mean who write this format.
+pub(crate) fn dialect_of_format(format: Format, jepsen: bool) -> Dialect {
+    match format {
+        _ if jepsen => Dialect::KNOSSOS,
+        Format::Porcupine => Dialect::ETCD,
+        _ => Dialect::TRIBUNAL,
+    }
+}
+
+/// How the mark begins that tells the dialect of a history which was converted.
+pub(crate) const DIALECT_MARK: &str = "dialect ";
 
 /// The checker the flags ask for.
 pub(crate) fn checkers(

@@ -602,5 +602,42 @@ fn a_compare_and_set_that_timed_out_asserts_nothing_in_any_format() {
     }
 }
 
+#[test]
+fn what_nil_means_goes_with_a_history_into_other_formats() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let nil = r#"{"f":"read","key":null,"value":null}"#;
+    let text = format!(
+        "{{\"schema\":\"tribunal.history\",\"schema_version\":1}}\n\
+         {{\"id\":0,\"time\":1,\"process\":0,\"kind\":\"invoke\",\"op\":{WRITE}}}\n\
+         {{\"id\":1,\"time\":5,\"process\":0,\"kind\":\"ok\",\"op\":{WRITE}}}\n\
+         {{\"id\":2,\"time\":6,\"process\":1,\"kind\":\"invoke\",\"op\":{nil}}}\n\
+         {{\"id\":3,\"time\":7,\"process\":1,\"kind\":\"ok\",\"op\":{nil}}}\n"
+    );
+    let ours = file(&dir, "ours.jsonl", &text);
+    let jepsen = "{:process 0, :type :invoke, :f :write, :value 1}
+        {:process 0, :type :ok, :f :write, :value 1}
+        {:process 1, :type :invoke, :f :read, :value nil}
+        {:process 1, :type :ok, :f :read, :value nil}";
+    let theirs = file(&dir, "theirs.edn", jepsen);
+    // In ours a read of nil saw nothing; in Jepsen's it asserts nothing.
+    for (history, expected) in [(&ours, 1), (&theirs, 0)] {
+        for ending in ["edn", "jsonl", "log"] {
+            let other = dir.path().join(format!("other.{ending}"));
+            let back = dir.path().join("back.jsonl");
+            for (from, to) in [(history, &other), (&other, &back)] {
+                let converted = tribunal(&["convert", path(from), path(to)]);
+                assert_eq!(code(&converted), 0, "{}", stderr(&converted));
+                let checked = tribunal(&["check", path(to), "-m", "register"]);
+                assert_eq!(code(&checked), expected, "{ending}: {}", stdout(&checked));
+            }
+        }
+        let log = dir.path().join("porcupine");
+        let to = ["convert", path(history), path(&log), "--to", "porcupine"];
+        let converted = tribunal(&to);
+        let says = stderr(&converted).contains("--dialect knossos");
+        assert_eq!(says, expected == 0, "{}", stderr(&converted));
+    }
+}
+
 const WRITE: &str = r#"{"f":"write","key":null,"value":1}"#;
 const CAS: &str = r#"{"f":"cas","key":null,"from":1,"to":2}"#;

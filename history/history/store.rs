@@ -167,6 +167,11 @@ impl History {
         &self.marks
     }
 
+    /// Adds a named instant, before the others.
+    pub fn put_mark_first(&mut self, mark: Mark) {
+        self.marks.insert(0, mark);
+    }
+
     /// The last instant on record.
     pub fn end(&self) -> Nanos {
         self.end
