@@ -196,7 +196,10 @@ fn fitting<'p>(
     }
     match (fitting.is_empty(), last) {
         (false, _) => Ok(fitting),
-        (true, Some(reason)) => Err(reason),
+        (true, Some(reason)) => Err(format!(
+            "{} has no shape that fits: {reason}; bring up more nodes, or leave it out",
+            package.kind
+        )),
         (true, None) => Err(format!("{} has no shape to choose from", package.kind)),
     }
 }

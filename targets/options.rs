@@ -41,16 +41,18 @@ impl<'a> Reader<'a> {
         self.options.get(name).map(String::as_str)
     }
 
-    /// Option `name`, or `default`.
-    pub(crate) fn parse<T: FromStr>(&self, name: &str, default: T) -> Result<T, TargetError>
-    where
-        T::Err: std::fmt::Display,
-    {
-        match self.text(name) {
-            None => Ok(default),
-            Some(text) => {
-                text.parse().map_err(|error| self.bad(name, format!("{text:?}: {error}")))
-            }
-        }
+    /// Option `name` as a whole number, or `default`.
+    pub(crate) fn number(&self, name: &str, default: u64) -> Result<u64, TargetError> {
+        self.parse(name, default, "a whole number, 0 or more")
+    }
+
+    /// Option `name` as yes or no, or `default`.
+    pub(crate) fn switch(&self, name: &str, default: bool) -> Result<bool, TargetError> {
+        self.parse(name, default, "true or false")
+    }
+
+    fn parse<T: FromStr>(&self, name: &str, default: T, want: &str) -> Result<T, TargetError> {
+        let Some(text) = self.text(name) else { return Ok(default) };
+        text.parse().map_err(|_| self.bad(name, format!("{text:?}: want {want}")))
     }
 }

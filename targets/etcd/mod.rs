@@ -64,10 +64,10 @@ impl Etcd {
     pub fn new(options: &Options) -> Result<Etcd, TargetError> {
         let reader = Reader::new(NAME, OPTIONS, options)?;
         let etcd = Etcd {
-            serializable: reader.parse("serializable", false)?,
-            heartbeat_ms: reader.parse("heartbeat-ms", 200)?,
-            election_ms: reader.parse("election-ms", 2000)?,
-            snapshot_count: reader.parse("snapshot-count", 100)?,
+            serializable: reader.switch("serializable", false)?,
+            heartbeat_ms: reader.number("heartbeat-ms", 200)?,
+            election_ms: reader.number("election-ms", 2000)?,
+            snapshot_count: reader.number("snapshot-count", 100)?,
             program: Program::new(&reader)?,
             versions: Mutex::default(),
             prefix: Arc::default(),

@@ -74,14 +74,26 @@ impl Raftkv {
             let problem = format!("no bug is called {bug:?}; there are {}", BUGS.join(", "));
             return Err(reader.bad("bug", problem));
         }
-        let election = reader.text("election-ms").unwrap_or("300..600");
-        let (heartbeat_ms, range) = (reader.parse("heartbeat-ms", 50)?, election.split_once(".."));
-        let range = range.and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+        let snapshot_every = reader.number("snapshot-every", 10_000)?;
+        let heartbeat_ms = reader.number("heartbeat-ms", 50)?;
+        if heartbeat_ms == 0 {
+            return Err(reader.bad("heartbeat-ms", "0 ms: want at least 1"));
+        }
+        let asked = reader.text("election-ms");
+        let election = asked.unwrap_or("300..600");
+        let range = election.split_once("..");
+        let range: Option<(u64, u64)> =
+            range.and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
         match range {
-            Some((least, most)) if 0 < heartbeat_ms && heartbeat_ms < least && least <= most => {
-                let election_ms = (least, most);
-                let snapshot_every = reader.parse("snapshot-every", 10_000)?;
-                Ok(Raftkv { bugs, snapshot_every, heartbeat_ms, election_ms })
+            Some((least, most)) if heartbeat_ms < least && least <= most => {
+                Ok(Raftkv { bugs, snapshot_every, heartbeat_ms, election_ms: (least, most) })
+            }
+            Some(_) if asked.is_none() => {
+                let problem = format!(
+                    "{heartbeat_ms} ms: want less than the least election timeout, which \
+                     election-ms gives ({election})"
+                );
+                Err(reader.bad("heartbeat-ms", problem))
             }
             Some(_) | None => {
                 let problem = format!(
@@ -211,7 +223,9 @@ mod tests {
             ("bugs", "stale-read", "unknown; there are bug, "),
             ("election-ms", "40..600", "above the heartbeat"),
             ("election-ms", "300", "want least..most"),
-            ("snapshot-every", "-1", "invalid digit"),
+            ("snapshot-every", "-1", "snapshot-every: \"-1\": want a whole number"),
+            ("heartbeat-ms", "0", "heartbeat-ms: 0 ms: want at least 1"),
+            ("heartbeat-ms", "300", "heartbeat-ms: 300 ms: want less than the least"),
         ] {
             let error = new(name, value).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
