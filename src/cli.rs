@@ -130,19 +130,19 @@ pub(crate) struct RunArgs {
     pub(crate) nodes: Option<String>,
 
     /// Length of the load.
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) time: Option<String>,
 
     /// Clients: a number, or a multiple of the nodes (`2n`).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) concurrency: Option<String>,
 
     /// Operations per second over all clients.
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
     pub(crate) rate: Option<f64>,
 
     /// Where everything random comes from; drawn and printed when not given.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
 
     /// Plant a defect in one of the project's own servers.
@@ -163,7 +163,7 @@ pub(crate) struct RunArgs {
 
     /// Afterwards delete older runs that passed, beyond this many of the newest. Runs that did not
     /// pass stay.
-    #[arg(long, value_name = "N", env = "TRIBUNAL_KEEP")]
+    #[arg(long, value_name = "N", env = "TRIBUNAL_KEEP", allow_negative_numbers = true)]
     pub(crate) keep: Option<usize>,
 
     /// Succeed iff an anomaly is found.
@@ -321,11 +321,11 @@ pub(crate) struct DemoArgs {
     pub(crate) bug: Vec<String>,
 
     /// Where everything random comes from.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
 
     /// Length of the load.
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) time: Option<String>,
 
     /// Print JSON instead of text.

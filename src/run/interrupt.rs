@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -81,7 +81,8 @@ pub(crate) fn before_it_began() -> Trouble {
     Trouble { code: ExitCode::Interrupted, message: message.into() }
 }
 
-/// What is gone with a run that is left at once.
+/// What is gone with a run that is left at once, as far as the run has got.
+#[derive(Default)]
 pub(crate) struct Leftovers {
     /// What heals nodes that stay.
     pub(crate) heal: Option<String>,
@@ -92,7 +93,7 @@ pub(crate) struct Leftovers {
 }
 
 /// Answers signals for as long as the program lives, on a thread of its own.
-pub(crate) fn watch(brakes: Brakes, voice: Voice, left: Leftovers) {
+pub(crate) fn watch(brakes: Brakes, voice: Voice, left: Arc<Mutex<Leftovers>>) {
     let (ready, answers) = mpsc::channel();
     let aside = voice.clone();
     let started = std::thread::Builder::new().name("signals".into()).spawn(move || {
@@ -106,7 +107,12 @@ pub(crate) fn watch(brakes: Brakes, voice: Voice, left: Leftovers) {
     }
 }
 
-async fn answer(brakes: Brakes, voice: Voice, left: Leftovers, ready: mpsc::Sender<()>) {
+async fn answer(
+    brakes: Brakes,
+    voice: Voice,
+    left: Arc<Mutex<Leftovers>>,
+    ready: mpsc::Sender<()>,
+) {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -120,6 +126,7 @@ async fn answer(brakes: Brakes, voice: Voice, left: Leftovers, ready: mpsc::Send
             _ = terminate.recv() => {}
         }
         if count > 0 {
+            let left = left.lock().unwrap_or_else(PoisonError::into_inner);
             leave(&voice, &left, brakes.phase());
         }
         let phase = brakes.phase();

@@ -20,6 +20,7 @@ use tribunal_results::{RunInfo, SelfNoise, Warning};
 use super::Request;
 use super::interrupt::Brakes;
 use super::setup::Stage;
+use super::survivors::Survivors;
 use super::watch::{self, Onlooker};
 use crate::progress::Voice;
 
@@ -39,10 +40,13 @@ pub(crate) fn drive(request: &Request, stage: &Stage, brakes: &Brakes, info: &mu
 
     let main = main_phase(request, stage, brakes, &mut runner, &mut told, info);
     heal(stage, &main.faults, &mut told, info);
-    if !brakes.interrupted() && main.recorded {
+    let Survivors { dead, any } = Survivors::of(stage);
+    told.failures.extend(dead);
+    let goes_on = || !brakes.interrupted() && main.recorded && any;
+    if goes_on() {
         quiet(request, stage, brakes);
     }
-    if !brakes.interrupted() && main.recorded {
+    if goes_on() {
         final_reads(request, stage, brakes, &mut runner, &mut told);
     }
     let reason = match (main.recorded, brakes.interrupted()) {

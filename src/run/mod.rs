@@ -7,9 +7,11 @@ mod interrupt;
 mod load;
 mod place;
 mod setup;
+mod survivors;
 mod watch;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tribunal_results::store::{Keep, RunDir, Runs};
 use tribunal_results::{RunInfo, RunReport};
@@ -21,7 +23,7 @@ use crate::experiment::Experiment;
 use crate::progress::Voice;
 use crate::suite::SuiteFile;
 
-use interrupt::Brakes;
+use interrupt::{Brakes, Leftovers};
 
 pub(crate) use finish::{color, of_report, print, show, write_artefacts};
 pub(crate) use setup::{host_keys, sound, trouble};
@@ -83,6 +85,8 @@ fn retain(request: &Request, finished: &Finished, newest: usize) -> Result<(), T
 /// Carries a run out, from set-up to report.
 pub(crate) fn execute(request: &Request) -> Result<Finished, Trouble> {
     let voice = &request.voice;
+    let (brakes, left) = (Brakes::new(), Arc::new(Mutex::new(Leftovers::default())));
+    interrupt::watch(brakes.clone(), voice.clone(), Arc::clone(&left));
     voice.say(format!(
         "seed {} · {} on {} · {} · {} s",
         request.seed,
@@ -94,9 +98,8 @@ pub(crate) fn execute(request: &Request) -> Result<Finished, Trouble> {
     setup::sound(&request.experiment, &request.suite, request.seed)?;
     place::sweep(request);
     let (dir, _held) = place::directory(request)?;
+    *left.lock().unwrap_or_else(PoisonError::into_inner) = place::leftovers(request, &dir);
     let mut info = RunInfo::default();
-    let brakes = Brakes::new();
-    interrupt::watch(brakes.clone(), voice.clone(), place::leftovers(request, &dir));
     let stage = match setup::set_up(request, &dir, &brakes, &mut info) {
         Ok(stage) => stage,
         Err(trouble) => {

@@ -1,8 +1,9 @@
 //! Where a run keeps its files: its directory, what of it goes when it never began, and what runs
 //! that were killed left behind.
 
-use std::path::PathBuf;
-use std::time::SystemTime;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use tribunal_harness::cluster::{self, Provider, key_of};
 use tribunal_results::store::{self, Held, RunDir, Runs};
@@ -51,6 +52,23 @@ pub(super) fn directory(request: &Request) -> Result<(RunDir, Held), Trouble> {
     Ok((dir, held))
 }
 
+/// Removes a directory for good. Reapers of plain processes end a moment after their agents, and
+/// may put their lock there once more.
+fn remove(path: &Path) -> io::Result<()> {
+    let mut gone = 0;
+    for _ in 0..40 {
+        match std::fs::remove_dir_all(path) {
+            Ok(()) => gone = 0,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && gone == 2 => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => gone += 1,
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => gone = 0,
+            Err(error) => return Err(error),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Err(io::Error::other("somebody still writes there"))
+}
+
 /// Local nodes end with the run that made them, but one that was killed could not remove their
 /// files. The next run does.
 pub(super) fn sweep(request: &Request) {
@@ -90,7 +108,7 @@ fn heal_command(experiment: &Experiment) -> String {
 pub(super) fn forget(request: &Request, dir: &RunDir) {
     let all = [store::HISTORY, store::PLAN, store::SUITE];
     let gone = match request.out {
-        None => std::fs::remove_dir_all(dir.path()),
+        None => remove(dir.path()),
         Some(_) => all.iter().try_for_each(|name| match std::fs::remove_file(dir.file(name)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
             Err(_) | Ok(()) => Ok(()),

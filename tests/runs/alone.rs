@@ -8,9 +8,11 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value as Json;
 
-use crate::support::{Running, servers, text};
+use crate::support::{Running, named, servers, text};
 use crate::{json, scratch};
 
 /// One of these tests at a time: what one of them does to etcd's port concerns the other.
@@ -90,6 +92,32 @@ fn a_value_that_nobody_of_the_run_wrote_and_cannot_be_read_is_an_anomaly() {
     assert!(ended.stdout.contains("banana<b>"), "{}", ended.words());
     let page = fs::read_to_string(run.join("report.html")).expect("a page");
     assert!(page.contains("banana") && !page.contains("banana<b>"), "it is escaped");
+}
+
+#[test]
+fn a_database_that_ended_by_itself_is_named_with_the_end_of_its_log() {
+    if !servers() {
+        return;
+    }
+    let dir = scratch();
+    let run = dir.path().join("run");
+    let mut running = Running::start(dir.path(), &args("raftkv", &run, "1"));
+    let history = run.join("history.log");
+    running.until("history", || fs::metadata(&history).is_ok_and(|file| file.len() > 6_000));
+    let servers = named(dir.path(), "tribunal-targetd");
+    assert_eq!(servers.len(), 3, "a server for each node");
+    for server in servers {
+        kill(Pid::from_raw(server), Signal::SIGKILL).expect("it runs");
+    }
+    let ended = running.end();
+    assert_eq!(ended.code(), 69, "{}", ended.words());
+    for node in ["n1", "n2", "n3"] {
+        let words =
+            format!("raftkv on {node} was ended by signal 9 although no fault is in force; ");
+        assert!(ended.stdout.contains(&words), "{}", ended.words());
+    }
+    let verdicts = json(&run.join("verdicts.json"));
+    assert_eq!(verdicts["failures"].as_array().map(Vec::len), Some(3), "{verdicts}");
 }
 
 /// One write past our clients, through etcd's gateway.

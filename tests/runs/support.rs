@@ -254,6 +254,13 @@ pub(crate) fn suite(dir: &Path) -> PathBuf {
     path
 }
 
+/// Processes whose command line has `word` and names `dir`.
+pub(crate) fn named(dir: &Path, word: &str) -> Vec<i32> {
+    let wanted = |process: &Process| process.names(dir) && process.line.contains(word);
+    let found = processes().into_iter().filter(|(_, process)| wanted(process));
+    found.map(|(pid, _)| pid).collect()
+}
+
 /// The process that judges for the program `pid`.
 pub(crate) fn worker_of(pid: i32) -> Option<i32> {
     let works = |process: &Process| process.parent == pid && process.line.contains("\"job\":");
