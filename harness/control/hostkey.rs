@@ -108,7 +108,7 @@ fn strict(session: &Session, path: &Path, shown: &Shown<'_>) -> Result<(), Refus
     let text = std::fs::read_to_string(path).map_err(|error| {
         Refusal::new(
             format!("cannot read {}: {error}", path.display()),
-            "give an existing known_hosts file, or use mode tofu",
+            "give an existing known_hosts file, or trust on first use (--host-keys tofu)",
         )
     })?;
     match compare(&text, shown, path)? {
@@ -125,8 +125,8 @@ fn strict(session: &Session, path: &Path, shown: &Shown<'_>) -> Result<(), Refus
                         shown.kind,
                         fingerprint(shown.key)
                     ),
-                    "compare with `ssh-keygen -lf` on the host, then add the key there, or use \
-                     mode tofu",
+                    "compare with `ssh-keygen -lf` on the host, then add the key there, or trust \
+                     on first use (--host-keys tofu)",
                 ))
             }
         },
