@@ -24,6 +24,8 @@ pub(crate) struct Scene<'a> {
 pub(crate) struct Findings {
     list: Vec<Finding>,
     by_signature: BTreeMap<String, usize>,
+    /// The subjects of each of the list.
+    subjects: Vec<BTreeSet<String>>,
     /// Anomalies beyond [`limits::FINDINGS`] signatures.
     pub(crate) dropped: u64,
 }
@@ -42,12 +44,16 @@ impl Findings {
         let during = failed.map(|op| span(scene.history, &[op]));
         let during = during.map_or_else(Vec::new, |it| faults::active(scene.faults, it, end));
         let signature = signature(scene.history, guarantee, anomaly, &ops, &during);
+        let subject = anomaly.subject.as_deref().map(|it| shortened(it, 512));
         if let Some(&at) = self.by_signature.get(&signature) {
             let finding = &mut self.list[at];
             finding.count += 1;
             if finding.more.len() < limits::EXAMPLES {
                 finding.more.push(sentence(&anomaly.summary));
             }
+            let seen = &mut self.subjects[at];
+            let new = subject.filter(|it| seen.len() < limits::SUBJECTS && seen.insert(it.clone()));
+            finding.subjects.extend(new);
             return Some(finding.r#ref.clone());
         }
         if self.list.len() >= limits::FINDINGS {
@@ -56,6 +62,7 @@ impl Findings {
         }
         let name = format!("R-{}", self.list.len() + 1);
         self.by_signature.insert(signature.clone(), self.list.len());
+        self.subjects.push(subject.iter().cloned().collect());
         let spanned = faults::active(scene.faults, span(scene.history, &ops), end);
         let moment = failed.map_or(0, |op| moment(scene.history, op));
         let place = place(scene.history, failed, moment);
@@ -64,7 +71,8 @@ impl Findings {
             signature,
             kind: anomaly.kind.0.to_owned(),
             guarantee: guarantee.to_owned(),
-            subject: anomaly.subject.as_deref().map(|it| shortened(it, 512)),
+            subjects: subject.iter().cloned().collect(),
+            subject,
             summary: sentence(&anomaly.summary),
             moment_ns: moment,
             moment: format!("{}#{name}@{place}", scene.run),
@@ -338,6 +346,19 @@ fn mop(mop: &Mop) -> (String, Typed) {
 fn text(text: &str) -> Typed {
     let v = crate::bounded::prefix(text, crate::bounded::TEXT_LIMIT).to_owned();
     Typed { t: "text".to_owned(), v, len: text.len() as u64 }
+}
+
+impl Finding {
+    /// `key 7`, or `keys 1, 2, 3 and 97 more`; `None` where it is about no key, or the only one.
+    pub(crate) fn whom(&self, limit: usize) -> Option<String> {
+        let shown: Vec<&str> = self.subjects.iter().take(limit).map(String::as_str).collect();
+        match (shown[..].first(), self.subjects.len()) {
+            (None | Some(&"nil"), 0 | 1) => None,
+            (_, 1) => Some(format!("key {}", shown[0])),
+            (_, all) if all <= limit => Some(format!("keys {}", shown.join(", "))),
+            (_, all) => Some(format!("keys {} and {} more", shown.join(", "), all - shown.len())),
+        }
+    }
 }
 
 impl OpReport {

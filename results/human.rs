@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::bounded::{shortened, visible};
 use crate::class::Class;
+use crate::limits;
 use crate::run_report::{Bite, Finding, Guarantee, Levels, RunReport};
 use crate::witness::write_witness;
 
@@ -206,6 +207,9 @@ fn write_finding(
         line(&finding.summary),
         during(report, finding),
     );
+    if let Some(whom) = finding.whom(limits::SUBJECTS_SHOWN) {
+        let _ = writeln!(out, "      {}", line(&whom));
+    }
     let failing = finding.evidence.operations.iter().find(|op| op.failed);
     if let Some(op) = failing {
         let end = op.ret.map_or_else(String::new, |ret| format!("..#{ret}"));

@@ -15,7 +15,7 @@ use crate::info::{LateReplies, NodeInfo, SelfNoise, Warning};
 /// Name of the schema.
 pub const SCHEMA: &str = "tribunal.report";
 /// Version of the schema written here.
-pub const SCHEMA_VERSION: &str = "1.2";
+pub const SCHEMA_VERSION: &str = "1.3";
 
 /// Everything a run came to.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -270,6 +270,10 @@ pub struct Finding {
     pub guarantee: String,
     /// The key or object.
     pub subject: Option<String>,
+    /// The keys or objects of all anomalies with this signature, in the order in which they were
+    /// found, at most [`crate::limits::SUBJECTS`]. Since 1.3.
+    #[serde(default)]
+    pub subjects: Vec<String>,
     /// One sentence.
     pub summary: String,
     /// When, since the start of the run.

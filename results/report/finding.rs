@@ -22,7 +22,10 @@ struct FindingView {
     name: String,
     kind: String,
     guarantee: String,
-    subject: String,
+    whom: String,
+    /// All of them, where there are more than that names.
+    subjects: Vec<String>,
+    subjects_cut: usize,
     summary: String,
     badge: String,
     calm: bool,
@@ -115,7 +118,14 @@ fn finding_view(
         name: finding.r#ref.clone(),
         kind: visible(&finding.kind),
         guarantee: visible(&finding.guarantee),
-        subject: finding.subject.as_deref().map(visible).unwrap_or_default(),
+        whom: finding.whom(limits::SUBJECTS_SHOWN).as_deref().map(visible).unwrap_or_default(),
+        subjects: match finding.subjects.len() > limits::SUBJECTS_SHOWN {
+            true => {
+                finding.subjects.iter().take(limits::SUBJECTS_PAGE).map(|it| visible(it)).collect()
+            }
+            false => Vec::new(),
+        },
+        subjects_cut: finding.subjects.len().saturating_sub(limits::SUBJECTS_PAGE),
         summary: visible(&finding.summary),
         badge: if is_foreign(scene.report) && scene.report.faults.is_empty() {
             String::new()

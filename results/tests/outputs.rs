@@ -144,6 +144,33 @@ fn like_findings_are_one_with_a_count() {
     let report = assemble(&common::info(), &history, &[("linearizable".into(), Ok(report))]);
     assert_eq!(report.findings.len(), 1);
     assert_eq!((report.findings[0].count, report.findings[0].more.len()), (5, 2));
+    assert_eq!(report.findings[0].subjects, ["1"]);
+}
+
+#[test]
+fn every_bad_key_is_named() {
+    let mut builder = Builder::by_time();
+    let keys: Vec<Value> = (0..25).map(Value::Int).collect();
+    let values = [&Value::Int(10), &Value::Int(11)];
+    let stale: Vec<(String, common::Stale)> = keys
+        .iter()
+        .enumerate()
+        .map(|(at, key)| {
+            let (time, process) = (1 + at as u64 * 20, at as u32 * 10);
+            (key.to_string(), common::stale(&mut builder, time, process, key, values))
+        })
+        .collect();
+    let history = builder.finish();
+    let accuse = |(key, it): &(String, common::Stale)| common::accuse(&history, it, key, "a", "b");
+    let anomalies = stale.iter().map(accuse).collect();
+    let report = Report::invalid(anomalies, common::coverage(true), Cost::default());
+    let report = assemble(&common::info(), &history, &[("linearizable".into(), Ok(report))]);
+    let names: Vec<String> = (0..25).map(|key| key.to_string()).collect();
+    assert_eq!(report.findings[0].subjects, names);
+    let text = human(&report, &HumanOptions::default());
+    assert!(text.contains("keys 0, 1, 2,") && text.contains(", 19 and 5 more"), "{text}");
+    let page = html(&report, &history).text;
+    assert!(page.contains("keys 0, 1, 2,") && page.contains(", 23, 24<"), "behind a click");
 }
 
 #[test]

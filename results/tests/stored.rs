@@ -91,12 +91,12 @@ fn a_head_is_read_without_the_rest_and_newer_majors_are_refused() {
     let list = Runs::at(scratch.path()).list().expect("listed");
     assert_eq!(list[0].head.as_ref().map(|head| head.class), Some(Class::Pass));
     assert!(run.load_verdicts().expect_err("cut short").to_string().contains("verdicts.json"));
-    let newer = text.replace("\"schema_version\": \"1.2\"", "\"schema_version\": \"2.0\"");
+    let newer = text.replace("\"schema_version\": \"1.3\"", "\"schema_version\": \"2.0\"");
     run.write(VERDICTS, newer.as_bytes()).expect("written");
     let error = run.load_verdicts().expect_err("newer").to_string();
-    assert!(error.contains("newer than 1.2") && error.contains("use the release"), "{error}");
+    assert!(error.contains("newer than 1.3") && error.contains("use the release"), "{error}");
     let minor =
-        text.replace("\"schema_version\": \"1.2\"", "\"schema_version\": \"1.9\", \"x\": 1");
+        text.replace("\"schema_version\": \"1.3\"", "\"schema_version\": \"1.9\", \"x\": 1");
     run.write(VERDICTS, minor.as_bytes()).expect("written");
     run.load_verdicts().expect("a newer minor only adds fields");
 }
@@ -108,16 +108,22 @@ fn verdicts_of_an_earlier_minor_load() {
     let run = Runs::at(scratch.path()).create("s", seconds(1)).expect("created");
     let (info, history, answers) = common::invalid(&common::Shape::default());
     let report = assemble(&info, &history, &answers);
-    let new = ["\"state_before\":", "\"points\":"];
     let text = report.to_json();
-    let old = text.lines().filter(|line| !new.iter().any(|it| line.trim().starts_with(it)));
-    let old = old.collect::<Vec<_>>().join("\n").replace("\"1.2\"", "\"1.0\"");
+    let mut listing = false;
+    let new = ["\"state_before\":", "\"points\":", "\"subjects\":"];
+    let old = text.lines().filter(|line| {
+        let (line, within) = (line.trim(), listing);
+        listing = (listing || line == "\"subjects\": [") && line != "],";
+        !within && !new.iter().any(|it| line.starts_with(it))
+    });
+    let old = old.collect::<Vec<_>>().join("\n").replace("\"1.3\"", "\"1.0\"");
     assert!(old.len() < text.len());
     run.write(VERDICTS, old.as_bytes()).expect("written");
     let mut wanted = report;
     wanted.schema_version = "1.0".to_owned();
     for finding in &mut wanted.findings {
         finding.evidence.points = 0;
+        finding.subjects.clear();
         finding.evidence.operations.iter_mut().for_each(|op| op.state_before = None);
     }
     assert_eq!(run.load_verdicts().expect("read"), wanted);
