@@ -15,6 +15,9 @@ pub(super) enum Bug {
     DominanceReversed,
     /// Counters are compared as one number: the last class decides.
     LanesAsOneNumber,
+    /// A configuration that took the place of an expanded one, because it used less, is not
+    /// expanded.
+    ReplacedNotExpanded,
     /// A refused configuration is remembered without its bits.
     MaskForgotten,
     /// A crashed operation is tried only where the operation that returns is legal right after it.

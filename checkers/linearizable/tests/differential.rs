@@ -3,7 +3,7 @@
 use tribunal_history::Code;
 
 use super::brute;
-use super::generate::{Act, Random, crashing, history, small, two_ways};
+use super::generate::{Act, Random, crashing, history, overtaken, small, two_ways};
 use super::{check, histories};
 use crate::linearizable::found::Found;
 use crate::linearizable::meter::Ledger;
@@ -90,7 +90,11 @@ fn crashed_operations_are_counted_right() {
     let mut random = Random(3);
     let (mut valid, all) = (0, histories(HISTORIES) / 5);
     for number in 0..all {
-        let acts = if number < 2 { two_ways(number == 1) } else { crashing(&mut random) };
+        let acts = match number {
+            0 | 1 => two_ways(number == 1),
+            2 => overtaken(),
+            _ => crashing(&mut random),
+        };
         let expected = brute::is_linearizable(&acts);
         valid += u64::from(expected);
         for order in [None, Some(Order::Depth), Some(Order::Breadth)] {
@@ -112,6 +116,7 @@ fn planted_mistakes_are_caught() {
         Bug::CountersSaturate,
         Bug::DominanceReversed,
         Bug::LanesAsOneNumber,
+        Bug::ReplacedNotExpanded,
         Bug::MaskForgotten,
         Bug::CrashedHelpsAtOnce,
         Bug::RelevanceForgetsObservers,
@@ -125,6 +130,7 @@ fn planted_mistakes_are_caught() {
         let caught = (0..HISTORIES).find_map(|number| {
             let acts = match number {
                 0 | 1 => two_ways(number == 1),
+                2 => overtaken(),
                 _ if number % 2 == 0 => small(&mut random),
                 _ => crashing(&mut random),
             };

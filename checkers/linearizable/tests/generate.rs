@@ -205,6 +205,25 @@ pub(crate) fn two_ways(cas_first: bool) -> Vec<Act> {
     acts.collect()
 }
 
+/// Before the last return, what used a crashed operation is expanded first, and what comes to the
+/// same without it later: only the latter has an order. Found among four million random ones.
+pub(crate) fn overtaken() -> Vec<Act> {
+    const NEVER: u32 = u32::MAX;
+    let acts = [
+        (2, Question::Write(0), Answer::Crashed, 1, NEVER),
+        (3, Question::Cas(0, 1), Answer::Crashed, 2, NEVER),
+        (1, Question::Cas(0, 2), Answer::Missed, 3, 12),
+        (0, Question::Write(1), Answer::Done, 5, 7),
+        (6, Question::Write(2), Answer::Done, 9, 17),
+        (0, Question::Cas(0, 0), Answer::Missed, 10, 21),
+        (1, Question::Cas(1, 0), Answer::Done, 13, 16),
+        (6, Question::Read, Answer::Found(1), 19, 33),
+    ];
+    let act =
+        |(process, question, answer, from, to)| Act { process, key: 0, question, answer, from, to };
+    acts.into_iter().map(act).collect()
+}
+
 /// The same as a history. Unfinished operations end `info`, or stay open, by turns.
 pub(crate) fn history(acts: &[Act]) -> History {
     let mut events: Vec<(u32, &Act, bool)> = Vec::new();

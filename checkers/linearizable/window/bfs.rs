@@ -6,6 +6,7 @@
 //! was left. If none passes, this is the earliest return that no order passes, and the
 //! configurations of the layer are the reason.
 
+use super::super::rules::Bug;
 use super::memo::{Compare, Config, Memo, Remembered, VACANT};
 use super::moves::Moves;
 use super::plan::Window;
@@ -209,7 +210,7 @@ impl<W: Word> Breadth<W> {
         let compare = Compare { layout: cx.layout, covers: cx.covers.as_ref(), rules: cx.rules };
         let config = Config { tag: ROOT, state, word };
         if let Remembered::At(at) = self.here.insert(config, compare, &mut cx.meter)? {
-            if (at as usize) < self.next {
+            if (at as usize) < self.next && !cx.rules.has(Bug::ReplacedNotExpanded) {
                 self.again.push(at);
                 let bytes = 4 * self.again.capacity() as u64;
                 cx.meter.reserve(bytes.saturating_sub(self.again_bytes))?;
