@@ -4,7 +4,7 @@
 //! must live in the cluster's network, and is closed after it is gone. In between everything is
 //! asked through [`Node::call`].
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -246,17 +246,12 @@ impl Cluster {
         body: impl Fn(&Node) -> Body,
         patience: Duration,
     ) -> Vec<Result<Reply, AgentError>> {
-        let ask = |node: &Node| node.link.submit(&node.info.name, body(node), patience);
-        let sent: Vec<_> = self.nodes.iter().map(ask).collect();
-        let mut answers = Vec::with_capacity(sent.len());
-        for pending in sent {
-            answers.push(pending.wait().await);
-        }
-        answers
+        ask(&self.nodes.iter().collect::<Vec<_>>(), body, patience).await
     }
 
     /// Takes all nodes for a run and keeps the claims alive until [`Cluster::close`]. Answers what
-    /// earlier runs had left and was healed, per node.
+    /// earlier runs had left and was healed, per node. The first by name is taken before the
+    /// others: of runs that start at the same time one gets it, and the others all.
     ///
     /// # Errors
     /// Every node that refused or was silent. Nodes that agreed are released by closing.
@@ -266,14 +261,18 @@ impl Cluster {
         patience: Duration,
     ) -> Result<Vec<(String, Vec<String>)>, ClusterError> {
         let (mut healed, mut failed) = (Vec::new(), Vec::new());
-        for (node, taken) in self.claim_each(claim, patience).await {
-            match taken {
-                Ok(found) => healed.push((node, found)),
-                Err(error) => failed.push(error),
+        let first = self.nodes.iter().map(|node| &node.info.name).min();
+        for round in [true, false] {
+            let nodes = self.nodes.iter().filter(|node| (Some(&node.info.name) == first) == round);
+            for (node, taken) in self.claim_some(nodes.collect(), claim, patience).await {
+                match taken {
+                    Ok(found) => healed.push((node, found)),
+                    Err(error) => failed.push(error),
+                }
             }
-        }
-        if !failed.is_empty() {
-            return Err(ClusterError::several(failed));
+            if !failed.is_empty() {
+                return Err(ClusterError::several(failed));
+            }
         }
         let renewal = Renewal::start(self.nodes.clone(), claim.lease).map_err(|error| {
             ClusterError::local("renew leases", error, "raise the limit on threads")
@@ -289,6 +288,15 @@ impl Cluster {
         claim: &Claim,
         patience: Duration,
     ) -> Vec<(String, Result<Vec<String>, ClusterError>)> {
+        self.claim_some(self.nodes.iter().collect(), claim, patience).await
+    }
+
+    async fn claim_some(
+        &self,
+        nodes: Vec<&Node>,
+        claim: &Claim,
+        patience: Duration,
+    ) -> Vec<(String, Result<Vec<String>, ClusterError>)> {
         let ways: Vec<_> = self.hellos.iter().map(|hello| hello.ssh).collect();
         let body = |node: &Node| Body::Claim {
             run: claim.run.clone(),
@@ -297,7 +305,7 @@ impl Cluster {
             force: claim.force,
             control: ways.get(usize::from(node.info.id.0)).copied().flatten().into_iter().collect(),
         };
-        let answers = self.ask_all(body, patience).await;
+        let answers = ask(&nodes, body, patience).await;
         let taken = |(node, answer): (&Node, Result<Reply, AgentError>)| {
             let name = node.info.name.clone();
             let result = match answer {
@@ -313,7 +321,7 @@ impl Cluster {
             };
             (name, result)
         };
-        self.nodes.iter().zip(answers).map(taken).collect()
+        nodes.into_iter().zip(answers).map(taken).collect()
     }
 
     /// Tries each fault family on each node, in node order.
@@ -421,6 +429,21 @@ fn goodbye(nodes: &[Node], ours: bool, patience: Duration) -> Vec<String> {
     answers.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect()
 }
 
+/// Asks these nodes at once; answers in their order.
+async fn ask(
+    nodes: &[&Node],
+    body: impl Fn(&Node) -> Body,
+    patience: Duration,
+) -> Vec<Result<Reply, AgentError>> {
+    let submit = |node: &&Node| node.link.submit(&node.info.name, body(node), patience);
+    let sent: Vec<_> = nodes.iter().map(submit).collect();
+    let mut answers = Vec::with_capacity(sent.len());
+    for pending in sent {
+        answers.push(pending.wait().await);
+    }
+    answers
+}
+
 fn unclaimed(node: &str, error: &AgentError) -> ClusterError {
     let next = match error {
         AgentError::Refused { failure_code, .. } if failure_code == "claimed" => {
@@ -429,58 +452,6 @@ fn unclaimed(node: &str, error: &AgentError) -> ClusterError {
         _ => "mend that on the node, or leave the node out",
     };
     ClusterError::node(node, Step::Claim, error, next)
-}
-
-impl Node {
-    /// Puts a file of ours there, unless it is there already (same size and checksum). Answers
-    /// whether anything was sent.
-    ///
-    /// # Errors
-    /// The file, the node, and what happened.
-    pub async fn install_file(
-        &self,
-        local: &Path,
-        remote: &str,
-        mode: u32,
-    ) -> Result<bool, ClusterError> {
-        let name = &self.info.name;
-        let trouble = |problem: &dyn std::fmt::Display| {
-            ClusterError::node(name, Step::Transfer, problem, "check paths and free space")
-        };
-        let ours = digest(local).map_err(|error| ClusterError::file(local, error))?;
-        let body = Body::Digest { path: remote.into() };
-        let patience = Duration::from_secs(20);
-        match self.call(body, patience).await.map_err(|error| trouble(&error))? {
-            Reply::Digest(Some(theirs)) if theirs == ours => return Ok(false),
-            Reply::Digest(_) => {}
-            other => return Err(trouble(&format!("the agent answered {other:?}"))),
-        }
-        self.link.bulk().put(name, &self.link, local, remote, mode).await?;
-        Ok(true)
-    }
-
-    /// Copies a file of the node to us.
-    ///
-    /// # Errors
-    /// The file, the node, and what happened.
-    pub async fn fetch_file(&self, remote: &str, local: &Path) -> Result<(), ClusterError> {
-        self.link.bulk().get(&self.info.name, &self.link, remote, local).await
-    }
-}
-
-fn digest(path: &Path) -> std::io::Result<tribunal_agent::protocol::Digest> {
-    use std::io::Read as _;
-    let mut file = std::fs::File::open(path)?;
-    let mut piece = vec![0; 256 << 10];
-    let (mut size, mut crc32c) = (0, 0);
-    loop {
-        let n = file.read(&mut piece)?;
-        if n == 0 {
-            return Ok(tribunal_agent::protocol::Digest { size, crc32c });
-        }
-        size += n as u64;
-        crc32c = crc32c::crc32c_append(crc32c, &piece[..n]);
-    }
 }
 
 impl AgentError {

@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod control;
 pub mod daemon;
 pub mod deadlines;
+mod files;
 pub mod generator;
 mod listener;
 pub mod nemesis;

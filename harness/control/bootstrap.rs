@@ -7,6 +7,7 @@
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
 use ssh2::{Channel, ErrorCode, FileStat, OpenFlags, OpenType, RenameFlags, Session, Sftp};
@@ -165,11 +166,13 @@ fn push(session: &Session, directory: &str, agent: &AgentBinary) -> Result<Strin
     let path = directory.join(&agent.name);
     let shown = path.display().to_string();
     // The name is the digest and the file came by rename: its size need not lie.
-    if sftp.stat(&path).is_ok_and(|found| found.size == Some(agent.bytes.len() as u64)) {
+    let whole = || sftp.stat(&path).is_ok_and(|found| found.size == Some(agent.bytes.len() as u64));
+    if whole() {
         return Ok(shown);
     }
     make_directories(&sftp, directory).map_err(said)?;
-    let part = directory.join(format!(".{}.{}", agent.name, std::process::id()));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let part = directory.join(format!(".{}.{}.{now}", agent.name, std::process::id()));
     let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
     let mut file = sftp.open_mode(&part, flags, 0o755, OpenType::File).map_err(said)?;
     for piece in agent.bytes.chunks(PIECE) {
@@ -180,6 +183,14 @@ fn push(session: &Session, directory: &str, agent: &AgentBinary) -> Result<Strin
     file.setstat(mode).map_err(said)?;
     // Closed before it is run, or the kernel says "text file busy".
     file.close().map_err(said)?;
+    // Another controller may have been quicker: its file is never taken away, it may be starting.
+    if sftp.rename(&part, &path, None).is_ok() {
+        return Ok(shown);
+    }
+    if whole() {
+        let _ = sftp.unlink(&part);
+        return Ok(shown);
+    }
     rename(&sftp, &part, &path).map_err(said)?;
     Ok(shown)
 }

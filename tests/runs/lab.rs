@@ -41,6 +41,26 @@ impl Drop for Lab {
 }
 
 #[test]
+fn of_controllers_that_start_together_one_gets_all_nodes() {
+    if !local_nodes() {
+        return;
+    }
+    let lab = Lab::up();
+    let outs: Vec<PathBuf> = (0..3).map(|run| lab.path().join(format!("run{run}"))).collect();
+    let how = ["run", "--target", "raftkv", "--nemesis", "none", "--time", "1s"];
+    let on = ["--nodes", text(&lab.inventory)];
+    let start = |out| Running::start(lab.path(), &[&how[..], &on, &["--out", text(out)]].concat());
+    let running: Vec<Running> = outs.iter().map(|out| start(out)).collect();
+    let ended: Vec<_> = running.into_iter().map(Running::end).collect();
+    let won = ended.iter().filter(|it| it.code() != 69).count();
+    let said: Vec<String> = ended.iter().map(|it| it.words()).collect();
+    assert_eq!(won, 1, "{said:#?}");
+    for refused in ended.iter().filter(|it| it.code() == 69) {
+        assert!(refused.stderr.contains("node is held by controller run "), "{}", refused.words());
+    }
+}
+
+#[test]
 fn a_lab_serves_one_controller_at_a_time_and_goes_when_told() {
     if !local_nodes() {
         return;
