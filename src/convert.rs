@@ -17,6 +17,11 @@ use crate::run::print;
 pub(crate) fn convert(args: &ConvertArgs) -> Result<ExitCode, Trouble> {
     let from = args.from.as_deref().map(|name| flags::format_named("--from", name)).transpose()?;
     let to = target(args)?;
+    if same(&args.input, &args.output) {
+        let shown = args.output.display();
+        let words = format!("{shown} is the input too; a copy holds less, so name another file");
+        return Err(Trouble::usage(words));
+    }
     let mut read = read_file(&args.input, from, &ReadOptions::default())?;
     let lost_meaning = keep_meaning(&mut read, to);
     let (shown, name) = (args.output.display(), to.name());
@@ -29,6 +34,12 @@ pub(crate) fn convert(args: &ConvertArgs) -> Result<ExitCode, Trouble> {
     }
     print(&format!("{shown}: {} operations as {name}", read.history.len()))?;
     Ok(ExitCode::Held)
+}
+
+/// Whether both paths lead to one file.
+fn same(one: &Path, other: &Path) -> bool {
+    let found = |path: &Path| path.canonicalize().ok();
+    found(one).is_some_and(|one| found(other) == Some(one))
 }
 
 /// The format to write: as named, or as the ending says.

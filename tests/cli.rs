@@ -603,6 +603,21 @@ fn a_compare_and_set_that_timed_out_asserts_nothing_in_any_format() {
 }
 
 #[test]
+fn a_copy_never_takes_the_place_of_what_was_recorded() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let history = file(&dir, "h.edn", "{:process 0, :type :invoke, :f :read, :value nil}\n");
+    let before = std::fs::read(&history).expect("it is there");
+    let link = dir.path().join("link.edn");
+    std::os::unix::fs::symlink(&history, &link).expect("a link");
+    for output in [&history, &link] {
+        let converted = tribunal(&["convert", path(&history), path(output)]);
+        assert_eq!(code(&converted), 64, "{}", stdout(&converted));
+        assert!(stderr(&converted).contains("is the input too"), "{}", stderr(&converted));
+    }
+    assert_eq!(std::fs::read(&history).expect("it is there"), before);
+}
+
+#[test]
 fn what_nil_means_goes_with_a_history_into_other_formats() {
     let dir = TempDir::new().expect("a scratch directory");
     let nil = r#"{"f":"read","key":null,"value":null}"#;
