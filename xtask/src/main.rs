@@ -38,7 +38,7 @@ enum Chore {
     Tidy,
     /// Measure, in release; without a name, everything.
     Bench {
-        /// Which: dispatcher, cluster, codec, generator, linearizable, report, demo.
+        /// Which: dispatcher, cluster, codec, generator, linearizable, transactions, report, demo.
         name: Option<String>,
         /// Passed on to the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -1,6 +1,7 @@
 //! Demo and test.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
@@ -60,13 +61,9 @@ pub(crate) fn demo(args: &[String]) -> Result<ExitCode> {
     setup::run(Need::Run)?;
     let tribunal = build("release")?;
     eprintln!("xtask: ready after {:.0} s", start.elapsed().as_secs_f64());
-    let status = Command::new(&tribunal)
-        .arg("demo")
-        .args(args)
-        .current_dir(root())
-        .status()
-        .with_context(|| format!("starting {}", tribunal.display()))?;
-    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(70)))
+    // In our place: an interrupt is its to answer, and its exit code is that of the command.
+    let error = Command::new(&tribunal).arg("demo").args(args).current_dir(root()).exec();
+    Err(error).with_context(|| format!("starting {}", tribunal.display()))
 }
 
 /// Sets up and runs every test; what a passing test skipped is said aloud.
