@@ -267,6 +267,11 @@ fn packages_of_flags(flags: &[String]) -> Result<Vec<Package>, Trouble> {
         let (kind, shapes) = flag.split_once(':').unwrap_or((flag, ""));
         let complain = |problem| Trouble::usage(format!("--nemesis {flag}: {problem}"));
         let mut package = default_package(kind).map_err(complain)?;
+        if flag.ends_with(':') {
+            let all =
+                registry::find(kind).map(|fault| fault.shapes()).unwrap_or_default().join(", ");
+            return Err(complain(format!("no shape after the colon; there are {all}")));
+        }
         if !shapes.is_empty() {
             package.shapes = shapes.split('+').map(String::from).collect();
             package.chosen = true;

@@ -16,6 +16,12 @@ use crate::run::print;
 /// The subcommand.
 pub(crate) fn report(path: &Path, runs_dir: &Path) -> Result<ExitCode, Trouble> {
     let Named { path, moment } = named(path, runs_dir);
+    if path.is_file() {
+        let shown = path.display();
+        return Err(Trouble::usage(format!(
+            "{shown} is a file and no run; `tribunal check {shown} --report PAGE` writes a page"
+        )));
+    }
     let dir = RunDir::open(&path).map_err(Trouble::usage)?;
     let job = Job::Run { dir: dir.path().to_path_buf(), wait: false };
     let limits = Limits { time: Duration::from_secs(120), bytes: 4 << 30 };
@@ -52,8 +58,12 @@ pub(crate) fn named(path: &Path, runs_dir: &Path) -> Named {
 }
 
 /// Writes the page of a checked history beside its place and renames it: a reader sees all or
-/// nothing. Where it is; `None`, with a warning, if it could not be written: the verdict stands.
-pub(crate) fn write_page(path: &Path, report: &RunReport, history: &History) -> Option<String> {
+/// nothing. Where it is.
+pub(crate) fn write_page(
+    path: &Path,
+    report: &RunReport,
+    history: &History,
+) -> Result<String, Trouble> {
     let page = html(report, history);
     let shown = path.display().to_string();
     for note in &page.notes {
@@ -62,13 +72,10 @@ pub(crate) fn write_page(path: &Path, report: &RunReport, history: &History) -> 
     let mut beside = path.as_os_str().to_owned();
     beside.push(".tmp");
     let written = std::fs::write(&beside, &page.text).and_then(|()| std::fs::rename(&beside, path));
-    match written {
-        Ok(()) => Some(shown),
-        Err(error) => {
-            aside(format!("tribunal: write {shown}: {error}; name a writable file with --report"));
-            None
-        }
-    }
+    written.map_err(|error| {
+        Trouble::usage(format!("write {shown}: {error}; name a writable file with --report"))
+    })?;
+    Ok(shown)
 }
 
 #[cfg(test)]

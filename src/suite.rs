@@ -153,8 +153,10 @@ impl SuiteFile {
     /// Reads a suite.
     pub(crate) fn read(path: &Path) -> Result<SuiteFile, Trouble> {
         let shown = path.display();
-        let bytes = std::fs::read(path)
-            .map_err(|error| Trouble::usage(format!("suite {shown}: {error}")))?;
+        let bytes = std::fs::read(path).map_err(|error| {
+            let advice = "name one of `tribunal list suites`, or your own file";
+            Trouble::usage(format!("suite {shown}: {error}; {advice}"))
+        })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let good = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();

@@ -61,18 +61,23 @@ fn check(order: &Order, args: &CheckArgs, input: &Path) -> Result<Judged, Troubl
     let answers = ask(order, &read, living, &checkers, &mut info)?;
     stop_at_errors(&path, &answers)?;
     let orders = args.orders.as_ref().map(|file| write_orders(file, &read.history, &answers));
-    // The verdict stands, whatever could not be written beside it.
-    let trouble = orders.and_then(Result::err).map(|it| (it.code as u8, it.message));
     at(Place::Report)?;
     let report = assemble(&info, &read.history, &answers);
-    let page = match (&args.report, report_death(order)) {
-        (Some(page), None) => write_page(page, &report, &read.history),
-        (Some(page), Some(death)) => {
-            aside(format!("tribunal: {} is not written: {}", page.display(), death.why));
-            None
+    let page = args.report.as_ref().map(|page| match report_death(order) {
+        None => write_page(page, &report, &read.history),
+        Some(death) => {
+            let words = format!("{} is not written: {}", page.display(), death.why);
+            Err(Trouble::infra(words))
         }
-        (None, _) => None,
+    });
+    let (page, unwritten) = match page {
+        Some(Ok(page)) => (Some(page), None),
+        Some(Err(trouble)) => (None, Some(trouble)),
+        None => (None, None),
     };
+    // The verdict stands, whatever could not be written beside it.
+    let trouble = orders.and_then(Result::err).or(unwritten);
+    let trouble = trouble.map(|it| (it.code as u8, it.message));
     Ok(Judged { shown, report, page, trouble })
 }
 

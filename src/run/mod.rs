@@ -6,6 +6,7 @@ mod finish;
 mod interrupt;
 mod load;
 mod place;
+mod possible;
 mod setup;
 mod survivors;
 mod watch;

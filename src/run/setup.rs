@@ -22,7 +22,6 @@ use tribunal_harness::node::NodeInfo;
 use tribunal_harness::runner::Recorder;
 use tribunal_harness::target::Target;
 use tribunal_history::codec::native::LogHeader;
-use tribunal_nemesis::registry as faults;
 use tribunal_nemesis::schedule::{self, Planned};
 use tribunal_results::RunInfo;
 use tribunal_results::store::{self, RunDir};
@@ -356,37 +355,6 @@ impl Stage {
         voice.now("checking assumptions");
         let patience = self.deadlines.assumptions;
         expected.hold(&self.target, &self.infos, patience).await.map_err(Trouble::infra)
-    }
-
-    /// Every planned fault is possible on every node, or nothing is started.
-    async fn possible(&self, request: &Request) -> Result<(), Trouble> {
-        let unfit = self.target.capabilities().unfit;
-        let probed = self.cluster.probe(self.deadlines.preflight).await;
-        for package in &request.experiment.faults {
-            let Some(fault) = faults::find(&package.kind) else { continue };
-            if let Some(reason) = unfit.get(fault.requires()) {
-                let target = self.target.name();
-                return Err(Trouble::usage(format!(
-                    "fault {} on {target}: {reason}",
-                    package.kind
-                )));
-            }
-            for (node, families) in &probed {
-                let families = families.as_ref().map_err(Trouble::infra)?;
-                let family = families.iter().find(|probed| probed.family == fault.requires());
-                if let Some(reason) = family.and_then(|probed| probed.unavailable.as_ref()) {
-                    let words = format!(
-                        "fault {} is not available on {node}: {reason}; leave it out with \
-                         --nemesis, or choose nodes that have it",
-                        package.kind
-                    );
-                    // Plain processes never can; other nodes lack a tool.
-                    let never = request.experiment.nodes.starts_with("processes:");
-                    return Err(if never { Trouble::usage(words) } else { Trouble::infra(words) });
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Installs and starts the target on every node and waits until it serves.
