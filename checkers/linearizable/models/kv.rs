@@ -127,7 +127,7 @@ impl Model for Kv {
     fn describe_state(&self, state: &Held) -> String {
         match state {
             Held::Text(text) => format!("{text:?}"),
-            Held::Unread => "a text that no get shows".into(),
+            Held::Unread => "some text that begins nothing that was got".into(),
         }
     }
 
