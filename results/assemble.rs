@@ -150,11 +150,14 @@ fn median_concurrency(history: &History) -> u64 {
     let mut seen: BTreeMap<u64, u64> = BTreeMap::new();
     let mut open = 0u64;
     for event in 0..history.event_count() {
-        if history.owner(EventId(event)).1 {
-            open = open.saturating_sub(1);
-        } else {
-            open += 1;
-            *seen.entry(open).or_default() += 1;
+        let (operation, ends) = history.owner(EventId(event));
+        match (ends, operation.ret()) {
+            (true, _) => open = open.saturating_sub(1),
+            (false, ret) => {
+                *seen.entry(open + 1).or_default() += 1;
+                // What never ended crashed at some time; nobody waits for it.
+                open += u64::from(ret.is_some());
+            }
         }
     }
     let half = (history.len() as u64).div_ceil(2);

@@ -189,8 +189,10 @@ pub(crate) struct RunArgs {
 pub(crate) enum EngineArg {
     /// A near-linear one where the model has one, else the search.
     Auto,
-    /// The search alone.
+    /// The search, with the refutations that need none.
     Search,
+    /// The search alone.
+    Bare,
 }
 
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
@@ -215,6 +217,11 @@ pub(crate) struct CheckArgs {
     /// Format of the file; found from its content when not given.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<String>,
+
+    /// Whether every value of EDN or Jepsen's JSON is a pair of key and value; found from the file
+    /// when not given.
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) independent: Option<bool>,
 
     /// Initial value of every object that has one: an integer, a text, or `nil`.
     #[arg(long, value_name = "V", default_value = "nil", allow_hyphen_values = true)]

@@ -108,10 +108,11 @@ fn options(args: &CheckArgs) -> Options {
     let which = if args.first { Which::First } else { Which::All };
     let engines = match args.engine {
         EngineArg::Auto => Engines::Auto,
-        EngineArg::Search => Engines::Search,
+        EngineArg::Search | EngineArg::Bare => Engines::Search,
     };
+    let quick = args.engine != EngineArg::Bare;
     let (verify, orders) = (args.verify, args.orders.is_some());
-    Options { which, verify, engines, orders, ..Options::default() }
+    Options { which, verify, engines, quick, orders }
 }
 
 fn settings(args: &CheckArgs) -> Result<BTreeMap<String, String>, Trouble> {

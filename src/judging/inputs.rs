@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 use tribunal_checkers::Checker;
-use tribunal_history::codec::{self, Format, Read, ReadOptions};
-use tribunal_history::{Family, History, OpIndex};
+use tribunal_history::codec::{self, CodecError, Format, Read, ReadOptions};
+use tribunal_history::{History, OpIndex};
 use tribunal_results::store::{self, RunDir};
 use tribunal_results::{Answer, LateReplies, RunInfo, Warning, assemble};
 use tribunal_workloads::{Setting, registry};
@@ -44,7 +44,8 @@ fn check(order: &Order, args: &CheckArgs, input: &Path) -> Result<Judged, Troubl
     };
     let format = flags::format(args)?.or(run.then_some(Format::Native));
     let family = if run { None } else { flags::model(args)?.family };
-    let read = read(&path, format, family, order.limits)?;
+    let of = ReadOptions { family, independent: args.independent, ..ReadOptions::default() };
+    let read = read(&path, format, of, order.limits)?;
     info.environment.late_replies = LateReplies::count(&read.late);
     // Of a run that goes on everybody knows that its history has no end yet.
     for warning in read.warnings.iter().filter(|_| !living) {
@@ -86,7 +87,7 @@ fn run(order: &Order, dir: &Path, wait: bool) -> Result<Judged, Trouble> {
     let dir = RunDir::open(dir).map_err(Trouble::usage)?;
     let path = history_of(&dir)?;
     let mut info = dir.load_info().map_err(Trouble::usage)?;
-    let read = read(&path, Some(Format::Native), None, order.limits)?;
+    let read = read(&path, Some(Format::Native), ReadOptions::default(), order.limits)?;
     let checkers = checkers_of_run(&info)?;
     let living = !wait && dir.is_living();
     let answers = ask(order, &read, living, &checkers, &mut info)?;
@@ -126,11 +127,10 @@ fn history_of(dir: &RunDir) -> Result<PathBuf, Trouble> {
 fn read(
     path: &Path,
     format: Option<Format>,
-    family: Option<Family>,
+    of: ReadOptions,
     limits: Limits,
 ) -> Result<Read, Trouble> {
-    let unpacked_bytes = Some(limits.bytes);
-    let options = ReadOptions { family, unpacked_bytes, ..ReadOptions::default() };
+    let options = ReadOptions { unpacked_bytes: Some(limits.bytes), ..of };
     read_file(path, format, &options)
 }
 
@@ -149,7 +149,13 @@ pub(crate) fn read_file(
         true => codec::read_from(&mut file, format, options),
         false => codec::read(&std::fs::read(path).map_err(no_file)?, format, options),
     };
-    read.map_err(|error| Trouble::usage(error.in_file(&shown)))
+    read.map_err(|error| {
+        let next = match &error {
+            CodecError::Io(_) | CodecError::Unsupported(_) => "",
+            _ => "; docs/history-format.md says what a file may hold",
+        };
+        Trouble::usage(format!("{}{next}", error.in_file(&shown)))
+    })
 }
 
 /// Code of the warning that part of a history is missing.

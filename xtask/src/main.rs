@@ -40,7 +40,8 @@ enum Chore {
     Bench {
         /// Which: dispatcher, cluster, codec, generator, linearizable, transactions, report, demo.
         name: Option<String>,
-        /// Passed on to the benchmark.
+        /// Passed on to the benchmark. linearizable: [--quick] [--minutes N] [--seed S] [ROW...],
+        /// rows being L1 to L5 and L7 to L10 of docs/BENCHMARKS.md; transactions: [TRANSACTIONS].
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
