@@ -332,7 +332,7 @@ impl<M: FromHistory> Case<'_, M> {
         let refutation = quick::refute(model, problem, rules, &stop).filter(|refutation| {
             let part = shrink::cut(model, problem, &refutation.kept, refutation.rank);
             let _held = ledger.hold(part.ops_bytes(model));
-            let budget = ledger.time_alone();
+            let budget = ledger.spare();
             let few = Ledger::new(&budget);
             let decision = portfolio::decide(model, &part, &few, QUICK_LIMIT, rules);
             matches!(decision.found, Found::Dead(_))

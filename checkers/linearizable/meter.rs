@@ -57,6 +57,9 @@ pub(super) struct Meter<'l, 'b> {
     slack: u64,
 }
 
+/// Bytes that a small search may always hold: a few operations and their states.
+const LEAST: u64 = 1 << 16;
+
 impl<'b> Ledger<'b> {
     pub(super) fn new(budget: &'b Budget) -> Ledger<'b> {
         Ledger { budget, configurations: AtomicU64::new(0), bytes: AtomicU64::new(0) }
@@ -67,9 +70,10 @@ impl<'b> Ledger<'b> {
         self.budget.is_cancelled()
     }
 
-    /// For what is small whatever was spent before: no limit but the caller's time.
-    pub(super) fn time_alone(&self) -> Budget {
-        self.budget.clone().with_configurations(u64::MAX).with_bytes(u64::MAX)
+    /// For a small search of its own: the caller's time, and the bytes that nobody holds.
+    pub(super) fn spare(&self) -> Budget {
+        let left = self.budget.bytes.saturating_sub(self.bytes.load(Ordering::Relaxed));
+        self.budget.clone().with_configurations(u64::MAX).with_bytes(left.max(LEAST))
     }
 
     /// The cap.

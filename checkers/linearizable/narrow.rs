@@ -34,7 +34,7 @@ impl<M: FromHistory> Case<'_, M> {
         ledger.allows(bytes).ok()?;
         let _held = ledger.hold(bytes);
         let part = problem.about(model, &model.suspects(entries, ops)?);
-        let budget = ledger.time_alone();
+        let budget = ledger.spare();
         let few = Ledger::new(&budget);
         let rules = Rules::default();
         let Found::Dead(dead) = portfolio::decide(model, &part, &few, QUICK_LIMIT, rules).found
