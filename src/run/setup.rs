@@ -136,7 +136,11 @@ pub(super) fn set_up(
     request.voice.now(format!("bringing up {}", experiment.nodes));
     let mut options = UpOptions::new(state(dir)).map_err(trouble)?;
     options.host_keys = host_keys(&experiment.host_keys)?;
-    let cluster = Cluster::up(&provider, &options).map_err(trouble)?;
+    // A helper program that has no group of its own yet dies of the interrupt.
+    let cluster = Cluster::up(&provider, &options).map_err(|error| match brakes.interrupted() {
+        true => interrupt::before_it_began(),
+        false => trouble(error),
+    })?;
     // What is awaited on this thread opens its sockets here.
     cluster.enter_network().map_err(trouble)?;
     let infos: Vec<NodeInfo> = cluster.nodes.iter().map(|node| node.info.clone()).collect();
