@@ -30,6 +30,10 @@ pub(super) enum Bug {
     LanesDropped,
     /// A crashed class stands in for another though it is not legal everywhere that one is.
     CoversSomewhere,
+    /// Of operations that are alike the one that returns last goes first.
+    LaterTwinFirst,
+    /// A crashed operation waits for one that is alike and was linearized already.
+    DoneTwinInTheWay,
     /// Quick rule 1 forgets that an operation may look at one that is still pending.
     ProducedBeforeCall,
     /// Quick rule 2 forgets that the initial state is there once for nothing.

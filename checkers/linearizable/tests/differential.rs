@@ -123,6 +123,8 @@ fn planted_mistakes_are_caught() {
         Bug::RelevanceEndsEarly,
         Bug::LanesDropped,
         Bug::CoversSomewhere,
+        Bug::LaterTwinFirst,
+        Bug::DoneTwinInTheWay,
     ];
     for bug in bugs {
         let mut random = Random(1);

@@ -162,8 +162,8 @@ impl<W: Word> Breadth<W> {
         if config.state == VACANT || config.word.has(own.slot) {
             return Ok(());
         }
-        for open in window.open.iter().rev() {
-            if config.word.has(open.slot) {
+        for (place, open) in window.open.iter().enumerate().rev() {
+            if config.word.has(open.slot) || window.yields(place, &config.word, cx.rules) {
                 continue;
             }
             let mut branch = 0;
@@ -184,6 +184,10 @@ impl<W: Word> Breadth<W> {
             let used = self.moves.uses(&mut cx.grid, crashed, span, cx.rules, state)[number];
             let lane = cx.layout.shape.lanes[used.lane as usize];
             let available = cx.available(window, used.lane);
+            let class = crashed[used.lane as usize].class;
+            if window.has_twin(class, &config.word, cx.rules) {
+                continue;
+            }
             if config.word.get(lane) < available && cx.helps(used.next, own.class) {
                 let mut word = config.word.clone();
                 word.count(lane);

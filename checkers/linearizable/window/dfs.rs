@@ -104,12 +104,14 @@ impl<W: Word> Depth<W> {
         let Config { state, word, tag: layer } = self.memo.arena[frame.at as usize].clone();
         let open = self.cursor.window.open.len();
         while (frame.candidate as usize) < open {
-            let pending = self.cursor.window.open[open - 1 - frame.candidate as usize];
-            let branch = frame.branch;
+            let place = open - 1 - frame.candidate as usize;
+            let (window, branch) = (&self.cursor.window, frame.branch);
+            let pending = window.open[place];
             let next = match word.has(pending.slot) {
                 true => None,
                 false => cx.grid.branch(state, pending.class, branch),
             };
+            let next = next.filter(|_| !window.yields(place, &word, cx.rules));
             let Some(next) = next else {
                 (frame.candidate, frame.branch) = (frame.candidate + 1, 0);
                 continue;
@@ -131,6 +133,10 @@ impl<W: Word> Depth<W> {
             let lane = cx.layout.shape.lanes[used.lane as usize];
             let available = cx.available(&self.cursor.window, used.lane);
             if word.get(lane) >= available || !cx.helps(used.next, own) {
+                continue;
+            }
+            let class = cx.plan.crashed[used.lane as usize].class;
+            if self.cursor.window.has_twin(class, &word, cx.rules) {
                 continue;
             }
             let choice = (CRASHED | used.lane, used.branch);

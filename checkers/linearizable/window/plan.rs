@@ -5,7 +5,9 @@
 //! (layer, one bit per operation pending there, state, crashed operations used) says all that a
 //! bit set over the whole history would. A bit is a *slot*: taken at the call, free at the return.
 
+use super::super::rules::{Bug, Rules};
 use super::super::{Entry, NEVER};
+use super::word::Word;
 
 /// Crashed operations with the same question: interchangeable, so a configuration counts them.
 #[derive(Clone, Debug)]
@@ -136,6 +138,26 @@ impl Window {
         let later = self.open.iter().take_while(|other| other.ret > open.ret).count();
         self.open.insert(later, open);
         self.version = self.version.wrapping_add(1);
+    }
+
+    /// Whether the pending operation at `at` leaves the turn to a twin, one with the same question
+    /// and answer that returns earlier and is not linearized in `word`.
+    ///
+    /// Take an order that goes on with the one that returns later. With the two exchanged it is an
+    /// order as long: both are pending here, each step leads where it led, and the one that comes
+    /// later now returns after the place that it takes.
+    pub(crate) fn yields<W: Word>(&self, at: usize, word: &W, rules: Rules) -> bool {
+        let own = self.open[at];
+        let (later, earlier) = (&self.open[..at], &self.open[at + 1..]);
+        let others = if rules.has(Bug::LaterTwinFirst) { later } else { earlier };
+        others.iter().any(|twin| twin.class == own.class && !word.has(twin.slot))
+    }
+
+    /// Whether a crashed operation of `class` leaves the turn to a twin that completed: exchanged,
+    /// the crashed one is there as well where it is needed later.
+    pub(crate) fn has_twin<W: Word>(&self, class: u32, word: &W, rules: Rules) -> bool {
+        let done = |slot| word.has(slot) && !rules.has(Bug::DoneTwinInTheWay);
+        self.open.iter().any(|twin| twin.class == class && !done(twin.slot))
     }
 
     /// The operation that returns next.
