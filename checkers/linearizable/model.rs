@@ -175,6 +175,13 @@ pub trait Model: Send + Sync {
         false
     }
 
+    /// Whether `op`, which is illegal in `state`, stays so whatever happens: a read of less than a
+    /// counter shows that only grows. Lets searches turn back. The default, `false`, is always
+    /// right.
+    fn is_lost(&self, _state: &Self::State, _op: &Self::Op) -> bool {
+        false
+    }
+
     /// One state for all that no operation of `ops` can tell apart, now or later; `None` where
     /// that is not worth asking. Lets searches see fewer states.
     ///

@@ -34,6 +34,8 @@ pub(super) enum Bug {
     LaterTwinFirst,
     /// A crashed operation waits for one that is alike and was linearized already.
     DoneTwinInTheWay,
+    /// What is illegal now is illegal for ever.
+    IllegalIsLost,
     /// Quick rule 1 forgets that an operation may look at one that is still pending.
     ProducedBeforeCall,
     /// Quick rule 2 forgets that the initial state is there once for nothing.

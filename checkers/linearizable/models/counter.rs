@@ -63,6 +63,15 @@ impl Model for Counter {
         }
     }
 
+    fn is_lost(&self, state: &i128, op: &CounterOp) -> bool {
+        let before = match op {
+            CounterOp::Add { after: None, .. } => return false,
+            CounterOp::Add { delta, after: Some(after) } => i128::from(*after) - i128::from(*delta),
+            CounterOp::Read(seen) => i128::from(*seen),
+        };
+        !self.shrinks && before < *state
+    }
+
     /// By bounds: the least and the most it can have held.
     fn explains(
         &self,

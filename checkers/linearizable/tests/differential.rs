@@ -125,6 +125,7 @@ fn planted_mistakes_are_caught() {
         Bug::CoversSomewhere,
         Bug::LaterTwinFirst,
         Bug::DoneTwinInTheWay,
+        Bug::IllegalIsLost,
     ];
     for bug in bugs {
         let mut random = Random(1);

@@ -162,6 +162,9 @@ impl<W: Word> Breadth<W> {
         if config.state == VACANT || config.word.has(own.slot) {
             return Ok(());
         }
+        if cx.is_lost(config.state, own.class) {
+            return Ok(());
+        }
         for (place, open) in window.open.iter().enumerate().rev() {
             if config.word.has(open.slot) || window.yields(place, &config.word, cx.rules) {
                 continue;

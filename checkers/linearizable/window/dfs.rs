@@ -103,6 +103,10 @@ impl<W: Word> Depth<W> {
         let top = self.stack.len() - 1;
         let Config { state, word, tag: layer } = self.memo.arena[frame.at as usize].clone();
         let open = self.cursor.window.open.len();
+        let own = self.cursor.window.next_return().class;
+        if (frame.candidate, frame.branch) == (0, 0) && cx.is_lost(state, own) {
+            return None;
+        }
         while (frame.candidate as usize) < open {
             let place = open - 1 - frame.candidate as usize;
             let (window, branch) = (&self.cursor.window, frame.branch);
@@ -127,7 +131,6 @@ impl<W: Word> Depth<W> {
         }
         let span = cx.relevance.as_ref().map(|relevance| relevance.at(layer));
         let uses = self.moves.uses(&mut cx.grid, &cx.plan.crashed, span, cx.rules, state);
-        let own = self.cursor.window.next_return().class;
         while let Some(used) = uses.get(frame.candidate as usize - open) {
             frame.candidate += 1;
             let lane = cx.layout.shape.lanes[used.lane as usize];

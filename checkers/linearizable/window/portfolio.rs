@@ -276,6 +276,15 @@ impl<W: Word> Context<'_, '_, '_, W> {
         if self.rules.has(Bug::CountersSaturate) { available.min(1) } else { available }
     }
 
+    /// Whether `own`, which returns next, cannot be linearized any more. It is illegal here and
+    /// stays so, and nothing passes its return without it.
+    pub(crate) fn is_lost(&mut self, state: u32, own: u32) -> bool {
+        match self.rules.has(Bug::IllegalIsLost) {
+            true => self.grid.branch(state, own, 0).is_none(),
+            false => self.grid.is_lost(state, own),
+        }
+    }
+
     /// Always, but for [`Bug::CrashedHelpsAtOnce`].
     pub(crate) fn helps(&mut self, next: u32, own: u32) -> bool {
         !self.rules.has(Bug::CrashedHelpsAtOnce) || self.grid.branch(next, own, 0).is_some()

@@ -43,6 +43,9 @@ pub(crate) trait Source {
     /// Whether `class` claims to change nothing.
     fn is_pure(&self, class: u32) -> bool;
 
+    /// Whether `class`, illegal in `state`, stays so.
+    fn is_lost(&self, state: u32, class: u32) -> bool;
+
     /// How many classes there are.
     fn classes(&self) -> usize;
 
@@ -142,6 +145,10 @@ impl<M: Model, O: AsRef<[M::Op]>> Source for States<'_, M, O> {
 
     fn is_pure(&self, class: u32) -> bool {
         self.model.is_pure(&self.ops.as_ref()[class as usize])
+    }
+
+    fn is_lost(&self, state: u32, class: u32) -> bool {
+        self.model.is_lost(&self.states[state as usize], &self.ops.as_ref()[class as usize])
     }
 
     fn classes(&self) -> usize {
@@ -253,6 +260,11 @@ impl Grid<'_> {
             Next::One(next) => (branch == 0).then_some(next),
             Next::Several(list) => self.several(list).get(branch as usize).copied(),
         }
+    }
+
+    /// Whether `class` is illegal in `state` and in whatever that leads to.
+    pub(crate) fn is_lost(&mut self, state: u32, class: u32) -> bool {
+        self.step(state, class) == Next::Illegal && self.source.is_lost(state, class)
     }
 
     #[cold]
