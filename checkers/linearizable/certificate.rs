@@ -2,6 +2,7 @@
 //! *invalid*. Shares no code with the search.
 
 use fixedbitset::FixedBitSet;
+use rustc_hash::FxHashMap;
 use tribunal_history::{History, OpIndex};
 
 use super::plain;
@@ -95,7 +96,8 @@ pub fn verify_order<M: FromHistory>(
 
 /// Accepts `kept` iff no operation of the partition that is not in it, and was invoked before the
 /// event of rank `failed`, may be the reason why `kept` has no legal order: the rule of
-/// [`verify_counterexample`], for a sub-history that was never part of a [`Problem`]. O(n * kept).
+/// [`verify_counterexample`], for a sub-history that was never part of a [`Problem`].
+/// O(n * distinct operations kept), where few of what is left out could matter if nothing hid it.
 ///
 /// # Errors
 /// What may have been seen and was left out.
@@ -124,10 +126,18 @@ pub fn verify_closed<M: FromHistory>(
         .map(|(origin, op, call, ret)| Kept { origin: *origin, op, call: *call, ret: *ret })
         .collect();
     let barriers = Barriers::of(model, &part);
+    let mut inside = FixedBitSet::with_capacity(history.len());
+    inside.extend(kept.iter().map(|index| index.0 as usize));
+    // What is alike is looked at once: its first call and its latest return.
+    let mut distinct: FxHashMap<&M::Op, (u32, u32)> = FxHashMap::default();
+    for one in &part {
+        let (first, latest) = distinct.entry(one.op).or_insert((one.call, one.ret));
+        (*first, *latest) = ((*first).min(one.call), (*latest).max(one.ret));
+    }
     for index in operations {
         let operation = history.operation(*index);
         let call = operation.call().0;
-        if call > failed || kept.contains(index) {
+        if call > failed || inside.contains(index.0 as usize) {
             continue;
         }
         let (op, ret) = match model.interpret(&operation, dialect)? {
@@ -135,7 +145,12 @@ pub fn verify_closed<M: FromHistory>(
             Interpreted::Crashed(op) => (op, NEVER),
             Interpreted::Nothing => continue,
         };
-        may_be_left_out(model, &part, &barriers, &Kept { origin: *index, op: &op, call, ret })?;
+        let matters = distinct.iter().any(|(own, (first, latest))| {
+            *latest >= call && model.observes(own, &op) || ret >= *first && model.consumes(&op, own)
+        });
+        if matters {
+            may_be_left_out(model, &part, &barriers, &Kept { origin: *index, op: &op, call, ret })?;
+        }
     }
     Ok(())
 }
@@ -191,7 +206,7 @@ fn may_be_left_out<M: Model>(
                 "operation {origin} may have seen operation {out}, which was left out"
             ));
         }
-        if model.consumes(dropped.op, one.op) {
+        if dropped.ret >= one.call && model.consumes(dropped.op, one.op) {
             return Err(format!(
                 "operation {out}, which was left out, may have consumed operation {origin}"
             ));
@@ -236,11 +251,12 @@ pub enum Accepted {
 /// What may be left out: events after `failed` (a prefix of a linearizable history is
 /// linearizable); pure operations (no order needs them); what may be left out by the contract of
 /// [`Model::observes`] and [`Model::consumes`], where a pair counts only if the one can have seen
-/// the other: not if it returned before the other was called, nor if a kept blind operation
-/// certainly stands between the two; and whatever had returned before a first kept operation that
-/// settles the state and is legal initially. Why that suffices: a legal order of the whole, cut
-/// before that first operation, is a legal order; cut into pieces that begin with the blind
-/// operations that are kept, each piece is one of the orders the contract speaks of.
+/// the other, or taken away what it brought: not if it returned before the other was called, nor
+/// if a kept blind operation certainly stands between the two; and whatever had returned before a
+/// first kept operation that settles the state and is legal initially. Why that suffices: a legal
+/// order of the whole, cut before that first operation, is a legal order; cut into pieces that
+/// begin with the blind operations that are kept, each piece is one of the orders the contract
+/// speaks of.
 ///
 /// # Errors
 /// Why it is no proof.

@@ -13,7 +13,7 @@ use super::partition::Component;
 use super::portfolio::Decision;
 use super::rules::Rules;
 use super::shrink::{self, Counterexample};
-use super::{FromHistory, Interpreted, Problem, certificate, portfolio, prep};
+use super::{FromHistory, Interpreted, NEVER, Problem, certificate, portfolio, prep};
 use crate::CheckError;
 
 /// A contradiction is made smaller where its operations times the configurations of its proof are
@@ -112,13 +112,14 @@ impl<M: FromHistory> Case<'_, M> {
         rank: u32,
     ) -> Option<Vec<OpIndex>> {
         let Case { model, history, dialect, ledger, .. } = *self;
-        let mut latest: Vec<Option<u32>> = vec![None; problem.ops.len()];
+        // Per distinct operation, the first call and the latest return.
+        let mut inside: Vec<(&M::Op, u32, u32)> =
+            problem.ops.iter().map(|op| (op, NEVER, 0)).collect();
         for entry in problem.entries.iter().filter(|entry| entry.call < rank) {
-            let latest = &mut latest[entry.class as usize];
-            *latest = (*latest).max(Some(entry.ret));
+            let (_, first, latest) = &mut inside[entry.class as usize];
+            (*first, *latest) = ((*first).min(entry.call), (*latest).max(entry.ret));
         }
-        let inside: Vec<(&M::Op, u32)> =
-            problem.ops.iter().zip(latest).filter_map(|(op, ret)| Some((op, ret?))).collect();
+        inside.retain(|(_, first, _)| *first != NEVER);
         let mut around = Vec::new();
         for (at, index) in component.operations.iter().enumerate() {
             let operation = history.operation(*index);
@@ -129,12 +130,14 @@ impl<M: FromHistory> Case<'_, M> {
             if call > rank || part.binary_search(index).is_ok() {
                 continue;
             }
-            let op = match model.interpret(&operation, dialect).ok()? {
-                Interpreted::Completed(op) | Interpreted::Crashed(op) => op,
+            let (op, ret) = match model.interpret(&operation, dialect).ok()? {
+                Interpreted::Completed(op) => (op, operation.ret().map_or(NEVER, |ret| ret.0)),
+                Interpreted::Crashed(op) => (op, NEVER),
                 Interpreted::Nothing => continue,
             };
-            let matters = |(own, ret): &(&M::Op, u32)| {
-                *ret >= call && model.observes(own, &op) || model.consumes(&op, own)
+            let matters = |(own, first, latest): &(&M::Op, u32, u32)| {
+                *latest >= call && model.observes(own, &op)
+                    || ret >= *first && model.consumes(&op, own)
             };
             if !model.is_pure(&op) && inside.iter().any(matters) {
                 around.push(*index);

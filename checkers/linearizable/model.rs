@@ -159,7 +159,8 @@ pub trait Model: Send + Sync {
     /// The contract, together with [`Model::consumes`]: take a legal order, from the initial state
     /// or from one that a blind operation leads to, and leave operations out of it such that no
     /// kept one observes one that was left out before it, and no left-out one consumes what a kept
-    /// one produced. What is kept is legal; crashed operations among it may be left out too.
+    /// one before it produced. What is kept is legal; crashed operations among it may be left out
+    /// too.
     fn observes(&self, _observer: &Self::Op, _producer: &Self::Op) -> bool {
         true
     }
@@ -169,8 +170,8 @@ pub trait Model: Send + Sync {
 
     /// Whether `consumer` takes away what `producer` brought, so that without `consumer` too much
     /// would stay behind: a dequeue takes away what an enqueue brought. Then it is not left out
-    /// alone, whenever it happened. The default, `false`, suits data types that only
-    /// [`Model::observes`] describes.
+    /// alone, unless it returned before the other was called. The default, `false`, suits data
+    /// types that only [`Model::observes`] describes.
     fn consumes(&self, _consumer: &Self::Op, _producer: &Self::Op) -> bool {
         false
     }

@@ -180,9 +180,11 @@ pub(super) fn close<M: Model>(
             }
             if M::CONSUMES {
                 work += kept.len() as u64;
-                for (saw, producer) in saw.iter_mut().zip(kept.iter()) {
-                    let producer = problem.op(entry(*producer));
-                    *saw = *saw || model.consumes(problem.op(dropped), producer);
+                let consumer = problem.op(dropped);
+                // By call: of those that were called later it took nothing away.
+                let producers = kept.iter().take_while(|at| entry(**at).call < dropped.ret);
+                for (saw, producer) in saw.iter_mut().zip(producers) {
+                    *saw = *saw || model.consumes(consumer, problem.op(entry(*producer)));
                 }
             }
         }
