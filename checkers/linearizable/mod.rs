@@ -16,6 +16,7 @@ mod dialect;
 mod explain;
 mod fast;
 mod found;
+mod holds;
 mod live;
 mod merge;
 mod meter;

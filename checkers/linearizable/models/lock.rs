@@ -6,7 +6,10 @@ use std::hash::Hash;
 use tribunal_history::{Code, LockOp as Recorded, Op, Operation, Process};
 
 use super::effect::change;
-use crate::linearizable::{Dialect, FromHistory, Interpreted, Model, Steps, Words};
+use crate::linearizable::holds;
+use crate::linearizable::{
+    Allowance, Dialect, Fast, FromHistory, Interpreted, Model, Partition, Steps, Words,
+};
 
 /// What is taken and given back, and by whom.
 ///
@@ -26,7 +29,8 @@ pub struct Grip {
 pub trait Locking: Clone + Send + Sync {
     /// Who holds it.
     type Hold: Clone + Eq + Hash + Debug + Send + Sync + 'static;
-    /// Whether owners are told apart: then those of one do not matter to another's release.
+    /// Whether owners are told apart: then those of one do not matter to another's release, nobody
+    /// is helped by a lock that another one holds, and who holds it cannot lose it.
     const OWNED: bool;
     /// Nobody holds it.
     fn free(&self) -> Self::Hold;
@@ -188,6 +192,13 @@ impl<L: Locking> FromHistory for Lock<L> {
                 let given = || LockOp::Release(self.0.grip(Grip { owner, permits, token }));
                 Ok(change(operation, given, given))
             }
+        }
+    }
+
+    fn fast(&self, partition: &Partition<'_>, allowance: Allowance<'_>) -> Fast {
+        match L::OWNED {
+            true => holds::decide(self, partition, allowance),
+            false => Fast::HandOver("nobody owns the lock"),
         }
     }
 

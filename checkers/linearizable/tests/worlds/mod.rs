@@ -6,6 +6,7 @@ mod bounds;
 mod certificates;
 mod conform;
 mod containers;
+mod holds;
 mod lies;
 mod lists;
 mod locks;
