@@ -52,8 +52,15 @@ impl Findings {
                 finding.more.push(sentence(&anomaly.summary));
             }
             let seen = &mut self.subjects[at];
-            let new = subject.filter(|it| seen.len() < limits::SUBJECTS && seen.insert(it.clone()));
-            finding.subjects.extend(new);
+            match subject {
+                Some(it) if seen.contains(&it) => {}
+                Some(it) if seen.len() < limits::SUBJECTS => {
+                    seen.insert(it.clone());
+                    finding.subjects.push(it);
+                }
+                Some(_) => finding.subjects_cut += 1,
+                None => {}
+            }
             return Some(finding.r#ref.clone());
         }
         if self.list.len() >= limits::FINDINGS {
@@ -72,6 +79,7 @@ impl Findings {
             kind: anomaly.kind.0.to_owned(),
             guarantee: guarantee.to_owned(),
             subjects: subject.iter().cloned().collect(),
+            subjects_cut: 0,
             subject,
             summary: sentence(&anomaly.summary),
             moment_ns: moment,
@@ -356,7 +364,10 @@ impl Finding {
             (None | Some(&"nil"), 0 | 1) => None,
             (_, 1) => Some(format!("key {}", shown[0])),
             (_, all) if all <= limit => Some(format!("keys {}", shown.join(", "))),
-            (_, all) => Some(format!("keys {} and {} more", shown.join(", "), all - shown.len())),
+            (_, all) => {
+                let more = (all - shown.len()) as u64 + self.subjects_cut;
+                Some(format!("keys {} and {more} more", shown.join(", ")))
+            }
         }
     }
 }

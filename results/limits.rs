@@ -5,7 +5,7 @@ pub const FINDINGS: usize = 200;
 /// Further examples named per finding.
 pub const EXAMPLES: usize = 2;
 /// Keys named per finding; those of anomalies that are alike are all shown by one of them.
-pub const SUBJECTS: usize = 10_000;
+pub const SUBJECTS: usize = 100_000;
 /// Keys named per finding where people read.
 pub const SUBJECTS_SHOWN: usize = 20;
 /// Keys named per finding in the page, behind a click.

@@ -274,6 +274,9 @@ pub struct Finding {
     /// found, at most [`crate::limits::SUBJECTS`]. Since 1.3.
     #[serde(default)]
     pub subjects: Vec<String>,
+    /// Anomalies beyond that, whose keys or objects are not named.
+    #[serde(default)]
+    pub subjects_cut: u64,
     /// One sentence.
     pub summary: String,
     /// When, since the start of the run.

@@ -35,6 +35,8 @@ pub const FAULTS: &str = "faults.jsonl";
 pub const VERDICTS: &str = "verdicts.json";
 /// The report as a page.
 pub const REPORT: &str = "report.html";
+/// Every file of a run.
+pub const FILES: [&str; 7] = [HISTORY, PLAN, SUITE, ENVIRONMENT, FAULTS, VERDICTS, REPORT];
 /// Logs of the nodes, one directory each.
 pub const LOGS: &str = "logs";
 /// What a directory with this file holds is nodes, and no run.

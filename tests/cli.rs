@@ -618,6 +618,22 @@ fn a_copy_never_takes_the_place_of_what_was_recorded() {
 }
 
 #[test]
+fn what_stands_in_a_directory_is_not_the_place_of_a_run() {
+    let dir = TempDir::new().expect("a scratch directory");
+    for name in ["suite.toml", "plan.json", "history.log", "report.html"] {
+        let out = dir.path().join(format!("with {name}"));
+        std::fs::create_dir(&out).expect("a directory");
+        std::fs::write(out.join(name), "mine").expect("a file");
+        let run = ["run", "--target", "raftkv", "--nodes", "127.0.0.9", "--out", path(&out)];
+        let refused = tribunal(&run);
+        assert_eq!(code(&refused), 64, "{}", stderr(&refused));
+        assert!(stderr(&refused).contains(&format!("has a {name} already")), "{name}");
+        assert_eq!(std::fs::read_to_string(out.join(name)).expect("it stays"), "mine");
+        assert_eq!(std::fs::read_dir(&out).expect("a directory").count(), 1);
+    }
+}
+
+#[test]
 fn what_nil_means_goes_with_a_history_into_other_formats() {
     let dir = TempDir::new().expect("a scratch directory");
     let nil = r#"{"f":"read","key":null,"value":null}"#;

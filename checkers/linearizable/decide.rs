@@ -315,8 +315,10 @@ impl<M: FromHistory> Case<'_, M> {
         let patience = PATIENCE + 2 * problem.entries.len() as u64;
         let decision = portfolio::decide(model, problem, ledger, patience, rules);
         match decision.found {
-            Found::Dead(_) if problem.entries.len() > SMALL => {
-                let shown = self.narrow(problem);
+            Found::Dead(ref dead) if problem.entries.len() > SMALL => {
+                let at_once = self.unexplained(problem);
+                let at_once = at_once.filter(|shown| shown.refutation.rank == dead.rank);
+                let shown = at_once.or_else(|| self.narrow(problem));
                 return (decision, shown);
             }
             Found::Spent(Spent::Configurations, _) => {}

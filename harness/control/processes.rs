@@ -20,6 +20,9 @@ use super::bootstrap::AgentBinary;
 use super::error::{ClusterError, Step};
 use super::lane::Wire;
 
+/// What an agent says, in its directory.
+pub(crate) const AGENT_LOG: &str = "agent.log";
+
 /// Most nodes of this kind.
 pub(crate) const PROCESSES_LIMIT: usize = 200;
 
@@ -38,7 +41,7 @@ pub(crate) fn start(
     };
     fs::create_dir_all(root).map_err(|error| ClusterError::file(root, error))?;
     let root = root.canonicalize().map_err(|error| ClusterError::file(root, error))?;
-    let log = root.join("agent.log");
+    let log = root.join(AGENT_LOG);
     let stderr = OpenOptions::new()
         .create(true)
         .append(true)

@@ -25,7 +25,8 @@ struct FindingView {
     whom: String,
     /// All of them, where there are more than that names.
     subjects: Vec<String>,
-    subjects_cut: usize,
+    subjects_more: usize,
+    subjects_cut: u64,
     summary: String,
     badge: String,
     calm: bool,
@@ -125,7 +126,8 @@ fn finding_view(
             }
             false => Vec::new(),
         },
-        subjects_cut: finding.subjects.len().saturating_sub(limits::SUBJECTS_PAGE),
+        subjects_more: finding.subjects.len().saturating_sub(limits::SUBJECTS_PAGE),
+        subjects_cut: finding.subjects_cut,
         summary: visible(&finding.summary),
         badge: if is_foreign(scene.report) && scene.report.faults.is_empty() {
             String::new()

@@ -13,6 +13,9 @@ use super::{Request, program, quoted};
 use crate::exit_code::Trouble;
 use crate::experiment::Experiment;
 
+/// Where in it the controller keeps what it needs of the nodes.
+const NODES: &str = "cluster";
+
 /// The run's directory, taken: new below the runs, or the one asked for.
 pub(super) fn directory(request: &Request) -> Result<(RunDir, Held), Trouble> {
     let free = |dir: &RunDir| {
@@ -38,16 +41,22 @@ pub(super) fn directory(request: &Request) -> Result<(RunDir, Held), Trouble> {
                 .map_err(|error| Trouble::infra(format!("make {shown}: {error}")))?;
             let dir = RunDir::open(path).map_err(Trouble::infra)?;
             let held = free(&dir)?;
-            if path.join(store::HISTORY).exists() {
+            // What is there is somebody's: it is neither written over nor removed. A link to
+            // where nodes are to be may stand there.
+            let nodes = state(&dir);
+            let taken = store::FILES.iter().find(|name| dir.file(name).exists()).copied();
+            let taken = taken.or((nodes.is_dir() && !nodes.is_symlink()).then_some(NODES));
+            if let Some(name) = taken {
                 return Err(Trouble::usage(format!(
-                    "--out {shown} holds a run already; name another directory"
+                    "--out {shown} has a {name} already; name another directory"
                 )));
             }
             (dir, held)
         }
     };
     if !request.suite.text.is_empty() {
-        dir.write(store::SUITE, request.suite.text.as_bytes()).map_err(Trouble::infra)?;
+        let written = dir.write(store::SUITE, request.suite.text.as_bytes());
+        written.map_err(Trouble::infra)?;
     }
     Ok((dir, held))
 }
@@ -69,19 +78,24 @@ fn remove(path: &Path) -> io::Result<()> {
     Err(io::Error::other("somebody still writes there"))
 }
 
-/// Local nodes end with the run that made them, but one that was killed could not remove their
-/// files. The next run does.
+/// Nodes end with the run that made them, but one that was killed could not remove their files,
+/// nor give back the room that its history was to grow into. The next run does.
 pub(super) fn sweep(request: &Request) {
     let runs = Runs::at(&request.runs_dir).list().unwrap_or_default();
-    for dir in runs.iter().filter_map(|run| RunDir::open(&run.path).ok()) {
-        if !key(&dir).exists() || dir.is_living() {
+    let unjudged = runs.iter().filter(|run| run.head.is_none());
+    for dir in unjudged.filter_map(|run| RunDir::open(&run.path).ok()) {
+        if dir.is_living() {
             continue;
         }
-        let id = dir.id();
-        request.voice.say(format!("{id} was killed: removing the files of its nodes"));
-        for stuck in clear(&dir) {
-            request.voice.say(stuck);
+        let (removed, stuck) = cluster::clear(&state(&dir));
+        if removed {
+            let history = std::fs::OpenOptions::new().append(true).open(dir.file(store::HISTORY));
+            // Room that cannot be given back is no harm.
+            let _ = history.and_then(|file| file.set_len(file.metadata()?.len()));
+            let id = dir.id();
+            request.voice.say(format!("{id} was killed: removing the files of its nodes"));
         }
+        stuck.into_iter().for_each(|stuck| request.voice.say(stuck));
     }
 }
 
@@ -106,13 +120,19 @@ fn heal_command(experiment: &Experiment) -> String {
 /// A run that never began leaves no directory. Of one that was asked for by name what was written
 /// goes, so that the same command may be given again.
 pub(super) fn forget(request: &Request, dir: &RunDir) {
-    let all = [store::HISTORY, store::PLAN, store::SUITE];
     let gone = match request.out {
         None => remove(dir.path()),
-        Some(_) => all.iter().try_for_each(|name| match std::fs::remove_file(dir.file(name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            Err(_) | Ok(()) => Ok(()),
-        }),
+        Some(_) => {
+            let ours = store::FILES.iter().map(|name| std::fs::remove_file(dir.file(name)));
+            let nodes = state(dir);
+            let nodes = (!nodes.is_symlink()).then(|| remove(&nodes));
+            // Empty, or somebody's.
+            let _ = std::fs::remove_dir(dir.file(store::LOGS));
+            ours.chain(nodes).try_for_each(|gone| match gone {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                Err(_) | Ok(()) => Ok(()),
+            })
+        }
     };
     if let Err(error) = gone {
         request.voice.say(format!("remove {}: {error}", dir.path().display()));
@@ -127,15 +147,10 @@ fn stay(experiment: &Experiment) -> bool {
 
 /// Where the nodes of a run keep what the controller needs.
 pub(super) fn state(dir: &RunDir) -> PathBuf {
-    dir.path().join("cluster")
+    dir.path().join(NODES)
 }
 
 /// The key to nodes that end with a run.
 fn key(dir: &RunDir) -> PathBuf {
     key_of(&state(dir))
-}
-
-/// Removes the files of nodes that ended with a run. Answers what would not go.
-fn clear(dir: &RunDir) -> Vec<String> {
-    cluster::clear(&state(dir))
 }

@@ -52,20 +52,30 @@ fn a_run_that_goes_on_is_left_alone_and_said_to_go_on() {
 }
 
 #[test]
-fn the_next_run_removes_the_files_of_nodes_whose_run_was_killed() {
-    if !support::local_nodes() {
-        return;
+fn the_next_run_removes_the_files_of_local_nodes_whose_run_was_killed() {
+    if support::local_nodes() {
+        swept("local:3", &["id_ed25519", "nodes"]);
     }
+}
+
+#[test]
+fn the_next_run_removes_the_files_of_processes_whose_run_was_killed() {
+    if support::servers() {
+        swept("processes:3", &["n1", "n2", "n3"]);
+    }
+}
+
+fn swept(nodes: &str, files: &[&str]) {
     let dir = scratch();
     let runs = dir.path().join("runs");
     let only =
         || fs::read_dir(&runs).ok()?.flatten().map(|it| it.path()).find(|it| !it.is_symlink());
-    let running = under_load(dir.path(), "local:3", &["--nemesis", "none"], only);
+    let running = under_load(dir.path(), nodes, &["--nemesis", "none"], only);
     kill(Pid::from_raw(running.pid()), Signal::SIGKILL).expect("it runs");
     running.killed().left_nothing(dir.path());
     let killed = only().expect("the killed run");
-    let (key, nodes) = (killed.join("cluster/id_ed25519"), killed.join("cluster/nodes"));
-    assert!(key.exists() && nodes.exists(), "nobody was there to remove them");
+    let there = |file: &&str| killed.join("cluster").join(file).exists();
+    assert!(files.iter().all(there), "nobody was there to remove them");
     let args = ["run", "--target", "raftkv", "--nodes", "processes:3", "--nemesis", "none"];
     let next = Running::start(dir.path(), &[&args[..], &["--time", "2s"]].concat()).end();
     assert!(
@@ -73,6 +83,8 @@ fn the_next_run_removes_the_files_of_nodes_whose_run_was_killed() {
         "{}",
         next.words()
     );
-    assert!(!key.exists() && !nodes.exists(), "{}", next.words());
-    assert!(killed.join("history.log").exists(), "what was recorded stays");
+    assert!(!files.iter().any(|file| there(&file)), "{}", next.words());
+    let history = fs::metadata(killed.join("history.log")).expect("what was recorded stays");
+    let blocks = std::os::unix::fs::MetadataExt::blocks(&history) * 512;
+    assert!(blocks < history.len() + (1 << 20), "{blocks} bytes for {}", history.len());
 }

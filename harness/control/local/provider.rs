@@ -16,6 +16,7 @@ use crate::control::error::ClusterError;
 use crate::control::hostkey::HostKeys;
 use crate::control::inventory::{Host, Inventory};
 use crate::control::network::Network;
+use crate::control::processes::AGENT_LOG;
 use crate::control::ssh::{Endpoint, Retry};
 
 const SSHD: &str = "/usr/sbin/sshd";
@@ -131,27 +132,32 @@ impl LocalCluster {
         if self.namespaces.take().is_none() || self.keep {
             return stuck;
         }
-        stuck.extend(clear(&self.plan.state));
+        stuck.extend(clear(&self.plan.state).1);
         stuck
     }
 }
 
 /// Removes what nodes that are gone leave beneath `state`: their files, and the key, which opens
-/// nothing any more. Answers what would not go.
-pub fn clear(state: &Path) -> Vec<String> {
+/// nothing any more. Answers whether there was anything, and what would not go.
+pub fn clear(state: &Path) -> (bool, Vec<String>) {
     let (nodes, key) = (state.join("nodes"), key_of(state));
     let public = key.with_extension("pub");
-    let gone = [
+    let mut gone = vec![
         (fs::remove_dir_all(&nodes), nodes),
         (fs::remove_file(&public), public),
-        // Last: by it a state that was left is known.
         (fs::remove_file(&key), key),
     ];
+    // Plain processes have theirs side by side.
+    let beside = fs::read_dir(state).into_iter().flatten().flatten().map(|entry| entry.path());
+    for root in beside.filter(|path| path.join(AGENT_LOG).is_file()) {
+        gone.push((fs::remove_dir_all(&root), root));
+    }
+    let removed = gone.iter().any(|(gone, _)| gone.is_ok());
     let stuck = gone.into_iter().filter_map(|(gone, path)| {
         let error = gone.err().filter(|error| error.kind() != ErrorKind::NotFound)?;
         Some(format!("remove {}: {error}", path.display()))
     });
-    stuck.collect()
+    (removed, stuck.collect())
 }
 
 impl Drop for LocalCluster {
