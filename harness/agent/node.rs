@@ -139,7 +139,8 @@ fn check(plan: &LaunchPlan) -> io::Result<()> {
         own.into_iter().chain(&plan.lower).find(|path| path.contains([':', ',', '\\']))
     {
         return Err(io::Error::other(format!(
-            "{bad:?} holds a character that overlay gives meaning"
+            "{bad:?}: local nodes cannot live below a path with a colon, comma or backslash; \
+             choose another --runs-dir, --out or --dir"
         )));
     }
     if plan.lower.is_empty() || plan.exec.is_empty() {
