@@ -3,11 +3,12 @@
 //! A list that is read tells every append before it, in order: so the order of all writes is known
 //! once each list has been read at the end, and every level of isolation can be decided.
 
+use tribunal_checkers::Consistency;
 use tribunal_checkers::txn::ListAppend;
 
 use crate::isolation::Isolation;
 use crate::registry::Entry;
-use crate::transactions::Objects;
+use crate::transactions::{Mix, Objects};
 
 static APPEND: Isolation = Isolation {
     name: "append",
@@ -27,6 +28,10 @@ static APPEND: Isolation = Isolation {
     ],
     writes: "appends-per-key",
     objects: Objects::Lists,
+    mix: Mix::Steps,
+    live: 5,
+    longest: 4,
+    level: Consistency::StrictSerializable,
     model: "list-append",
     levels: ListAppend::LEVELS,
     checker: |level| Box::new(ListAppend::new(level)),

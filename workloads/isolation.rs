@@ -11,7 +11,7 @@ use tribunal_harness::target::Vocabulary;
 use tribunal_history::{Family, Nanos};
 
 use crate::keys::{Remember, Seen};
-use crate::transactions::{Objects, Shape, Transactions, final_reads};
+use crate::transactions::{Mix, Objects, Shape, Transactions, final_reads};
 use crate::workload::{Setting, Workload, WorkloadError};
 
 /// Most objects in use at one time.
@@ -27,6 +27,12 @@ pub(crate) struct Isolation {
     /// The option that says how often an object is written.
     pub(crate) writes: &'static str,
     pub(crate) objects: Objects,
+    pub(crate) mix: Mix,
+    /// Objects in use at one time, and the longest transaction, where nobody says.
+    pub(crate) live: u64,
+    pub(crate) longest: u64,
+    /// What is judged where nobody says.
+    pub(crate) level: Consistency,
     /// The model of the checker, its levels, and how it is made.
     pub(crate) model: &'static str,
     pub(crate) levels: &'static [Consistency],
@@ -43,9 +49,10 @@ impl Isolation {
         setting.only(name, self.options)?;
         let shape = Shape {
             objects: self.objects,
-            live: setting.positive(name, "live-keys", 5)?,
+            mix: self.mix,
+            live: setting.positive(name, "live-keys", self.live)?,
             writes: setting.positive(name, self.writes, 64)?,
-            longest: setting.positive(name, "max-length", 4)?,
+            longest: setting.positive(name, "max-length", self.longest)?,
         };
         if shape.live > LIVE {
             return Err(self.bad(setting, "live-keys", "write a whole number from 1 to 1000"));
@@ -80,7 +87,7 @@ impl Isolation {
 
     fn level(&self, setting: &Setting) -> Result<Consistency, WorkloadError> {
         let Some(name) = setting.options.get("level") else {
-            return Ok(Consistency::StrictSerializable);
+            return Ok(self.level);
         };
         let level = Consistency::named(name).filter(|level| self.levels.contains(level));
         level.ok_or_else(|| {

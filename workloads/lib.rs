@@ -1,13 +1,16 @@
 //! Workloads: what clients do, and which promises are judged on it. One workload per file.
 
 mod append;
+mod causal;
 mod isolation;
 mod keys;
+mod long_fork;
+mod multi_register;
 mod register;
 pub mod registry;
 mod transactions;
 mod workload;
 mod wr;
 
-pub use transactions::{Objects, Shape, Transactions};
+pub use transactions::{Mix, Objects, Shape, Transactions};
 pub use workload::{Setting, Workload, WorkloadError};

@@ -1,7 +1,7 @@
 //! Every workload, by name. A new workload is one file and one line here.
 
 use crate::workload::{Setting, Workload, WorkloadError};
-use crate::{append, register, wr};
+use crate::{append, causal, long_fork, multi_register, register, wr};
 
 /// A way to build a workload.
 pub struct Entry {
@@ -16,7 +16,14 @@ pub struct Entry {
 }
 
 /// In the order `tribunal list workloads` prints.
-pub static WORKLOADS: &[Entry] = &[register::ENTRY, append::ENTRY, wr::ENTRY];
+pub static WORKLOADS: &[Entry] = &[
+    register::ENTRY,
+    append::ENTRY,
+    wr::ENTRY,
+    multi_register::ENTRY,
+    long_fork::ENTRY,
+    causal::ENTRY,
+];
 
 /// By name.
 pub fn find(name: &str) -> Option<&'static Entry> {

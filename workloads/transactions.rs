@@ -39,16 +39,30 @@ impl Objects {
     }
 }
 
+/// Which steps stand together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mix {
+    /// Each step is a read or a write of any object.
+    Steps,
+    /// A transaction reads or writes, all of it.
+    Whole,
+    /// A transaction writes one object, or reads as many different ones as it may: two that read
+    /// can see two writes in different orders.
+    Forks,
+}
+
 /// The shape of the load.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Shape {
     /// What is read and written.
     pub objects: Objects,
+    /// Which steps stand together.
+    pub mix: Mix,
     /// Objects in use at one time.
     pub live: u64,
     /// Writes to an object before another takes its place, whatever came of them.
     pub writes: u64,
-    /// Longest transaction; lengths from one on are equally likely.
+    /// Longest transaction; lengths from one on are equally likely, but for [`Mix::Forks`].
     pub longest: u64,
 }
 
@@ -84,22 +98,40 @@ impl Transactions {
         let stream = self.stream.as_ref().expect("a generator is bound before it is asked");
         let mut draw = stream.draw(0, self.committed);
         let (mut live, mut fresh) = (self.live.clone(), self.fresh);
-        let length = 1 + draw.below(self.shape.longest);
-        let mops = (0..length).map(|_| {
-            let object = &mut live[draw.below(self.shape.live) as usize];
+        let Shape { objects, mix, writes, longest, .. } = self.shape;
+        let count = live.len();
+        let mut write = |at: usize, live: &mut [Live]| {
+            let object = &mut live[at];
             let key = Value::Int(object.key);
-            if draw.below(2) == 0 {
-                return self.shape.objects.read(key);
-            }
             object.written += 1;
             let value = Value::Int(object.written as i64);
-            if object.written == self.shape.writes {
+            if object.written == writes {
                 *object = Live { key: fresh, written: 0 };
                 fresh += 1;
             }
-            self.shape.objects.write(key, value)
-        });
-        let txn = TxnOp { mops: mops.collect() };
+            objects.write(key, value)
+        };
+        let read = |at: usize, live: &[Live]| objects.read(Value::Int(live[at].key));
+        let mops: Vec<Mop> = match mix {
+            Mix::Steps => (0..1 + draw.below(longest))
+                .map(|_| match (draw.below(count as u64) as usize, draw.below(2)) {
+                    (at, 0) => read(at, &live),
+                    (at, _) => write(at, &mut live),
+                })
+                .collect(),
+            Mix::Whole => {
+                let (length, reads) = (1 + draw.below(longest), draw.below(2) == 0);
+                let places = draw.permutation(count).into_iter().cycle().take(length as usize);
+                let step = |at| if reads { read(at, &live) } else { write(at, &mut live) };
+                places.map(step).collect()
+            }
+            Mix::Forks if draw.below(2) == 0 => {
+                let places = draw.permutation(count).into_iter().take(longest as usize);
+                places.map(|at| read(at, &live)).collect()
+            }
+            Mix::Forks => vec![write(draw.below(count as u64) as usize, &mut live)],
+        };
+        let txn = TxnOp { mops };
         self.offer = Some((live, fresh));
         Op::Txn(txn)
     }

@@ -3,11 +3,12 @@
 //! A read tells whose write it saw and nothing of the others: the checker looks for an order of
 //! versions that explains all of them.
 
+use tribunal_checkers::Consistency;
 use tribunal_checkers::weak::RwRegister;
 
 use crate::isolation::Isolation;
 use crate::registry::Entry;
-use crate::transactions::Objects;
+use crate::transactions::{Mix, Objects};
 
 static WR: Isolation = Isolation {
     name: "wr",
@@ -27,6 +28,10 @@ static WR: Isolation = Isolation {
     ],
     writes: "writes-per-key",
     objects: Objects::Registers,
+    mix: Mix::Steps,
+    live: 5,
+    longest: 4,
+    level: Consistency::StrictSerializable,
     model: "rw-register",
     levels: RwRegister::LEVELS,
     checker: |level| Box::new(RwRegister::new(level)),

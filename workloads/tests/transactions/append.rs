@@ -1,96 +1,35 @@
-//! The workload of transactions on lists against invented databases, judged by its own checkers.
+//! Transactions on lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tribunal_checkers::{Budget, Report, Verdict};
-use tribunal_harness::generator::{
-    Fake, Gen, Latency, Machine, Model, Simulation, phases, register_machine, time_limit,
-};
-use tribunal_harness::seed::Seed;
+use tribunal_checkers::Verdict;
+use tribunal_harness::generator::{Fake, Model, Simulation, register_machine};
 use tribunal_history::{History, Mop, Nanos, Observed, Op, Outcome, TxnOp, Value};
-use tribunal_workloads::{Objects, Setting, Shape, Transactions, Workload, registry};
+use tribunal_workloads::{Mix, Objects, Shape, Transactions, Workload};
 
-fn build(options: &[(&str, &str)]) -> Result<Workload, String> {
-    let options = options.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-    let setting = Setting { nodes: 5, concurrency: 10, rate: None, options };
-    let entry = registry::find("append").expect("it is registered");
-    (entry.build)(&setting).map_err(|error| error.to_string())
-}
+use crate::common::{Load, build, judged, simulate, stale, workload};
 
-fn workload(options: &[(&str, &str)]) -> Workload {
-    build(options).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// Simulates the load and then the final reads against a database, losing some answers.
-fn simulate(options: &[(&str, &str)], machine: fn() -> Machine, seed: u64) -> History {
-    let run = |parts: Vec<Gen>| {
-        let model = Model {
-            latency: Latency::Exponential(Nanos(500_000)),
-            crash_rate: 0.01,
-            ..Model::reliable(machine())
-        };
-        let simulation = Simulation { seed: Seed(seed), ..Simulation::of(Fake::Model(model)) };
-        simulation.run(phases(parts)).history
-    };
-    let load = |workload: Workload| {
-        (time_limit(Nanos::from_millis(300), workload.generator), workload.final_generator)
-    };
-    // What is read at the end is known after the load: the same load once before, for that.
-    let (first, final_reads) = load(workload(options));
-    run(vec![first]);
-    let (again, _) = load(workload(options));
-    run(vec![again, final_reads()])
-}
-
-fn judged(history: &History, options: &[(&str, &str)]) -> Vec<(String, Report)> {
-    let judge = |checker: &dyn tribunal_checkers::Checker| {
-        let report = checker.check(history, &Budget::unlimited());
-        (checker.name().to_string(), report.unwrap_or_else(|error| panic!("{error}")))
-    };
-    workload(options).checkers.iter().map(|checker| judge(checker.as_ref())).collect()
-}
+const APPEND: Load<'static> = Load("append", &[]);
 
 #[test]
 fn a_correct_database_is_valid() {
     for seed in 0..10 {
-        let history = simulate(&[], register_machine, seed);
+        let history = simulate(APPEND, register_machine, seed);
         assert!(history.len() > 1_000, "{} transactions", history.len());
-        for (name, report) in judged(&history, &[]) {
+        for (name, report) in judged(&history, APPEND) {
             assert_eq!(report.verdict, Verdict::Valid, "seed {seed}: {name}: {report:?}");
         }
     }
 }
 
-/// Answers every twentieth transaction that only reads as the database was some time before.
-fn stale() -> Machine {
-    let (mut now, mut before) = (register_machine(), register_machine());
-    let mut kept: Vec<Op> = Vec::new();
-    let mut reads = 0u64;
-    Box::new(move |op: &Op| {
-        reads += u64::from(!op.writes());
-        if !op.writes() && reads.is_multiple_of(20) {
-            return before(op);
-        }
-        if op.writes() {
-            kept.push(op.clone());
-        }
-        if kept.len() > 20 {
-            for old in kept.drain(..) {
-                before(&old)?;
-            }
-        }
-        now(op)
-    })
-}
-
 #[test]
 fn a_stale_read_is_found_and_is_no_matter_of_serializability() {
     for seed in 0..10 {
-        let history = simulate(&[], stale, seed);
-        let (name, report) = judged(&history, &[]).remove(0);
+        let history = simulate(APPEND, stale, seed);
+        let (name, report) = judged(&history, APPEND).remove(0);
         assert_eq!((name.as_str(), report.verdict), ("strict-serializable", Verdict::Invalid));
         let weaker = [("level", "serializable")];
-        let (name, report) = judged(&history, &weaker).remove(0);
+        let (name, report) = judged(&history, Load("append", &weaker)).remove(0);
         assert_eq!((name.as_str(), report.verdict), ("serializable", Verdict::Valid));
     }
 }
@@ -107,7 +46,7 @@ fn steps(history: &History) -> Vec<Vec<Mop>> {
 #[test]
 fn keys_retire_and_values_are_unique() {
     let options = [("live-keys", "3"), ("appends-per-key", "10"), ("max-length", "5")];
-    let Workload { generator, .. } = workload(&options);
+    let Workload { generator, .. } = workload(Load("append", &options));
     let simulation = Simulation {
         time_limit: Some(Nanos::from_millis(200)),
         ..Simulation::of(Fake::Model(Model::reliable(register_machine())))
@@ -133,7 +72,7 @@ fn keys_retire_and_values_are_unique() {
 
 #[test]
 fn final_reads_reach_every_key_on_every_node() {
-    let history = simulate(&[("appends-per-key", "10")], register_machine, 3);
+    let history = simulate(Load("append", &[("appends-per-key", "10")]), register_machine, 3);
     let txns = steps(&history);
     let keys: BTreeSet<&Value> = txns.iter().flatten().filter_map(Mop::key).collect();
     assert!(keys.len() > 20, "{} keys", keys.len());
@@ -155,7 +94,8 @@ fn final_reads_reach_every_key_on_every_node() {
 
 #[test]
 fn registers_get_unique_values_too() {
-    let shape = Shape { objects: Objects::Registers, live: 4, writes: 8, longest: 3 };
+    let shape =
+        Shape { objects: Objects::Registers, mix: Mix::Steps, live: 4, writes: 8, longest: 3 };
     let simulation = Simulation {
         time_limit: Some(Nanos::from_millis(100)),
         ..Simulation::of(Fake::Model(Model::reliable(register_machine())))
@@ -174,7 +114,7 @@ fn registers_get_unique_values_too() {
 
 #[test]
 fn options_are_checked() {
-    let complains = |k: &str, v: &str| build(&[(k, v)]).err().unwrap_or_default();
+    let complains = |k: &str, v: &str| build(Load("append", &[(k, v)])).err().unwrap_or_default();
     expect_test::expect![[r#"workload append has no option "keys"; it has live-keys, appends-per-key, max-length, level, final-attempts"#]]
         .assert_eq(&complains("keys", "3"));
     expect_test::expect![[

@@ -1,0 +1,6 @@
+//! Workloads of transactions.
+
+mod append;
+mod common;
+mod shapes;
+mod wr;
