@@ -12,7 +12,7 @@ mod survivors;
 mod watch;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tribunal_results::store::{Keep, RunDir, Runs};
 use tribunal_results::{RunInfo, RunReport};
@@ -98,8 +98,7 @@ pub(crate) fn execute(request: &Request) -> Result<Finished, Trouble> {
     ));
     setup::sound(&request.experiment, &request.suite, request.seed)?;
     place::sweep(request);
-    let (dir, _held) = place::directory(request)?;
-    *left.lock().unwrap_or_else(PoisonError::into_inner) = place::leftovers(request, &dir);
+    let (dir, _held) = place::directory(request, &left)?;
     let mut info = RunInfo::default();
     let stage = match setup::set_up(request, &dir, &brakes, &mut info) {
         Ok(stage) => stage,

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tribunal_harness::cluster::{self, Provider, key_of};
@@ -16,8 +17,12 @@ use crate::experiment::Experiment;
 /// Where in it the controller keeps what it needs of the nodes.
 const NODES: &str = "cluster";
 
-/// The run's directory, taken: new below the runs, or the one asked for.
-pub(super) fn directory(request: &Request) -> Result<(RunDir, Held), Trouble> {
+/// The run's directory, taken: new below the runs, or the one asked for. From then on `left` says
+/// what of it goes.
+pub(super) fn directory(
+    request: &Request,
+    left: &Mutex<Leftovers>,
+) -> Result<(RunDir, Held), Trouble> {
     let free = |dir: &RunDir| {
         let shown = dir.path().display();
         let words = format!("another run is being made in {shown} just now; name another --out");
@@ -54,6 +59,7 @@ pub(super) fn directory(request: &Request) -> Result<(RunDir, Held), Trouble> {
             (dir, held)
         }
     };
+    *left.lock().unwrap_or_else(PoisonError::into_inner) = leftovers(request, &dir);
     if !request.suite.text.is_empty() {
         let written = dir.write(store::SUITE, request.suite.text.as_bytes());
         written.map_err(Trouble::infra)?;
@@ -100,7 +106,7 @@ pub(super) fn sweep(request: &Request) {
 }
 
 /// What of a run goes when it is left at once.
-pub(super) fn leftovers(request: &Request, dir: &RunDir) -> Leftovers {
+fn leftovers(request: &Request, dir: &RunDir) -> Leftovers {
     let key = key(dir);
     Leftovers {
         heal: stay(&request.experiment).then(|| heal_command(&request.experiment)),

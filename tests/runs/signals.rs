@@ -159,7 +159,7 @@ fn interrupted_before_the_load(times: usize) {
     assert_eq!(ended.code(), 130, "{}", ended.words());
     let last = ["interrupted before the load", "left at once"][times - 1];
     assert!(ended.words().contains(last), "{}", ended.words());
-    ended.left_nothing(dir.path());
+    ended.left_nobody(dir.path());
     let left: Vec<_> = fs::read_dir(&runs).expect("it was made").flatten().collect();
     assert!(left.is_empty(), "{left:?}");
 }

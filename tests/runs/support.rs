@@ -170,6 +170,11 @@ impl Ended {
     /// Every process seen below it is gone, and none that names `dir` is left.
     pub(crate) fn left_nothing(&self, dir: &Path) {
         assert!(!self.seen.is_empty(), "no process of the run was ever seen");
+        self.left_nobody(dir);
+    }
+
+    /// The same of what may have ended before it started any.
+    pub(crate) fn left_nobody(&self, dir: &Path) {
         gone(&self.seen, dir);
     }
 }
