@@ -21,6 +21,9 @@ use crate::{Anomaly, CheckError, Spent, Verdict};
 
 /// Configurations a search may visit before a refutation without search is tried.
 const PATIENCE: u64 = 1 << 8;
+
+/// Operations from which on a counterexample is not made as small as it could be.
+const LONG: usize = 1 << 13;
 /// Configurations it may take to decide what that claims.
 pub(super) const QUICK_LIMIT: u64 = 1 << 16;
 /// Its name in reports.
@@ -316,7 +319,9 @@ impl<M: FromHistory> Case<'_, M> {
         let decision = portfolio::decide(model, problem, ledger, patience, rules);
         match decision.found {
             Found::Dead(ref dead) if problem.entries.len() > SMALL => {
-                let at_once = self.unexplained(problem);
+                // To make what is long smaller takes longer than to say why at once.
+                let long = problem.entries.len() > LONG;
+                let at_once = long.then(|| self.unexplained(problem)).flatten();
                 let at_once = at_once.filter(|shown| shown.refutation.rank == dead.rank);
                 let shown = at_once.or_else(|| self.narrow(problem));
                 return (decision, shown);

@@ -15,8 +15,10 @@ use crate::{Anomaly, AnomalyKind, Evidence, StateBefore};
 const LENGTH: usize = 160;
 /// Most states that a summary tells apart.
 const MANY: usize = 4;
-/// Configurations the plain search may remember to confirm a counterexample.
+/// Configurations the plain search may remember to confirm a counterexample, and bytes that their
+/// bits may take.
 const CONFIRM: usize = 200_000;
+const CONFIRM_BYTES: usize = 4 << 20;
 
 /// The finding, and whether its certificate was accepted. `found` is of `problem`, which is what
 /// `whole` says, perhaps of some elements alone; people are told the whole.
@@ -30,8 +32,10 @@ pub(super) fn anomaly<M: Model>(
     (problem, whole): (&Problem<M::Op>, &Problem<M::Op>),
     found: &Counterexample<M::State>,
 ) -> Result<(Anomaly, bool), String> {
+    let each = found.kept.len() / 8 + 64;
+    let limit = CONFIRM.min(CONFIRM_BYTES / each);
     let accepted =
-        certificate::verify_counterexample(model, problem, &found.kept, found.dead.rank, CONFIRM)?;
+        certificate::verify_counterexample(model, problem, &found.kept, found.dead.rank, limit)?;
     let origin = |at: &u32| problem.entries[*at as usize].origin;
     let failed = &problem.entries[found.dead.entry as usize];
     let mut states: Vec<StateBefore> = found
