@@ -47,6 +47,9 @@ pub(super) fn anomaly<M: Model>(
         })
         .collect();
     states.sort();
+    if states.is_empty() {
+        states.extend(range(model, problem, found));
+    }
     let unparsed = is_unparsed_read(history, &history.operation(failed.origin));
     let anomaly = Anomaly {
         kind: if unparsed { AnomalyKind::UNPARSEABLE } else { AnomalyKind::NONLINEARIZABLE },
@@ -62,6 +65,23 @@ pub(super) fn anomaly<M: Model>(
         minimal: found.minimal,
     };
     Ok((anomaly, accepted == Accepted::Proved))
+}
+
+/// What no operation before it explains found some state all the same.
+fn range<M: Model>(
+    model: &M,
+    problem: &Problem<M::Op>,
+    found: &Counterexample<M::State>,
+) -> Option<StateBefore> {
+    let failed = &problem.entries[found.dead.entry as usize];
+    let others = || {
+        let kept = found.kept.iter().map(|at| &problem.entries[*at as usize]);
+        kept.filter(|entry| entry.origin != failed.origin)
+    };
+    let before = |entry: &&Entry| entry.ret < failed.call;
+    let mut must = others().filter(before).map(|entry| problem.op(entry));
+    let mut may = others().filter(|entry| !before(entry)).map(|entry| problem.op(entry));
+    model.range(problem.op(failed), &mut must, &mut may)
 }
 
 /// Who did what, and against what. Long texts are shortened.
@@ -89,6 +109,9 @@ fn summary<M: Model>(
     let clashes = found.states.iter().map(|state| model.clash(state, problem.op(failed)));
     if let Some(clash) = clashes.collect::<Option<BTreeSet<String>>>().and_then(joined) {
         return what + &clash;
+    }
+    if let ([], [range]) = (&found.states[..], states) {
+        return format!("{what}, where only {} was possible", range.state);
     }
     if found.kept.len() == 1 || found.states.is_empty() {
         return format!("{what}, which no operation before it explains");

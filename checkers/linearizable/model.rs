@@ -5,6 +5,7 @@ use std::hash::Hash;
 
 use tribunal_history::{Code, Operation, Value};
 
+use crate::StateBefore;
 use crate::linearizable::{Allowance, Dialect, Entry, Fast, Partition};
 
 /// What an operation can lead to from one state.
@@ -203,6 +204,17 @@ pub trait Model: Send + Sync {
         _may: &mut dyn Iterator<Item = &Self::Op>,
     ) -> bool {
         true
+    }
+
+    /// The states that [`Model::explains`] thinks of, in words, and why each refuses `op`; `None`
+    /// where that has none.
+    fn range(
+        &self,
+        _op: &Self::Op,
+        _must: &mut dyn Iterator<Item = &Self::Op>,
+        _may: &mut dyn Iterator<Item = &Self::Op>,
+    ) -> Option<StateBefore> {
+        None
     }
 
     /// An entry, by position, that what was invoked before it returned may not explain. A hint:

@@ -4,6 +4,7 @@ use tribunal_history::{Code, CounterOp as Recorded, Op, Operation};
 
 use super::bounds::{Slips, beyond};
 use super::effect::{change, look};
+use crate::StateBefore;
 use crate::linearizable::{Dialect, Entry, FromHistory, Interpreted, Model, Steps, Words};
 
 /// A counter.
@@ -84,16 +85,22 @@ impl Model for Counter {
             CounterOp::Add { delta, after: Some(after) } => i128::from(*after) - i128::from(*delta),
             CounterOp::Read(seen) => i128::from(*seen),
         };
-        let added = |op: &CounterOp| match op {
-            CounterOp::Add { delta, .. } => i128::from(*delta),
-            CounterOp::Read(_) => 0,
-        };
-        let certain = i128::from(self.initial) + must.map(added).sum::<i128>();
-        let (mut least, mut most) = (certain, certain);
-        for delta in may.map(added) {
-            (least, most) = (least + delta.min(0), most + delta.max(0));
-        }
+        let (least, most) = self.held(must, may);
         least <= before && before <= most
+    }
+
+    fn range(
+        &self,
+        op: &CounterOp,
+        must: &mut dyn Iterator<Item = &CounterOp>,
+        may: &mut dyn Iterator<Item = &CounterOp>,
+    ) -> Option<StateBefore> {
+        let state = match self.held(must, may) {
+            (least, most) if least == most => least.to_string(),
+            (least, most) => format!("{least} to {most}"),
+        };
+        let because = refused(op, &state);
+        Some(StateBefore { state, because })
     }
 
     fn unexplained(&self, entries: &[Entry], ops: &[CounterOp]) -> Option<u32> {
@@ -132,15 +139,38 @@ impl Model for Counter {
     }
 
     fn refusal(&self, state: &i128, op: &CounterOp) -> String {
-        match op {
-            CounterOp::Read(seen) => {
-                format!("a read of {seen} is illegal where the counter shows {state}")
-            }
-            CounterOp::Add { delta, after } => {
-                let after = after.map_or("nothing".into(), |after| after.to_string());
-                format!("adding {delta} cannot give {after} where the counter shows {state}")
-            }
+        refused(op, &state.to_string())
+    }
+}
+
+/// Why `op` is illegal where the counter shows `state`.
+fn refused(op: &CounterOp, state: &str) -> String {
+    match op {
+        CounterOp::Read(seen) => {
+            format!("a read of {seen} is illegal where the counter shows {state}")
         }
+        CounterOp::Add { delta, after } => {
+            let after = after.map_or("nothing".into(), |after| after.to_string());
+            format!("adding {delta} cannot give {after} where the counter shows {state}")
+        }
+    }
+}
+
+impl Counter {
+    /// The least and the most that it can hold after all of `must` and some of `may`.
+    fn held(
+        &self,
+        must: &mut dyn Iterator<Item = &CounterOp>,
+        may: &mut dyn Iterator<Item = &CounterOp>,
+    ) -> (i128, i128) {
+        let added = |op: &CounterOp| match op {
+            CounterOp::Add { delta, .. } => i128::from(*delta),
+            CounterOp::Read(_) => 0,
+        };
+        let certain = i128::from(self.initial) + must.map(added).sum::<i128>();
+        may.map(added).fold((certain, certain), |(least, most), delta| {
+            (least + delta.min(0), most + delta.max(0))
+        })
     }
 }
 

@@ -97,5 +97,5 @@ fn more_than_was_ever_added_is_refuted_at_once() {
     let report = judge(&model, &history, Dialect::TRIBUNAL, &budget, options).expect("a counter");
     assert_eq!(report.verdict, Verdict::Invalid);
     let words = &report.anomalies[0].summary;
-    assert!(words.ends_with("which no operation before it explains"), "{words}");
+    assert!(words.ends_with(", where only 0 to 325 was possible"), "{words}");
 }
