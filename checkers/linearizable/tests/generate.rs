@@ -16,6 +16,12 @@ impl Random {
     pub(crate) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
+
+    pub(crate) fn shuffle<T>(&mut self, list: &mut [T]) {
+        for at in (1..list.len()).rev() {
+            list.swap(at, self.below(at as u64 + 1) as usize);
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -75,6 +75,33 @@ fn corrupted_orders_are_refused() {
     assert!(refused > 9_000);
 }
 
+/// Where every order is legal, real time alone decides: between any two, not only neighbours.
+#[test]
+fn orders_against_real_time_are_refused() {
+    let mut random = Random(22);
+    let (mut refused, mut not_by_neighbours) = (0, 0);
+    for _ in 0..10_000 {
+        let mut ranks: Vec<u32> = (0..12).collect();
+        random.shuffle(&mut ranks);
+        let reads: Vec<(CasRegisterOp, u32, u32)> =
+            ranks.chunks(2).map(|at| (read(0), at[0].min(at[1]), at[0].max(at[1]))).collect();
+        let mut sorted = reads.clone();
+        sorted.sort_by_key(|(_, call, _)| *call);
+        let (model, problem) = problem(&sorted);
+        let mut order: Vec<u32> = (0..6).collect();
+        random.shuffle(&mut order);
+        let entry = |at: u32| &problem.entries[at as usize];
+        let against = |one: u32, later: u32| entry(later).ret < entry(one).call;
+        let mut pairs = (0..6).flat_map(|one| (one + 1..6).map(move |later| (one, later)));
+        let wrong = pairs.any(|(one, later)| against(order[one], order[later]));
+        let verified = verify_linearization(&model, &problem, &order);
+        assert_eq!(verified.is_ok(), !wrong, "{order:?}: {sorted:?}");
+        refused += u64::from(wrong);
+        not_by_neighbours += u64::from(wrong && !order.windows(2).any(|it| against(it[0], it[1])));
+    }
+    assert!(refused > 3_000 && not_by_neighbours > 300, "{refused}, {not_by_neighbours}");
+}
+
 #[test]
 fn counterexamples_that_prove_nothing_are_refused() {
     let (model, problem) =
