@@ -83,7 +83,7 @@ fn swept(nodes: &str, files: &[&str]) {
         "{}",
         next.words()
     );
-    assert!(!files.iter().any(|file| there(&file)), "{}", next.words());
+    assert!(!files.iter().any(there), "{}", next.words());
     let history = fs::metadata(killed.join("history.log")).expect("what was recorded stays");
     let blocks = std::os::unix::fs::MetadataExt::blocks(&history) * 512;
     assert!(blocks < history.len() + (1 << 20), "{blocks} bytes for {}", history.len());

@@ -10,21 +10,21 @@ use tribunal_workloads::{Setting, Workload, registry};
 
 /// A workload and its options.
 #[derive(Clone, Copy)]
-pub struct Load<'a>(pub &'static str, pub &'a [(&'a str, &'a str)]);
+pub(crate) struct Load<'a>(pub(crate) &'static str, pub(crate) &'a [(&'a str, &'a str)]);
 
-pub fn build(Load(name, options): Load<'_>) -> Result<Workload, String> {
+pub(crate) fn build(Load(name, options): Load<'_>) -> Result<Workload, String> {
     let options = options.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
     let setting = Setting { nodes: 5, concurrency: 10, rate: None, options };
     let entry = registry::find(name).expect("it is registered");
     (entry.build)(&setting).map_err(|error| error.to_string())
 }
 
-pub fn workload(load: Load<'_>) -> Workload {
+pub(crate) fn workload(load: Load<'_>) -> Workload {
     build(load).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Simulates the load and then the final reads against a database, losing some answers.
-pub fn simulate(load: Load<'_>, machine: fn() -> Machine, seed: u64) -> History {
+pub(crate) fn simulate(load: Load<'_>, machine: fn() -> Machine, seed: u64) -> History {
     let run = |parts: Vec<Gen>| {
         let model = Model {
             latency: Latency::Exponential(Nanos(500_000)),
@@ -45,7 +45,7 @@ pub fn simulate(load: Load<'_>, machine: fn() -> Machine, seed: u64) -> History 
 }
 
 /// What each checker says, by its name.
-pub fn judged(history: &History, load: Load<'_>) -> Vec<(String, Report)> {
+pub(crate) fn judged(history: &History, load: Load<'_>) -> Vec<(String, Report)> {
     let judge = |checker: &dyn tribunal_checkers::Checker| {
         let report = checker.check(history, &Budget::unlimited());
         (checker.name().to_string(), report.unwrap_or_else(|error| panic!("{error}")))
@@ -54,7 +54,7 @@ pub fn judged(history: &History, load: Load<'_>) -> Vec<(String, Report)> {
 }
 
 /// Answers every twentieth transaction that only reads as the database was some time before.
-pub fn stale() -> Machine {
+pub(crate) fn stale() -> Machine {
     let (mut now, mut before) = (register_machine(), register_machine());
     let mut kept: Vec<Op> = Vec::new();
     let mut reads = 0u64;
