@@ -116,27 +116,23 @@ fn a_count_of_configurations_is_a_limit_too() {
     assert!(report.cost.configurations <= 102, "{}", report.cost.configurations);
 }
 
-/// The best of some: a machine that does other things too is late by itself.
 #[test]
 fn a_raised_flag_stops_the_search_promptly() {
     let history = history(&hard(2_000));
-    let late = (0..8).map(|_| {
-        let budget = Budget::unlimited();
-        let flag = budget.clone();
-        let raised = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(100));
-            flag.cancel();
-            Instant::now()
-        });
-        let report = searching().check(&history, &budget).expect("a register history");
-        let late = raised.join().expect("the flag").elapsed();
-        assert_eq!(report.cost.spent, Some(Spent::Time), "decided before the flag was raised");
-        let reason = report.reason.expect("a reason");
-        assert!(reason.contains("multiplied by"), "{reason}");
-        late
+    let budget = Budget::unlimited();
+    let flag = budget.clone();
+    let raised = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        flag.cancel();
+        Instant::now()
     });
-    let late: Vec<Duration> = late.collect();
-    assert!(late.iter().any(|late| *late < Duration::from_millis(50)), "{late:?}");
+    let report = searching().check(&history, &budget).expect("a register history");
+    let late = raised.join().expect("the flag").elapsed();
+    assert_eq!(report.cost.spent, Some(Spent::Time), "decided before the flag was raised");
+    let reason = report.reason.expect("a reason");
+    assert!(reason.contains("multiplied by"), "{reason}");
+    println!("stopped {late:?} after the flag: {reason}");
+    assert!(late < Duration::from_millis(50), "{late:?}");
 }
 
 #[test]
