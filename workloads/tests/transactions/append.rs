@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tribunal_checkers::Verdict;
 use tribunal_harness::generator::{Fake, Model, Simulation, register_machine};
-use tribunal_history::{History, Mop, Nanos, Observed, Op, Outcome, TxnOp, Value};
+use tribunal_history::{Mop, Nanos, Observed, Outcome, Value};
 use tribunal_workloads::{Mix, Objects, Shape, Transactions, Workload};
 
-use crate::common::{Load, build, judged, simulate, stale, workload};
+use crate::common::{Load, build, judged, simulate, stale, steps, workload};
 
 const APPEND: Load<'static> = Load("append", &[]);
 
@@ -32,15 +32,6 @@ fn a_stale_read_is_found_and_is_no_matter_of_serializability() {
         let (name, report) = judged(&history, Load("append", &weaker)).remove(0);
         assert_eq!((name.as_str(), report.verdict), ("serializable", Verdict::Valid));
     }
-}
-
-/// The steps of all transactions that are no final read.
-fn steps(history: &History) -> Vec<Vec<Mop>> {
-    let txns = history.operations().map(|operation| match operation.op() {
-        Op::Txn(TxnOp { mops }) => mops,
-        other => panic!("{other} in a workload of transactions"),
-    });
-    txns.collect()
 }
 
 #[test]

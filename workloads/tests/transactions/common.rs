@@ -5,7 +5,7 @@ use tribunal_harness::generator::{
     Fake, Gen, Latency, Machine, Model, Simulation, phases, register_machine, time_limit,
 };
 use tribunal_harness::seed::Seed;
-use tribunal_history::{History, Nanos, Op};
+use tribunal_history::{History, Mop, Nanos, Op, TxnOp};
 use tribunal_workloads::{Setting, Workload, registry};
 
 /// A workload and its options.
@@ -73,4 +73,13 @@ pub(crate) fn stale() -> Machine {
         }
         now(op)
     })
+}
+
+/// The steps of every transaction.
+pub(crate) fn steps(history: &History) -> Vec<Vec<Mop>> {
+    let txns = history.operations().map(|operation| match operation.op() {
+        Op::Txn(TxnOp { mops }) => mops,
+        other => panic!("{other} in a workload of transactions"),
+    });
+    txns.collect()
 }

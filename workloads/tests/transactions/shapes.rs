@@ -4,21 +4,13 @@ use std::collections::{BTreeSet, VecDeque};
 
 use tribunal_checkers::Verdict;
 use tribunal_harness::generator::{Machine, register_machine};
-use tribunal_history::{History, Mop, Op, TxnOp, Value};
+use tribunal_history::{Mop, Op, TxnOp, Value};
 
-use crate::common::{Load, judged, simulate, stale};
+use crate::common::{Load, judged, simulate, stale, steps};
 
 const LONG_FORK: Load<'static> = Load("long-fork", &[]);
 const MULTI_REGISTER: Load<'static> = Load("multi-register", &[]);
 const CAUSAL: Load<'static> = Load("causal", &[]);
-
-fn steps(history: &History) -> Vec<Vec<Mop>> {
-    let txns = history.operations().map(|operation| match operation.op() {
-        Op::Txn(TxnOp { mops }) => mops,
-        other => panic!("{other} in a workload of transactions"),
-    });
-    txns.collect()
-}
 
 #[test]
 fn a_correct_database_is_valid_by_every_checker() {
