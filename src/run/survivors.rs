@@ -1,4 +1,4 @@
-//! After healing every daemon runs again, or it ended although no fault killed it: a full disk, a
+//! After healing every daemon runs again, or something else than a fault ended it: a full disk, a
 //! crash. What is missing of the history then is missing for that reason.
 
 use tribunal_agent::protocol::DaemonState;
@@ -37,7 +37,7 @@ impl Survivors {
                     let last = node.last_line(&daemon.spec.log).await;
                     let last = last.unwrap_or_else(|error| format!("unknown ({error})"));
                     found.dead.push(format!(
-                        "{name} on {on} {what} although no fault is in force; its log ends: \
+                        "{name} on {on} {what} and does not run after healing; its log ends: \
                          {last}; look there, and at the disk of that node"
                     ));
                 }

@@ -113,7 +113,7 @@ fn a_database_that_ended_by_itself_is_named_with_the_end_of_its_log() {
     assert_eq!(ended.code(), 69, "{}", ended.words());
     for node in ["n1", "n2", "n3"] {
         let words =
-            format!("raftkv on {node} was ended by signal 9 although no fault is in force; ");
+            format!("raftkv on {node} was ended by signal 9 and does not run after healing; ");
         assert!(ended.stdout.contains(&words), "{}", ended.words());
     }
     let verdicts = json(&run.join("verdicts.json"));

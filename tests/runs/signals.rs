@@ -151,6 +151,7 @@ fn interrupted_before_the_load(times: usize) {
     let mut running = Running::start(dir.path(), &args);
     let begun = || fs::read_dir(&runs).is_ok_and(|mut entries| entries.next().is_some());
     running.until("a directory", begun);
+    running.until_it_started_somebody();
     for _ in 0..times {
         kill(Pid::from_raw(running.pid()), Signal::SIGINT).expect("it runs");
         running.until_it_says("interrupted: taking back what was started");
@@ -159,7 +160,7 @@ fn interrupted_before_the_load(times: usize) {
     assert_eq!(ended.code(), 130, "{}", ended.words());
     let last = ["interrupted before the load", "left at once"][times - 1];
     assert!(ended.words().contains(last), "{}", ended.words());
-    ended.left_nobody(dir.path());
+    ended.left_nothing(dir.path());
     let left: Vec<_> = fs::read_dir(&runs).expect("it was made").flatten().collect();
     assert!(left.is_empty(), "{left:?}");
 }

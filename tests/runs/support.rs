@@ -93,6 +93,16 @@ impl Running {
         }
     }
 
+    /// Waits until it has started some process.
+    pub(crate) fn until_it_started_somebody(&mut self) {
+        while self.seen.is_empty() {
+            let ended = self.child.try_wait().expect("a child of ours");
+            assert!(ended.is_none(), "ended alone: {ended:?}\n{}", self.said("stderr"));
+            assert!(self.start.elapsed() < PATIENCE, "nobody\n{}", self.said("stderr"));
+            self.look();
+        }
+    }
+
     /// Waits until its stderr has these words.
     pub(crate) fn until_it_says(&mut self, words: &str) {
         let path = self.files.path().join("stderr");
@@ -170,11 +180,6 @@ impl Ended {
     /// Every process seen below it is gone, and none that names `dir` is left.
     pub(crate) fn left_nothing(&self, dir: &Path) {
         assert!(!self.seen.is_empty(), "no process of the run was ever seen");
-        self.left_nobody(dir);
-    }
-
-    /// The same of what may have ended before it started any.
-    pub(crate) fn left_nobody(&self, dir: &Path) {
         gone(&self.seen, dir);
     }
 }
