@@ -173,34 +173,74 @@ fn sessions(format: Format, random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// Edits inside a frame, and makes its checksum right again: a damaged frame ends a log, and
-/// nothing behind the checksum would be reached.
+/// Edits the records of a frame, and makes its checksum right again: a damaged frame ends a log,
+/// and nothing behind the checksum would be reached. One in four becomes a log of version 1.
 fn edit_native(bytes: &mut Vec<u8>, random: &mut Random) {
     const HEADER: usize = 4096;
-    if random.below(20) == 0 || bytes.len() < HEADER + 9 {
+    const VERSION: usize = 8;
+    let mut bodies = match bytes.get(..HEADER) {
+        Some(page) => bodies(page[VERSION], &bytes[HEADER..]),
+        None => Vec::new(),
+    };
+    if random.below(20) == 0 || bodies.is_empty() {
         return edit_bytes(bytes, 0, random);
     }
-    let mut at = HEADER;
-    let mut frames = Vec::new();
-    while let Some(head) = bytes.get(at..at + 8) {
-        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        if length == 0 || bytes.len() - at - 8 < length {
-            break;
-        }
-        frames.push((at, length));
-        at += 8 + length;
+    let edited = random.below(bodies.len());
+    edit_bytes(&mut bodies[edited], 0, random);
+    bytes.truncate(HEADER - 4);
+    bytes[VERSION] = if random.below(4) == 0 { 1 } else { 2 };
+    let mut running = crc32c::crc32c(bytes);
+    bytes.extend(running.to_le_bytes());
+    for body in bodies {
+        let (length, sum) = match bytes[VERSION] {
+            1 => ((body.len() as u32).to_le_bytes().to_vec(), crc32c::crc32c(&body)),
+            _ => {
+                let length = varint_of_two_bytes_or_more(body.len());
+                running = crc32c::crc32c_append(crc32c::crc32c_append(running, &length), &body);
+                (length, running)
+            }
+        };
+        bytes.extend(length);
+        bytes.extend(sum.to_le_bytes());
+        bytes.extend(body);
     }
-    let Some((at, length)) = frames.get(random.below(frames.len())).copied() else {
-        return edit_bytes(bytes, HEADER, random);
-    };
-    let mut body = bytes[at + 8..at + 8 + length].to_vec();
-    edit_bytes(&mut body, 0, random);
-    let tail = bytes[at + 8 + length..].to_vec();
-    bytes.truncate(at);
-    bytes.extend((body.len() as u32).to_le_bytes());
-    bytes.extend(crc32c::crc32c(&body).to_le_bytes());
-    bytes.extend(body);
-    bytes.extend(tail);
+}
+
+/// The records of each frame, as far as the frames are whole.
+fn bodies(version: u8, mut rest: &[u8]) -> Vec<Vec<u8>> {
+    let mut bodies = Vec::new();
+    loop {
+        let head = match (version, rest) {
+            (1, [a, b, c, d, ..]) => Some((u32::from_le_bytes([*a, *b, *c, *d]) as usize, 8)),
+            (1, _) => None,
+            (_, [short @ 0..0x80, ..]) => Some((usize::from(*short), 3)),
+            (_, _) => {
+                let end = rest.iter().take(4).position(|byte| *byte < 0x80);
+                let digits = |end: usize| rest[..=end].iter().rev();
+                let value = |end| digits(end).fold(0, |n, byte| n << 7 | usize::from(byte & 0x7f));
+                end.map(|end| (value(end), end + 5))
+            }
+        };
+        match head.and_then(|(length, head)| rest.get(head..)?.split_at_checked(length)) {
+            Some((body, after)) if !body.is_empty() => {
+                bodies.push(body.to_vec());
+                rest = after;
+            }
+            _ => return bodies,
+        }
+    }
+}
+
+/// Such a length is followed by the whole checksum.
+fn varint_of_two_bytes_or_more(mut value: usize) -> Vec<u8> {
+    let mut bytes = vec![value as u8 | 0x80];
+    value >>= 7;
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
 }
 
 /// One edit behind `from`.

@@ -298,6 +298,14 @@ impl Log {
     /// On an error the frame is dropped. Only records that stand alone (faults, marks, notes, End)
     /// can follow then, so what the dropped frame had added to the dictionary is never missed.
     fn write(&mut self, inner: &Inner, purpose: Purpose) -> Result<(), RecordError> {
+        let written = self.try_write(inner, purpose);
+        if written.is_err() {
+            self.encoder.not_written();
+        }
+        written
+    }
+
+    fn try_write(&mut self, inner: &Inner, purpose: Purpose) -> Result<(), RecordError> {
         let Some(frame) = self.encoder.frame() else { return Ok(()) };
         match (&self.state, purpose) {
             (State::Open, Purpose::Load | Purpose::Control) | (State::Full, Purpose::Control) => {}

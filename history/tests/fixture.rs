@@ -120,7 +120,7 @@ fn every_object() -> Vec<Op> {
 /// `WRITE_FIXTURE=1` creates a missing one.
 #[test]
 fn the_written_bytes_do_not_drift() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/history-1.2.log");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/history-2.0.log");
     if std::env::var_os("WRITE_FIXTURE").is_some() && !std::path::Path::new(path).exists() {
         std::fs::write(path, every_kind()).expect("write the fixture");
     }

@@ -2,6 +2,7 @@
 //! allocation.
 
 use super::fields::{Dictionary, Fields, observation};
+use super::frames::{Chain, FRAME_LIMIT, HEAD_ROOM};
 use super::header::cut;
 use super::wire::{put_text, put_varint, put_zigzag};
 use super::{HEADER_LEN, LogHeader, RECORD_LIMIT, SEGMENT_EVENTS, WIDE_F, tag};
@@ -10,14 +11,9 @@ use crate::{
     ErrorClass, FaultEdge, FaultEvent, Mark, Nanos, NodeId, Op, Outcome, Process, Session,
 };
 
-/// Length and checksum of a frame.
-const FRAME_HEAD: usize = 8;
-/// A caller that never takes its frame is stopped here, well before lengths overflow.
-const FRAME_LIMIT: usize = 1 << 28;
-
 /// Turns events into the bytes of a native log. Owns no file: the caller writes
 /// [`FrameEncoder::header_bytes`] once, then the bytes of each [`FrameEncoder::frame`] with one
-/// `write(2)`.
+/// `write(2)`, and says so where it could not ([`FrameEncoder::not_written`]).
 ///
 /// The encoder does not judge: an impossible sequence of events (a second invocation of a busy
 /// process, a completion before its invocation, an invocation not *later* than the last completion
@@ -27,6 +23,13 @@ pub struct FrameEncoder {
     header: Vec<u8>,
     frame: Vec<u8>,
     handed_out: bool,
+    /// Holds a record after which the checksum is written whole.
+    last_of_all: bool,
+    /// The checksum up to the last frame handed out, and up to the one before.
+    chain: Chain,
+    chain_before: Chain,
+    /// Bytes of the frame handed out last.
+    frame_len: usize,
     dictionary: Dictionary,
     /// Time of the last invocation or completion, to which the next is relative.
     base: u64,
@@ -38,10 +41,16 @@ pub struct FrameEncoder {
 impl FrameEncoder {
     /// An encoder for a new log.
     pub fn new(header: &LogHeader) -> FrameEncoder {
+        let (header, checksum) = header.encode();
+        let chain = Chain::after_header(checksum);
         FrameEncoder {
-            header: header.encode(),
-            frame: vec![0; FRAME_HEAD],
+            header,
+            frame: vec![0; HEAD_ROOM],
             handed_out: false,
+            last_of_all: false,
+            chain,
+            chain_before: chain,
+            frame_len: 0,
             dictionary: Dictionary::default(),
             base: 0,
             events: 0,
@@ -67,16 +76,25 @@ impl FrameEncoder {
 
     /// Closes the frame and returns its bytes; `None` when nothing was added since the last.
     pub fn frame(&mut self) -> Option<&[u8]> {
-        if self.handed_out || self.frame.len() == FRAME_HEAD {
+        if self.handed_out || self.frame.len() == HEAD_ROOM {
             return None;
         }
-        let body = self.frame.len() - FRAME_HEAD;
-        let crc = crc32c::crc32c(&self.frame[FRAME_HEAD..]);
-        self.frame[..4].copy_from_slice(&(body as u32).to_le_bytes());
-        self.frame[4..8].copy_from_slice(&crc.to_le_bytes());
-        self.bytes_written += self.frame.len() as u64;
+        let (start, chain) = self.chain.close(&mut self.frame, self.last_of_all);
+        (self.chain_before, self.chain) = (self.chain, chain);
+        self.frame_len = self.frame.len() - start;
+        self.bytes_written += self.frame_len as u64;
         self.handed_out = true;
-        Some(&self.frame)
+        self.last_of_all = false;
+        Some(&self.frame[start..])
+    }
+
+    /// The frame handed out last did not get into the file: the next one follows the one before.
+    /// Nothing when there was none. What was in it is lost; events that follow may need it.
+    pub fn not_written(&mut self) {
+        if self.handed_out {
+            self.chain = self.chain_before;
+            self.bytes_written -= std::mem::take(&mut self.frame_len) as u64;
+        }
     }
 
     /// The events that follow are ranked in the order in which they are written; their times are
@@ -279,6 +297,7 @@ impl FrameEncoder {
         let start = self.open_advisory(tag::END, time);
         put_text(&mut self.frame, reason);
         put_varint(&mut self.frame, self.events);
+        self.last_of_all = true;
         self.close_advisory(start)
     }
 
@@ -288,7 +307,7 @@ impl FrameEncoder {
 
     fn open(&mut self) {
         if self.handed_out {
-            self.frame.truncate(FRAME_HEAD);
+            self.frame.truncate(HEAD_ROOM);
             self.handed_out = false;
         }
     }

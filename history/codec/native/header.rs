@@ -1,16 +1,18 @@
 //! The header page: what file this is, of which version, of which run.
 
 use super::MAGIC;
+use super::frames::{Chain, Framing};
 use crate::codec::CodecError;
 
 /// Size of the header page in bytes. The first frame starts here.
 pub const HEADER_LEN: usize = 4096;
-/// A reader refuses files of a newer major version; it reads every older one.
-pub const MAJOR: u16 = 1;
+/// A reader refuses files of a newer major version; it reads every older one. 2 made the heads of
+/// frames smaller.
+pub const MAJOR: u16 = 2;
 /// A newer minor version adds advisory records, which older readers skip, and operations and
 /// essential records, which they refuse by number. 1.1 added every family but registers and
 /// transactions; 1.2 added histories without real time.
-pub const MINOR: u16 = 2;
+pub const MINOR: u16 = 0;
 
 /// Longest run or boot id, in bytes.
 const ID_LIMIT: usize = 255;
@@ -28,7 +30,8 @@ pub struct LogHeader {
 }
 
 impl LogHeader {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    /// The page and its checksum.
+    pub(super) fn encode(&self) -> (Vec<u8>, u32) {
         let mut page = Vec::with_capacity(HEADER_LEN);
         page.extend_from_slice(MAGIC);
         page.extend_from_slice(&MAJOR.to_le_bytes());
@@ -43,11 +46,11 @@ impl LogHeader {
         page.resize(CRC_AT, 0);
         let crc = crc32c::crc32c(&page);
         page.extend_from_slice(&crc.to_le_bytes());
-        page
+        (page, crc)
     }
 
-    /// The header and where the frames start.
-    pub(super) fn decode(bytes: &[u8]) -> Result<(LogHeader, usize), CodecError> {
+    /// The header, where the frames start and how they are written.
+    pub(super) fn decode(bytes: &[u8]) -> Result<(LogHeader, usize, Framing), CodecError> {
         if !bytes.starts_with(MAGIC) {
             let message = "not a tribunal history log: it does not start with TRIBHIST";
             return Err(CodecError::native(0, message));
@@ -67,7 +70,8 @@ impl LogHeader {
         }
         let page: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or_else(short)?;
         let (body, crc) = page.split_at(CRC_AT);
-        if crc32c::crc32c(body).to_le_bytes() != crc {
+        let computed = crc32c::crc32c(body);
+        if computed.to_le_bytes() != crc {
             let message = "the header is damaged: its checksum does not match";
             return Err(CodecError::native(CRC_AT, message));
         }
@@ -80,7 +84,12 @@ impl LogHeader {
         wall.copy_from_slice(&body[16..24]);
         let (run_id, rest) = id(&body[24..])?;
         let (boot_id, _) = id(rest)?;
-        Ok((LogHeader { run_id, wall_start_ns: u64::from_le_bytes(wall), boot_id }, HEADER_LEN))
+        let framing = match major {
+            1 => Framing::Apart,
+            _ => Framing::Chained(Chain::after_header(computed)),
+        };
+        let header = LogHeader { run_id, wall_start_ns: u64::from_le_bytes(wall), boot_id };
+        Ok((header, HEADER_LEN, framing))
     }
 }
 

@@ -1,12 +1,13 @@
 //! The native log, `history.log`: append-only, framed, checksummed, nothing lost.
 //!
-//! A header page, then frames; a frame is a length, a CRC32C and records. The writer is a pure
+//! A header page, then frames; a frame is a length, a checksum and records. The writer is a pure
 //! encoder ([`FrameEncoder`]): it owns no file, so that the recorder decides when bytes are
 //! written and synced. The reader ([`read_log`]) keeps everything before the first damaged frame.
 //! `docs/history-format.md` is the specification.
 
 mod encoder;
 mod fields;
+mod frames;
 mod header;
 mod parts;
 mod reader;

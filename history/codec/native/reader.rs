@@ -1,5 +1,6 @@
 //! The reader's half: everything before the first damaged frame, and where that frame is.
 
+use super::frames::{Frame, HEAD_ROOM};
 use super::header::{HEADER_LEN, LogHeader};
 use super::wire::Cursor;
 use super::{INTERN_COUNT, INTERN_LENGTH, RECORD_LIMIT, WIDE_F, parts, tag};
@@ -78,22 +79,22 @@ pub fn read_log(bytes: &[u8]) -> Result<LogFile, CodecError> {
 /// The same of a stream, of which a frame is in memory.
 pub(in crate::codec) fn read_window(window: &mut Window<'_>) -> Result<LogFile, CodecError> {
     window.at_least(HEADER_LEN)?;
-    let (header, length) = LogHeader::decode(window.data())?;
+    let (header, length, mut framing) = LogHeader::decode(window.data())?;
     window.consume(length);
     let mut reader = Reader::new();
     let (mut torn, mut at);
     loop {
-        window.at_least(FRAME_HEAD)?;
-        let length = frame_length(window.data()).unwrap_or(0);
-        window.at_least(FRAME_HEAD + length.min(FRAME_LIMIT))?;
+        window.at_least(HEAD_ROOM)?;
+        window.at_least(framing.wanted(window.data()))?;
         (torn, at) = (None, window.offset());
         if window.data().is_empty() {
             break;
         }
-        match frame_at(window.data()) {
-            Frame::Body(body) => {
-                reader.records(body, at as usize + FRAME_HEAD)?;
-                let length = FRAME_HEAD + body.len();
+        match framing.frame_at(window.data()) {
+            Frame::Body { body, head, next } => {
+                reader.records(body, at as usize + head)?;
+                let length = head + body.len();
+                framing = next;
                 window.consume(length);
             }
             Frame::Damaged(reason) => {
@@ -111,22 +112,6 @@ pub(in crate::codec) fn read_window(window: &mut Window<'_>) -> Result<LogFile, 
     Ok(reader.finish(header, torn))
 }
 
-const FRAME_HEAD: usize = 8;
-/// What is looked at of one frame; the encoder writes none that is larger.
-const FRAME_LIMIT: usize = 1 << 28;
-
-enum Frame<'b> {
-    Body(&'b [u8]),
-    /// No bytes. Zeros to the end are space reserved ahead by a recorder that never came to use
-    /// it.
-    Reserve,
-    Damaged(String),
-}
-
-fn frame_length(bytes: &[u8]) -> Option<usize> {
-    bytes.first_chunk().map(|head| u32::from_le_bytes(*head) as usize)
-}
-
 /// Whether nothing but zeros follows.
 fn rest_is_zero(window: &mut Window<'_>) -> Result<bool, CodecError> {
     loop {
@@ -139,28 +124,6 @@ fn rest_is_zero(window: &mut Window<'_>) -> Result<bool, CodecError> {
         }
         window.more()?;
     }
-}
-
-fn frame_at(bytes: &[u8]) -> Frame<'_> {
-    let Some((head, rest)) = bytes.split_at_checked(FRAME_HEAD) else {
-        return match bytes.iter().all(|byte| *byte == 0) {
-            true => Frame::Reserve,
-            false => Frame::Damaged(format!("{} bytes are too few for a frame", bytes.len())),
-        };
-    };
-    let length = frame_length(head).unwrap_or(0);
-    let crc = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
-    if length == 0 {
-        return Frame::Reserve;
-    }
-    let Some(body) = rest.get(..length) else {
-        let left = rest.len();
-        return Frame::Damaged(format!("a frame of {length} bytes, but the file has {left} left"));
-    };
-    if crc32c::crc32c(body) != crc {
-        return Frame::Damaged(format!("the checksum of a frame of {length} bytes is wrong"));
-    }
-    Frame::Body(body)
 }
 
 #[derive(Debug)]
