@@ -1,6 +1,6 @@
 //! What was found, and the proof of it. Terminal, JSON and HTML render the same values.
 
-use tribunal_history::{EventId, OpIndex};
+use tribunal_history::{EventId, History, OpIndex};
 
 /// The field's name for a kind of anomaly, such as `nonlinearizable`. Defined in `docs/models.md`.
 ///
@@ -167,8 +167,70 @@ pub enum Evidence {
         /// Every state possible just before the failed operation, and why each refuses it.
         states: Vec<StateBefore>,
     },
-    /// A cycle of happens-before steps.
-    Cycle(Vec<Step>),
+    /// Transactions each of which comes before the next, and the last before the first.
+    Cycle(Vec<Dependency>),
+}
+
+/// Why one transaction comes before another. `None` stands for the initial state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dependency {
+    /// The earlier.
+    pub from: Option<OpIndex>,
+    /// The later.
+    pub to: Option<OpIndex>,
+    /// What orders them.
+    pub kind: DependencyKind,
+    /// The micro-operation of the earlier that shows it, by its place in the transaction.
+    pub from_mop: Option<usize>,
+    /// That of the later.
+    pub to_mop: Option<usize>,
+    /// Operations beside these two that show it, without repetition.
+    pub witnesses: Vec<OpIndex>,
+    /// All that in words.
+    pub because: String,
+}
+
+impl Dependency {
+    /// The event a reader is pointed to: where the earlier transaction ended, or the later if the
+    /// earlier is the initial state.
+    pub fn event(&self, history: &History) -> Option<EventId> {
+        let operation = self.from.or(self.to).map(|op| history.operation(op))?;
+        Some(operation.ret().unwrap_or(operation.call()))
+    }
+}
+
+/// What orders two transactions (Adya 1999, section 3.1; Elle's names).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum DependencyKind {
+    /// The later overwrote, or appended after, what the earlier wrote.
+    Ww,
+    /// The later read what the earlier wrote.
+    Wr,
+    /// The earlier did not read what the later wrote (anti-dependency).
+    Rw,
+    /// The order of a session.
+    Process,
+    /// The earlier had ended when the later began.
+    Realtime,
+    /// The initial state is before everything.
+    Initial,
+    /// It follows from other steps.
+    Derived,
+}
+
+impl DependencyKind {
+    /// The word used in every format.
+    pub fn name(self) -> &'static str {
+        match self {
+            DependencyKind::Ww => "ww",
+            DependencyKind::Wr => "wr",
+            DependencyKind::Rw => "rw",
+            DependencyKind::Process => "process",
+            DependencyKind::Realtime => "realtime",
+            DependencyKind::Initial => "initial",
+            DependencyKind::Derived => "derived",
+        }
+    }
 }
 
 /// One step of a proof.

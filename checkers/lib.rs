@@ -18,7 +18,7 @@ pub mod vacuity;
 mod verdict;
 pub mod weak;
 
-pub use anomaly::{Anomaly, AnomalyKind, Evidence, StateBefore, Step};
+pub use anomaly::{Anomaly, AnomalyKind, Dependency, DependencyKind, Evidence, StateBefore, Step};
 pub use budget::{Budget, Spent};
 pub use checker::{
     CheckError, Checker, Cost, Coverage, Fact, Happened, LevelAnswer, Linearization, ReasonClass,

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
-use tribunal_checkers::{Anomaly, Evidence};
+use tribunal_checkers::{Anomaly, Dependency, Evidence, Step};
 use tribunal_history::{EventId, History, Mop, Op, OpIndex, Operation, Outcome, RegisterOp, Value};
 
 use crate::bounded::{Typed, sentence, shortened};
 use crate::faults;
 use crate::limits;
-use crate::run_report::{EvidenceReport, Fault, Finding, OpReport, StateReport, StepReport};
+use crate::run_report::{
+    EdgeReport, EvidenceReport, Fault, Finding, OpReport, StateReport, StepReport,
+};
 
 /// What turning an anomaly into a finding needs to know.
 pub(crate) struct Scene<'a> {
@@ -104,8 +106,14 @@ impl Findings {
 fn operations(history: &History, evidence: &Evidence) -> Vec<OpIndex> {
     let mut ops: BTreeSet<OpIndex> = BTreeSet::new();
     match evidence {
-        Evidence::Events(steps) | Evidence::Cycle(steps) => {
+        Evidence::Events(steps) => {
             ops.extend(steps.iter().filter_map(|step| owner(history, step.event)));
+        }
+        Evidence::Cycle(edges) => {
+            let named = edges.iter().flat_map(|edge| {
+                edge.from.into_iter().chain(edge.to).chain(edge.witnesses.iter().copied())
+            });
+            ops.extend(named.filter(|op| known(history, *op)));
         }
         Evidence::Counterexample { operations, failed, prefix, .. } => {
             ops.extend(operations.iter().chain(prefix).filter(|op| known(history, **op)));
@@ -129,8 +137,12 @@ fn owner(history: &History, event: EventId) -> Option<OpIndex> {
 fn failed_operation(history: &History, evidence: &Evidence) -> Option<OpIndex> {
     match evidence {
         Evidence::Counterexample { failed, .. } => owner(history, *failed),
-        Evidence::Events(steps) | Evidence::Cycle(steps) => {
+        Evidence::Events(steps) => {
             let events = steps.iter().map(|step| step.event);
+            events.max().and_then(|event| owner(history, event))
+        }
+        Evidence::Cycle(edges) => {
+            let events = edges.iter().filter_map(|edge| edge.event(history));
             events.max().and_then(|event| owner(history, event))
         }
     }
@@ -192,28 +204,24 @@ fn evidence(
     ops: &[OpIndex],
     failed: Option<OpIndex>,
 ) -> EvidenceReport {
-    let (kind, events, steps, states, prefix, along) = match evidence {
-        Evidence::Events(steps) => {
-            ("events", events_of(steps), &steps[..], &[][..], &[][..], &[][..])
+    let (kind, states, prefix, along) = match evidence {
+        Evidence::Events(_) => ("events", &[][..], &[][..], &[][..]),
+        Evidence::Cycle(_) => ("cycle", &[][..], &[][..], &[][..]),
+        Evidence::Counterexample { states, prefix, prefix_states, .. } => {
+            ("counterexample", &states[..], &prefix[..], &prefix_states[..])
         }
-        Evidence::Cycle(steps) => {
-            ("cycle", events_of(steps), &steps[..], &[][..], &[][..], &[][..])
-        }
-        Evidence::Counterexample { failed, states, prefix, prefix_states, .. } => {
-            let failed = vec![failed.0];
-            ("counterexample", failed, &[][..], &states[..], &prefix[..], &prefix_states[..])
-        }
+    };
+    let steps = steps(scene.history, evidence);
+    let event_ids = match evidence {
+        Evidence::Counterexample { failed, .. } => vec![failed.0],
+        Evidence::Events(_) | Evidence::Cycle(_) => steps.iter().map(|step| step.event).collect(),
     };
     let points = points(prefix, along);
     let shown = cut(ops, failed);
     EvidenceReport {
         r#type: kind.to_owned(),
-        event_ids: events.into_iter().take(limits::PROOF_STEPS).collect(),
-        steps: steps
-            .iter()
-            .take(limits::PROOF_STEPS)
-            .map(|step| StepReport { event: step.event.0, because: sentence(&step.because) })
-            .collect(),
+        event_ids,
+        steps,
         operations: shown
             .iter()
             .map(|op| {
@@ -241,8 +249,30 @@ fn evidence(
     }
 }
 
-fn events_of(steps: &[tribunal_checkers::Step]) -> Vec<u32> {
-    steps.iter().map(|step| step.event.0).collect()
+/// What is told step by step.
+fn steps(history: &History, evidence: &Evidence) -> Vec<StepReport> {
+    let number = |op: Option<OpIndex>| op.map(|op| op.0);
+    let place = |mop: Option<usize>| mop.and_then(|mop| u32::try_from(mop).ok());
+    let edge = |edge: &Dependency| StepReport {
+        event: edge.event(history).map_or(0, |event| event.0),
+        because: sentence(&edge.because),
+        edge: Some(EdgeReport {
+            kind: edge.kind.name().to_owned(),
+            from: number(edge.from),
+            to: number(edge.to),
+            from_mop: place(edge.from_mop),
+            to_mop: place(edge.to_mop),
+        }),
+    };
+    let step = |step: &Step| {
+        let because = sentence(&step.because);
+        StepReport { event: step.event.0, because, edge: None }
+    };
+    match evidence {
+        Evidence::Events(steps) => steps.iter().take(limits::PROOF_STEPS).map(step).collect(),
+        Evidence::Cycle(edges) => edges.iter().take(limits::PROOF_STEPS).map(edge).collect(),
+        Evidence::Counterexample { .. } => Vec::new(),
+    }
 }
 
 /// The last operations of a long proof, always with the failing one: it dies at its end.
@@ -284,6 +314,7 @@ fn op_report(scene: &Scene<'_>, operation: &Operation<'_>) -> OpReport {
     });
     let done = matches!(operation.outcome(), Outcome::Ok | Outcome::Fail);
     OpReport {
+        index: operation.index().0,
         call: operation.call().0,
         ret: operation.ret().map(|event| event.0),
         process: operation.process().0,
@@ -357,6 +388,15 @@ fn text(text: &str) -> Typed {
 }
 
 impl Finding {
+    /// Who did an operation of the proof: the process, and before it the name of a transaction
+    /// where steps call it by one.
+    pub(crate) fn who(&self, op: &OpReport) -> String {
+        match op.f == "txn" && !self.evidence.steps.is_empty() {
+            true => format!("T{} p{}", op.index, op.process),
+            false => format!("p{}", op.process),
+        }
+    }
+
     /// `key 7`, or `keys 1, 2, 3 and 97 more`; `None` where it is about no key, or the only one.
     pub(crate) fn whom(&self, limit: usize) -> Option<String> {
         let shown: Vec<&str> = self.subjects.iter().take(limit).map(String::as_str).collect();

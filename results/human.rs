@@ -228,7 +228,11 @@ fn write_finding(
         let _ = writeln!(out, "      and {more} more states, each of which refuses it");
     }
     for step in finding.evidence.steps.iter().take(12) {
-        let _ = writeln!(out, "      event #{}: {}", step.event, line(&step.because));
+        let because = line(&step.because);
+        let _ = match &step.edge {
+            Some(edge) => writeln!(out, "      {:<8} {because}", line(&edge.kind)),
+            None => writeln!(out, "      event #{}: {because}", step.event),
+        };
     }
     let _ = writeln!(out, "      {}", paint(&line(&finding.moment), DIM));
 }

@@ -34,6 +34,8 @@ pub const PICTURE_OPERATIONS_LATER: usize = 40;
 pub const PICTURE_LANES: usize = 40;
 /// Further processes drawn, of those that it does not use.
 pub const PICTURE_LANES_UNUSED: usize = 8;
+/// Transactions drawn in the picture of a circle; a longer one is drawn as operations.
+pub const CYCLE_TRANSACTIONS: usize = 12;
 /// Findings drawn with a picture; later ones keep their tables.
 pub const PICTURES: usize = 20;
 /// Rows of the fault audit shown.

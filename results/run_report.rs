@@ -15,7 +15,7 @@ use crate::info::{LateReplies, NodeInfo, SelfNoise, Warning};
 /// Name of the schema.
 pub const SCHEMA: &str = "tribunal.report";
 /// Version of the schema written here.
-pub const SCHEMA_VERSION: &str = "1.3";
+pub const SCHEMA_VERSION: &str = "1.4";
 
 /// Everything a run came to.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -326,6 +326,24 @@ pub struct StepReport {
     pub event: u32,
     /// What it contributes.
     pub because: String,
+    /// Of a cycle, which transactions it orders. Since 1.4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<EdgeReport>,
+}
+
+/// One transaction comes before another.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EdgeReport {
+    /// `ww`, `wr`, `rw`, `process`, `realtime`, `initial` or `derived`.
+    pub kind: String,
+    /// [`OpReport::index`] of the earlier; `None` for the initial state.
+    pub from: Option<u32>,
+    /// That of the later.
+    pub to: Option<u32>,
+    /// The micro-operation of the earlier that shows it, by its place in the transaction.
+    pub from_mop: Option<u32>,
+    /// That of the later.
+    pub to_mop: Option<u32>,
 }
 
 /// A state that could have held, and why the failing operation is illegal in it.
@@ -340,6 +358,9 @@ pub struct StateReport {
 /// One operation of a proof.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct OpReport {
+    /// Number of the operation, by which sentences call a transaction: `T5`. Since 1.4.
+    #[serde(default)]
+    pub index: u32,
     /// Rank of the invocation.
     pub call: u32,
     /// Rank of the completion.

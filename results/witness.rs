@@ -19,12 +19,13 @@ pub(crate) fn write_witness(out: &mut String, finding: &Finding) {
         return;
     }
     let shown = chosen(operations);
-    let _ = writeln!(
-        out,
-        "      operations by invocation, numbered as the longest legal order has them:"
-    );
+    let title = match finding.evidence.steps.is_empty() {
+        true => "operations by invocation, numbered as the longest legal order has them:",
+        false => "operations by invocation:",
+    };
+    let _ = writeln!(out, "      {title}");
     let when: Vec<String> = shown.iter().map(|op| interval(op)).collect();
-    let who: Vec<String> = shown.iter().map(|op| format!("p{}", op.process)).collect();
+    let who: Vec<String> = shown.iter().map(|op| finding.who(op)).collect();
     let wide = |texts: &[String]| texts.iter().map(|text| text.chars().count()).max().unwrap_or(0);
     let (who_wide, when_wide) = (wide(&who), wide(&when));
     for ((op, when), who) in shown.iter().zip(&when).zip(&who) {

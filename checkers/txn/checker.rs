@@ -7,7 +7,7 @@ use tribunal_history::History;
 
 use super::atomic;
 use super::certificate::{Keeps, verify_cycle, verify_order};
-use super::direct::{event, of_lists};
+use super::direct::of_lists;
 use super::edges::{Chain, Dependencies, Kinds};
 use super::explain::{Reason, Words, reason};
 use super::graph::{Components, Graph, MOST};
@@ -17,8 +17,8 @@ use super::table::Table;
 use super::tails::settle;
 use super::witness::{Edge, cycle, split_cycle};
 use crate::{
-    Anomaly, AnomalyKind, Budget, CheckError, Checker, Consistency, Cost, Coverage, Evidence,
-    LevelAnswer, ReasonClass, Report, Spent, Step, Verdict,
+    Anomaly, AnomalyKind, Budget, CheckError, Checker, Consistency, Cost, Coverage, Dependency,
+    Evidence, LevelAnswer, ReasonClass, Report, Spent, Verdict,
 };
 
 const NAME: &str = "list-append";
@@ -329,11 +329,7 @@ impl Judge<'_, '_> {
 
     fn anomaly(&self, kind: AnomalyKind, cycle: &[Reason]) -> Anomaly {
         let words = Words(self.table);
-        let step = |reason: &Reason| Step {
-            event: event(self.table, reason.from.0),
-            because: words.because(reason),
-        };
-        let steps: Vec<Step> = cycle.iter().map(step).collect();
+        let steps: Vec<Dependency> = cycle.iter().map(|reason| words.dependency(reason)).collect();
         let sentences: Vec<&str> = steps.iter().map(|step| step.because.as_str()).collect();
         let summary = match sentences.as_slice() {
             [one, other] => format!("{one}, yet {other}"),

@@ -1,10 +1,11 @@
 //! Why an edge is there: the values behind it, and a sentence that names them.
 
-use tribunal_history::{Code, OpIndex};
+use tribunal_history::{Code, MopView, Observed, OpIndex};
 
 use super::edges::{Dependencies, Kind};
 use super::table::{Does, INITIAL};
 use super::witness::Edge;
+use crate::anomaly::{Dependency, DependencyKind};
 
 /// The facts behind one edge, by operation and code of the judged history.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,8 +137,52 @@ impl Words<'_, '_> {
         self.value(self.0.keys[key as usize])
     }
 
+    /// An edge as evidence.
+    pub(super) fn dependency(&self, reason: &Reason) -> Dependency {
+        let place = |op: OpIndex, shows: &dyn Fn(MopView<'_>) -> bool| {
+            self.0.history.operation(op).mops().position(shows)
+        };
+        let appends = |op, wanted: Code, appended: Code| {
+            place(op, &|mop| match mop {
+                MopView::Append { key, element } => (key, element) == (wanted, appended),
+                _ => false,
+            })
+        };
+        let reads = |op, key, last: Option<Code>| {
+            place(op, &|mop| match mop {
+                MopView::ReadList { key: k, elements } => {
+                    k == key && last_of(elements) == Some(last)
+                }
+                _ => false,
+            })
+        };
+        let Reason { from, to, why } = *reason;
+        let (kind, from_mop, to_mop, seen) = match why {
+            Why::Ww { key, before, after, seen } => (
+                DependencyKind::Ww,
+                appends(from, key, before),
+                appends(to, key, after),
+                Some(seen),
+            ),
+            Why::Wr { key, element } => (
+                DependencyKind::Wr,
+                appends(from, key, element),
+                reads(to, key, Some(element)),
+                None,
+            ),
+            Why::Rw { key, last, missed } => {
+                (DependencyKind::Rw, reads(from, key, last), appends(to, key, missed), None)
+            }
+            Why::Session => (DependencyKind::Process, None, None, None),
+            Why::RealTime => (DependencyKind::Realtime, None, None, None),
+        };
+        let witnesses = seen.into_iter().filter(|seen| ![from, to].contains(seen)).collect();
+        let because = self.because(reason);
+        Dependency { from: Some(from), to: Some(to), kind, from_mop, to_mop, witnesses, because }
+    }
+
     /// One sentence for an edge.
-    pub(super) fn because(&self, reason: &Reason) -> String {
+    fn because(&self, reason: &Reason) -> String {
         let (from, to) = (self.txn(reason.from.0), self.txn(reason.to.0));
         match reason.why {
             Why::Ww { key, before, after, .. } => {
@@ -158,5 +203,14 @@ impl Words<'_, '_> {
             }
             Why::RealTime => format!("{from} was completed before {to} was invoked"),
         }
+    }
+}
+
+/// The last element of a list that was read, if any; `None` where the answer is not known.
+fn last_of(elements: Observed<&[Code]>) -> Option<Option<Code>> {
+    match elements {
+        Observed::Pending => None,
+        Observed::Absent => Some(None),
+        Observed::Present(list) => Some(list.last().copied()),
     }
 }

@@ -1,6 +1,10 @@
 //! Why one transaction comes before another: the values behind it, and a sentence that names them.
 
-use tribunal_history::{Code, History, OpIndex};
+use std::collections::BTreeSet;
+
+use tribunal_history::{Code, History, MopView, Observed, OpIndex};
+
+use crate::anomaly::{Dependency, DependencyKind};
 
 /// The facts behind one edge, by operation and code of the judged history. `None` stands for the
 /// initial transaction.
@@ -53,8 +57,45 @@ impl Words<'_> {
         node.map_or("the initial state".into(), |op| self.txn(op))
     }
 
+    /// An edge as evidence.
+    pub(super) fn dependency(&self, reason: &Reason) -> Dependency {
+        let Reason { from, to, why } = reason;
+        let writes = |op: &Option<OpIndex>, key: Code, value: Code| {
+            self.place(
+                *op,
+                &|mop| matches!(mop, MopView::Write { key: k, value: v } if (k, v) == (key, value)),
+            )
+        };
+        let reads = |op: &Option<OpIndex>, key: Code, value: Code| {
+            self.place(*op, &|mop| {
+                let seen = Observed::Present(value);
+                matches!(mop, MopView::Read { key: k, value: v } if k == key && v == seen)
+            })
+        };
+        let (kind, from_mop, to_mop) = match why {
+            Why::First => (DependencyKind::Initial, None, None),
+            Why::Session => (DependencyKind::Process, None, None),
+            Why::Shown => (DependencyKind::Derived, None, None),
+            Why::Read { key, value } => {
+                (DependencyKind::Wr, writes(from, *key, *value), reads(to, *key, *value))
+            }
+            Why::Missed { key, wrote, seen, .. } => {
+                let after = seen.and_then(|seen| writes(to, *key, seen));
+                (DependencyKind::Ww, writes(from, *key, *wrote), after)
+            }
+        };
+        let witnesses = witnesses(reason);
+        let because = self.because(reason);
+        Dependency { from: *from, to: *to, kind, from_mop, to_mop, witnesses, because }
+    }
+
+    /// The first micro-operation that shows something. Operations on one register have none.
+    fn place(&self, op: Option<OpIndex>, shows: &dyn Fn(MopView<'_>) -> bool) -> Option<usize> {
+        self.0.operation(op?).mops().position(shows)
+    }
+
     /// One sentence for an edge.
-    pub(super) fn because(&self, reason: &Reason) -> String {
+    fn because(&self, reason: &Reason) -> String {
         let (from, to) = (self.node(reason.from), self.node(reason.to));
         match &reason.why {
             Why::First => format!("{from} is before {to}, as it is before everything"),
@@ -94,4 +135,21 @@ impl Words<'_> {
             }
         }
     }
+}
+
+/// Who shows an edge beside its two ends.
+fn witnesses(reason: &Reason) -> Vec<OpIndex> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![reason];
+    while let Some(Reason { from, to, why }) = open.pop() {
+        seen.extend(from.iter().chain(to));
+        if let Why::Missed { reader, how, .. } = why {
+            seen.insert(*reader);
+            if let Saw::Path(path) = how {
+                open.extend(path);
+            }
+        }
+    }
+    let ends = [reason.from, reason.to];
+    seen.into_iter().filter(|op| !ends.contains(&Some(*op))).collect()
 }

@@ -3,11 +3,9 @@
 //! An order that keeps what causality forces keeps what every weaker level does, so that those are
 //! looked at only where there is none.
 
-use tribunal_history::OpIndex;
-
 use super::causal::{self, Found, Stale, View};
 use super::certificate::Claim;
-use super::direct::{event, findings};
+use super::direct::findings;
 use super::explain::{Reason, Why, Words};
 use super::memory::{self, Memory};
 use super::order::{Forced, order};
@@ -17,7 +15,9 @@ use super::table::{INITIAL, Reading, Registers};
 use super::witness::{Circles, Edge};
 use super::{atomic, checker::NAME, guarantees};
 use crate::txn::edges::{Kind, Kinds};
-use crate::{Anomaly, AnomalyKind, Budget, CheckError, Consistency, Cost, Evidence, Spent, Step};
+use crate::{
+    Anomaly, AnomalyKind, Budget, CheckError, Consistency, Cost, Dependency, Evidence, Spent,
+};
 
 const READS: Kinds = Kinds::of(Kind::Wr);
 const FORCED: Kinds = Kinds::of(Kind::Ww);
@@ -452,11 +452,7 @@ impl Judge<'_, '_> {
     fn anomaly(&self, kind: AnomalyKind, circle: &[Reason]) -> Anomaly {
         let history = self.registers.history;
         let words = Words(history);
-        let step = |reason: &Reason| Step {
-            event: event(history, reason.from.or(reason.to).unwrap_or(OpIndex(0))),
-            because: words.because(reason),
-        };
-        let steps: Vec<Step> = circle.iter().map(step).collect();
+        let steps: Vec<Dependency> = circle.iter().map(|reason| words.dependency(reason)).collect();
         let sentences: Vec<&str> = steps.iter().map(|step| step.because.as_str()).collect();
         let summary = match sentences.as_slice() {
             [one, other] => format!("{one}; yet {other}"),

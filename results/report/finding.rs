@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
+use super::cycle;
 use super::legal::could_return;
 use super::page::{Drawn, Scene, SectionError};
 use super::picture::{self, Picture};
 use crate::bounded::{shortened, visible};
 use crate::human::{during, grouped, is_foreign};
 use crate::limits;
-use crate::run_report::{Finding, OpReport};
+use crate::run_report::{Finding, OpReport, StepReport};
 
 #[derive(Serialize)]
 struct View {
@@ -36,21 +37,32 @@ struct FindingView {
     size: String,
     moment: String,
     signature: String,
+    circle: String,
     picture: String,
     picture_cut: String,
     timed: bool,
     rows: Vec<OpView>,
     any_node: bool,
+    any_key: bool,
     any_time: bool,
     any_point: bool,
     any_state: bool,
+    any_possible: bool,
     points: String,
     possible: String,
     rows_cut: u64,
     states: Vec<(String, String)>,
     states_cut: u64,
-    steps: Vec<(u32, String)>,
+    steps: Vec<StepView>,
     failing: String,
+}
+
+#[derive(Serialize)]
+struct StepView {
+    event: u32,
+    /// Of an edge, what it is.
+    kind: String,
+    because: String,
 }
 
 #[derive(Serialize)]
@@ -103,36 +115,27 @@ fn finding_view(
     let ops = &evidence.operations;
     let start = ops.iter().map(|op| op.invoked_ns).min().unwrap_or(0);
     let shown: &[OpReport] = if full { ops } else { &ops[ops.len().saturating_sub(SHORT)..] };
-    let large = at < limits::PICTURES_LARGE;
-    let most = if large { limits::PICTURE_OPERATIONS } else { limits::PICTURE_OPERATIONS_LATER };
-    let Picture { svg, cut, timed } = match full && !ops.is_empty() {
-        true => picture::draw(scene, finding, most)?,
-        false => Picture::default(),
-    };
+    let (circle, Picture { svg, cut, timed }) = pictures(scene, finding, at)?;
     let any_state = shown.iter().any(|op| op.state_after.is_some());
     let hidden = (ops.len() - shown.len()) as u64 + evidence.operations_cut;
     let total = ops.len() as u64 + evidence.operations_cut;
     let states = evidence.states.iter().take(if full { limits::PROOF_STATES } else { SHORT });
     let steps = evidence.steps.iter().take(if full { limits::PROOF_STEPS } else { SHORT });
     let failing = ops.iter().find(|op| op.failed);
+    let row = |op| op_view(op, ops, finding, start, any_state);
+    let rows: Vec<OpView> = shown.iter().map(row).collect();
     Ok(FindingView {
         name: finding.r#ref.clone(),
         kind: visible(&finding.kind),
         guarantee: visible(&finding.guarantee),
         whom: finding.whom(limits::SUBJECTS_SHOWN).as_deref().map(visible).unwrap_or_default(),
-        subjects: match finding.subjects.len() > limits::SUBJECTS_SHOWN {
-            true => {
-                finding.subjects.iter().take(limits::SUBJECTS_PAGE).map(|it| visible(it)).collect()
-            }
-            false => Vec::new(),
-        },
+        subjects: subjects(finding),
         subjects_more: finding.subjects.len().saturating_sub(limits::SUBJECTS_PAGE),
         subjects_cut: finding.subjects_cut,
         summary: visible(&finding.summary),
-        badge: if is_foreign(scene.report) && scene.report.faults.is_empty() {
-            String::new()
-        } else {
-            during(scene.report, finding)
+        badge: match is_foreign(scene.report) && scene.report.faults.is_empty() {
+            true => String::new(),
+            false => during(scene.report, finding),
         },
         calm: finding.during_faults.is_empty(),
         spanned: finding.spanned_faults.iter().take(8).cloned().collect::<Vec<_>>().join(", "),
@@ -145,22 +148,58 @@ fn finding_view(
         ),
         moment: visible(&finding.moment),
         signature: finding.signature.clone(),
+        circle,
         picture: svg,
         picture_cut: cut,
         timed,
-        rows: shown.iter().map(|op| op_view(op, ops, finding, start, any_state)).collect(),
+        any_key: rows.iter().any(|row| !row.key.is_empty()),
         any_node: shown.iter().any(|op| op.node.is_some()),
         any_time: shown.iter().any(|op| op.invoked_ns > 0 || op.completed_ns > Some(0)),
         any_point: shown.iter().any(|op| op.point.is_some()),
         any_state,
+        any_possible: rows.iter().any(|row| !row.after.is_empty()),
+        rows,
         points: grouped(evidence.points),
         possible: possible(finding),
         rows_cut: hidden,
         states: states.map(|it| (visible(&it.state), visible(&it.because))).collect(),
         states_cut: evidence.states_cut,
-        steps: steps.map(|it| (it.event, visible(&it.because))).collect(),
+        steps: steps.map(step_view).collect(),
         failing: failing.map(|op| format!("p{} {}", op.process, op.text(80))).unwrap_or_default(),
     })
+}
+
+/// The circle, or else the operations; later findings have neither.
+fn pictures(
+    scene: &Scene<'_>,
+    finding: &Finding,
+    at: usize,
+) -> Result<(String, Picture), SectionError> {
+    if at >= limits::PICTURES || finding.evidence.operations.is_empty() {
+        return Ok(Default::default());
+    }
+    if let Some(circle) = cycle::draw(scene, finding)? {
+        return Ok((circle, Picture::default()));
+    }
+    let large = at < limits::PICTURES_LARGE;
+    let most = if large { limits::PICTURE_OPERATIONS } else { limits::PICTURE_OPERATIONS_LATER };
+    Ok((String::new(), picture::draw(scene, finding, most)?))
+}
+
+/// Keys beyond those that the finding's head names.
+fn subjects(finding: &Finding) -> Vec<String> {
+    match finding.subjects.len() > limits::SUBJECTS_SHOWN {
+        true => finding.subjects.iter().take(limits::SUBJECTS_PAGE).map(|it| visible(it)).collect(),
+        false => Vec::new(),
+    }
+}
+
+fn step_view(step: &StepReport) -> StepView {
+    StepView {
+        event: step.event,
+        kind: step.edge.as_ref().map(|it| visible(&it.kind)).unwrap_or_default(),
+        because: visible(&step.because),
+    }
 }
 
 /// With `exact`, states are the model's; else what can be said without one.
@@ -180,7 +219,7 @@ fn op_view(op: &OpReport, ops: &[OpReport], finding: &Finding, start: u64, exact
     OpView {
         class: if op.failed { "failed" } else { class(op) },
         point: op.point.map(|point| point.to_string()).unwrap_or_default(),
-        process: format!("p{}", op.process),
+        process: finding.who(op),
         node: op.node.as_deref().map(visible).unwrap_or_default(),
         text: op.text(120),
         key: op.key(60).unwrap_or_default(),

@@ -5,6 +5,7 @@ mod axis;
 mod bands;
 mod charts;
 mod coverage;
+mod cycle;
 mod environment;
 mod finding;
 mod legal;

@@ -4,12 +4,13 @@ use serde::Serialize;
 use tera::{Context, Tera};
 
 /// Every template. Names end in `.html`, or the engine would not escape (see the test).
-pub(super) const TEMPLATES: [(&str, &str); 9] = [
+pub(super) const TEMPLATES: [(&str, &str); 10] = [
     ("page.html", include_str!("page.html")),
     ("note.html", include_str!("note.html")),
     ("strip.html", include_str!("strip.html")),
     ("finding.html", include_str!("finding.html")),
     ("picture.html", include_str!("picture.html")),
+    ("cycle.html", include_str!("cycle.html")),
     ("timeline.html", include_str!("timeline.html")),
     ("charts.html", include_str!("charts.html")),
     ("tables.html", include_str!("tables.html")),
@@ -58,7 +59,7 @@ mod tests {
     /// stands in quotes: an unquoted attribute would let a value with spaces add attributes.
     #[test]
     fn only_our_own_markup_is_safe_and_attributes_are_quoted() {
-        let own = ["section.body", "it.style", "it.script", "it.data", "f.picture"];
+        let own = ["section.body", "it.style", "it.script", "it.data", "f.picture", "f.circle"];
         for (name, text) in TEMPLATES {
             for part in text.split("{{").skip(1) {
                 let expression = part.split("}}").next().unwrap_or(part).trim();

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
+use tribunal_checkers::txn::ListAppend;
+use tribunal_checkers::{Budget, Checker, Consistency};
 use tribunal_history::{Builder, Mop, Nanos, Observed, Op, Outcome, Process, TxnOp, Value};
 use tribunal_results::{assemble, html};
 
@@ -488,6 +490,57 @@ fn transactions_and_odd_values_are_drawn() {
     assert!(shown.contains("append(\\\"ключ\\\", 25)"), "{shown}");
     assert!(shown.contains("read → -26") && shown.contains("key nil"), "{shown}");
     assert_eq!(browser.complaints(), Vec::<Json>::new());
+}
+
+/// What of a picture of a circle lies on something else: labels of edges on each other, and texts
+/// beyond their boxes.
+const TANGLED: &str = "(() => { const box = (it) => it.getBoundingClientRect(); \
+    const out = []; \
+    const tags = [...document.querySelectorAll('svg.cycle .tagbox')].map(box); \
+    tags.forEach((one, at) => tags.slice(0, at).forEach((other) => { \
+        if (one.left < other.right && other.left < one.right && one.top < other.bottom \
+            && other.top < one.bottom) out.push('labels meet'); })); \
+    for (const txn of document.querySelectorAll('svg.cycle .txn')) { \
+        const own = box(txn.querySelector('.box')); \
+        for (const text of txn.querySelectorAll('text')) \
+            if (box(text).right > own.right || box(text).bottom > own.bottom) \
+                out.push(text.textContent); } \
+    return out; })()";
+
+#[test]
+fn circles_of_every_size_are_drawn_without_tangles() {
+    let Some(mut browser) = Browser::start() else { return };
+    for count in [2, 3, 4, 7, 12, 13] {
+        let mut builder = Builder::by_time();
+        let key = |at: usize| Value::text(format!("key {}", at % count));
+        for at in 0..count {
+            let mops = vec![
+                Mop::Append { key: key(at), element: Value::Int(1) },
+                Mop::ReadList { key: key(at + 1), elements: Observed::Absent },
+                Mop::Append { key: Value::text("w".repeat(90)), element: Value::Int(at as i64) },
+            ];
+            let (op, process) = (Op::Txn(TxnOp { mops }), Process(at as u32));
+            builder.invoke(Nanos(1), process, None, None, &op.pending()).expect("free");
+            builder.complete(Nanos(9), process, Outcome::Ok, Some(&op), None).expect("open");
+        }
+        let history = builder.finish();
+        let checker = ListAppend::new(Consistency::Serializable);
+        let answer = checker.check(&history, &Budget::unlimited());
+        let report = assemble(&common::info(), &history, &[("serializable".to_owned(), answer)]);
+        let path = browser.page("circle.html", &html(&report, &history).text);
+        for width in [1280, 360] {
+            browser.open(&path, width, width == 360);
+            browser.wait(READY);
+            let edges = browser.eval("document.querySelectorAll('svg.cycle .edge').length");
+            assert_eq!(edges, json!(if count > 12 { 0 } else { count }), "of {count}");
+            let lanes = browser.eval("document.querySelectorAll('svg.proof').length");
+            assert_eq!(lanes, json!(usize::from(count > 12)), "{count} are too many");
+            assert_eq!(browser.eval(TANGLED), json!([]), "of {count}");
+            let overflow = browser.eval("document.documentElement.scrollWidth - innerWidth");
+            assert!(overflow.as_i64().is_some_and(|it| it <= 0), "{width}: {overflow} px too wide");
+            assert_eq!(browser.complaints(), Vec::<Json>::new(), "of {count}");
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Whatever a database, an error, a node or a log says, it stays text.
 
-use tribunal_checkers::{CheckError, Report};
+use tribunal_checkers::{Anomaly, CheckError, Dependency, DependencyKind, Evidence, Report};
 use tribunal_history::{
-    Builder, ErrorClass, FaultEdge, FaultEvent, Nanos, Outcome, Process, Value,
+    Builder, ErrorClass, FaultEdge, FaultEvent, Mop, Nanos, Observed, Op, Outcome, Process, TxnOp,
+    Value,
 };
 use tribunal_results::{HumanOptions, RunInfo, Warning, assemble, html, human};
 
@@ -68,6 +69,7 @@ fn run(text: &str) -> (String, String, String) {
     let error = ErrorClass::new(text.to_owned());
     let later = Nanos::from_millis(50);
     builder.complete(later, process, Outcome::Info, Some(&op), Some(&error)).expect("open");
+    let circle = circle(&mut builder, text);
     let edges = [(2, FaultEdge::Injected), (3, FaultEdge::Verified), (9, FaultEdge::HealFailed)];
     for (ms, edge) in edges {
         let detail = serde_json::json!({ "shape": text, "evidence": [text], "reason": text });
@@ -84,13 +86,41 @@ fn run(text: &str) -> (String, String, String) {
     let mut anomaly = common::accuse(&history, &stale, text, text, text);
     anomaly.summary = text.to_owned();
     let error = CheckError::Internal { checker: text.to_owned(), what: text.to_owned() };
-    let report = Report::invalid(vec![anomaly], common::coverage(true), common::cost());
+    let round = Anomaly { evidence: Evidence::Cycle(circle), ..anomaly.clone() };
+    let report = Report::invalid(vec![anomaly, round], common::coverage(true), common::cost());
     let answers = vec![("linearizable".to_owned(), Ok(report)), (text.to_owned(), Err(error))];
     let info = hostile_info(text);
     let report = assemble(&info, &history, &answers);
     let page = html(&report, &history);
     assert_eq!(page.notes, Vec::<String>::new(), "{text:?}");
     (page.text, human(&report, &HumanOptions::default()), report.to_json())
+}
+
+/// Two transactions on a key named `text` that each missed the other's write of it.
+fn circle(builder: &mut Builder, text: &str) -> Vec<Dependency> {
+    let (key, element) = (Value::text(text), Value::text(text));
+    let mops = vec![
+        Mop::ReadList { key: key.clone(), elements: Observed::Absent },
+        Mop::Append { key, element },
+    ];
+    let op = Op::Txn(TxnOp { mops });
+    let run = |process| {
+        let (start, end) = (Nanos::from_millis(60), Nanos::from_millis(70));
+        let index = builder.invoke(start, Process(process), None, None, &op.pending());
+        builder.complete(end, Process(process), Outcome::Ok, Some(&op), None).expect("open");
+        index.expect("free")
+    };
+    let [one, other] = [80, 81].map(run);
+    let edge = |(from, to)| Dependency {
+        from: Some(from),
+        to: Some(to),
+        kind: DependencyKind::Rw,
+        from_mop: Some(0),
+        to_mop: Some(1),
+        witnesses: Vec::new(),
+        because: text.to_owned(),
+    };
+    [(one, other), (other, one)].map(edge).to_vec()
 }
 
 fn hostile_info(text: &str) -> RunInfo {

@@ -3,6 +3,7 @@
 mod browser;
 mod common;
 mod hostile;
+mod kinds;
 mod outputs;
 mod pages;
 mod stored;
