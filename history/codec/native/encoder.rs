@@ -197,8 +197,7 @@ impl FrameEncoder {
             self.fields().put_observation(op);
         }
         put_zigzag(&mut self.frame, t_recv.0.wrapping_sub(self.base) as i64);
-        let latency = t_recv.0.checked_sub(t_send.0).and_then(|latency| latency.checked_add(1));
-        put_varint(&mut self.frame, latency.unwrap_or(0));
+        put_varint(&mut self.frame, sent(self.base, t_send.0, t_recv.0).unwrap_or(0));
         self.close_event(start, t_recv)
     }
 
@@ -368,6 +367,18 @@ impl FrameEncoder {
             return Err(CodecError::FrameTooLong { bytes, limit: FRAME_LIMIT });
         }
         Ok(())
+    }
+}
+
+/// When a request was sent: how long before its answer, or how long after the last event where that
+/// is the smaller number. `None` if that cannot be believed, or not be written.
+fn sent(base: u64, t_send: u64, t_recv: u64) -> Option<u64> {
+    let form = |distance: u64, form: u64| distance.checked_mul(2)?.checked_add(1 + form);
+    let before = form(t_recv.checked_sub(t_send)?, 0);
+    let after = t_send.checked_sub(base).and_then(|after| form(after, 1));
+    match (before, after) {
+        (Some(before), Some(after)) => Some(before.min(after)),
+        (before, after) => before.or(after),
     }
 }
 

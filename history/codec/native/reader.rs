@@ -1,6 +1,6 @@
 //! The reader's half: everything before the first damaged frame, and where that frame is.
 
-use super::frames::{Frame, HEAD_ROOM};
+use super::frames::{Frame, Framing, HEAD_ROOM};
 use super::header::{HEADER_LEN, LogHeader};
 use super::wire::Cursor;
 use super::{INTERN_COUNT, INTERN_LENGTH, RECORD_LIMIT, WIDE_F, parts, tag};
@@ -81,7 +81,7 @@ pub(in crate::codec) fn read_window(window: &mut Window<'_>) -> Result<LogFile, 
     window.at_least(HEADER_LEN)?;
     let (header, length, mut framing) = LogHeader::decode(window.data())?;
     window.consume(length);
-    let mut reader = Reader::new();
+    let mut reader = Reader::of(framing);
     let (mut torn, mut at);
     loop {
         window.at_least(HEAD_ROOM)?;
@@ -129,6 +129,8 @@ fn rest_is_zero(window: &mut Window<'_>) -> Result<bool, CodecError> {
 #[derive(Debug)]
 struct Reader {
     builder: Builder,
+    /// Whether completions say when they were sent as version 1 did.
+    latencies: bool,
     dictionary: Vec<Box<str>>,
     base: u64,
     meta: Option<String>,
@@ -140,9 +142,10 @@ struct Reader {
 }
 
 impl Reader {
-    fn new() -> Reader {
+    fn of(framing: Framing) -> Reader {
         Reader {
             builder: Builder::by_time(),
+            latencies: matches!(framing, Framing::Apart),
             dictionary: Vec::new(),
             base: 0,
             meta: None,
@@ -280,10 +283,16 @@ impl Reader {
                 Some(self.observation(form, asked, cursor)?)
             }
         };
+        let base = self.base;
         let time = self.time(cursor)?;
-        if let Some(latency) = cursor.varint()?.checked_sub(1) {
-            let Some(sent) = time.0.checked_sub(latency) else {
-                return Err(cursor.error(format!("a latency of {latency} ns before the run began")));
+        if let Some(told) = cursor.varint()?.checked_sub(1) {
+            let sent = match (self.latencies, told & 1, told >> 1) {
+                (true, ..) => time.0.checked_sub(told),
+                (false, 0, before) => time.0.checked_sub(before),
+                (false, _, after) => base.checked_add(after).filter(|sent| *sent <= time.0),
+            };
+            let Some(sent) = sent else {
+                return Err(cursor.error("sent before the run began, or after it was answered"));
             };
             self.builder.sent(process, Nanos(sent)).map_err(|source| impossible(start, source))?;
         }
