@@ -10,7 +10,7 @@ use tribunal_nemesis::schedule::LEASE;
 use crate::cli::{HealArgs, NodesArgs};
 use crate::exit_code::{ExitCode, Trouble};
 use crate::progress::aside;
-use crate::run::{host_keys, print, trouble};
+use crate::run::{host_keys, leave_without, print, trouble};
 
 /// Patience for one step on all nodes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -78,6 +78,7 @@ pub(crate) fn attach(args: &NodesArgs) -> Result<Attached, Trouble> {
         .prefix("tribunal-")
         .tempdir()
         .map_err(|error| Trouble::infra(format!("make a scratch directory: {error}")))?;
+    leave_without(scratch.path().to_path_buf());
     let mut options = UpOptions::new(scratch.path()).map_err(trouble)?;
     options.host_keys = host_keys(args.host_keys.as_deref().unwrap_or(""))?;
     let cluster = Cluster::up(&provider, &options).map_err(trouble)?;

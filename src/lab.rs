@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tribunal_harness::cluster::Provider;
 use tribunal_harness::control::AgentBinary;
-use tribunal_harness::control::local::lab;
+use tribunal_harness::control::local::lab::{self, Raised};
 
 use crate::cli::UpArgs;
 use crate::exit_code::{ExitCode, Trouble};
@@ -13,6 +13,8 @@ use crate::run::{print, trouble};
 
 /// Name of the inventory in a lab's directory.
 const INVENTORY: &str = "inventory.toml";
+/// Where in it the keeper keeps what it needs of the nodes.
+const STATE: &str = "state";
 
 /// Starts a keeper and prints its inventory.
 pub(crate) fn up(args: &UpArgs) -> Result<ExitCode, Trouble> {
@@ -28,9 +30,22 @@ pub(crate) fn up(args: &UpArgs) -> Result<ExitCode, Trouble> {
     let mut keeper = std::process::Command::new(program);
     keeper.arg("keep").arg(&dir).arg(nodes.to_string());
     let inventory = dir.join(INVENTORY);
-    lab::up(keeper, &inventory, &dir.join("keeper.log"), Duration::from_secs(60))
-        .map_err(trouble)?;
-    print(&inventory.display().to_string())?;
+    let state = dir.join(STATE);
+    let fresh = !state.exists();
+    let log = dir.join("keeper.log");
+    match lab::up(keeper, &inventory, &log, Duration::from_secs(60)).map_err(trouble)? {
+        Raised::Kept => print(&inventory.display().to_string())?,
+        Raised::Interrupted => {
+            // A keeper that had not begun to listen was ended in the midst of it.
+            if fresh {
+                let _ = std::fs::remove_dir_all(&state);
+            }
+            // Empty, or somebody's.
+            let _ = std::fs::remove_dir(&dir);
+            let message = "interrupted: the nodes that were started are taken down".into();
+            return Err(Trouble { code: ExitCode::Interrupted, message });
+        }
+    }
     Ok(ExitCode::Held)
 }
 
@@ -48,6 +63,6 @@ pub(crate) fn down(inventory: &Path) -> Result<ExitCode, Trouble> {
 /// The keeper: lives as long as its nodes.
 pub(crate) fn keep(dir: &Path, nodes: usize) -> Result<ExitCode, Trouble> {
     let agent = AgentBinary::find().map_err(trouble)?;
-    lab::keep(nodes, &dir.join("state"), &dir.join(INVENTORY), &agent).map_err(trouble)?;
+    lab::keep(nodes, &dir.join(STATE), &dir.join(INVENTORY), &agent).map_err(trouble)?;
     Ok(ExitCode::Held)
 }

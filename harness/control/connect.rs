@@ -21,7 +21,7 @@ use crate::cluster::{Node, UpOptions};
 use crate::node::NodeInfo;
 
 /// Least free space beneath an agent's root: its journal must never fail for want of a block.
-const FREE_BYTES: u64 = 64 << 20;
+pub(super) const FREE_BYTES: u64 = 64 << 20;
 
 /// A node that answered.
 pub(crate) struct Answered {

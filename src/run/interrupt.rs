@@ -107,6 +107,35 @@ pub(crate) fn watch(brakes: Brakes, voice: Voice, left: Arc<Mutex<Leftovers>>) {
     }
 }
 
+/// A command that makes no history ends with the first interrupt, and takes `scratch` along: there
+/// are keys in it. For as long as the program lives.
+pub(crate) fn leave_without(scratch: PathBuf) {
+    let (ready, listens) = mpsc::channel();
+    let started = std::thread::Builder::new().name("signals".into()).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+        let Ok(runtime) = runtime else { return };
+        runtime.block_on(async {
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                return;
+            };
+            let _ = ready.send(());
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        // Others may still write there: what is seen is gone, and nobody begins anything anew.
+        let gone = || std::fs::remove_dir_all(&scratch).is_ok() || !scratch.exists();
+        let _ = (0..20).any(|_| gone());
+        aside("interrupted: left at once");
+        std::process::exit(ExitCode::Interrupted as i32);
+    });
+    // Without it an interrupt ends the program as it would any other.
+    let _ = started.map(|_| listens.recv());
+}
+
 async fn answer(
     brakes: Brakes,
     voice: Voice,

@@ -1,6 +1,7 @@
 //! Whole runs on real nodes: what they leave, how they end, and that they leave nobody behind.
 
 mod alone;
+mod beside;
 mod lab;
 mod living;
 mod signals;

@@ -6,12 +6,13 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, setsid};
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +108,18 @@ pub fn keep(
     }
 }
 
-/// Starts `keeper` (a command that calls [`keep`]) detached, and waits for its inventory.
+/// How [`up`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Raised {
+    /// The nodes are there.
+    Kept,
+    /// An interrupt came first: what was started is gone.
+    Interrupted,
+}
+
+/// Starts `keeper` (a command that calls [`keep`]) detached, and waits for its inventory. Call it
+/// on the main thread before any other thread exists: SIGINT and SIGTERM are blocked from then on,
+/// and looked at here.
 ///
 /// # Errors
 /// It ended before, with the end of its log; or nothing came in `patience`.
@@ -116,11 +128,18 @@ pub fn up(
     inventory: &Path,
     log: &Path,
     patience: Duration,
-) -> Result<(), ClusterError> {
+) -> Result<Raised, ClusterError> {
     if inventory.exists() {
         let problem = "there is one already";
         return Err(ClusterError::file(inventory, format!("{problem}; run `tribunal down` first")));
     }
+    let trouble = |error: Errno| {
+        ClusterError::local("start the cluster: watch signals", error, "report this bug")
+    };
+    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
+    signals.thread_block().map_err(trouble)?;
+    let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+        .map_err(trouble)?;
     let output = File::create(log).map_err(|error| ClusterError::file(log, error))?;
     let mut child = keeper
         .stdin(Stdio::null())
@@ -129,7 +148,15 @@ pub fn up(
         .spawn()
         .map_err(|error| ClusterError::local("start the keeper", error, "report this bug"))?;
     let deadline = Instant::now() + patience;
-    while !inventory.exists() {
+    loop {
+        if signals.read_signal().map_err(trouble)?.is_some() {
+            take_back(&mut child);
+            let _ = fs::remove_file(log);
+            return Ok(Raised::Interrupted);
+        }
+        if inventory.exists() {
+            return Ok(Raised::Kept);
+        }
         let ended = child.try_wait().map_err(|error| ClusterError::file(log, error))?;
         if ended.is_some() || Instant::now() >= deadline {
             let said = fs::read_to_string(log).unwrap_or_else(|error| error.to_string());
@@ -141,7 +168,19 @@ pub fn up(
         }
         thread::sleep(Duration::from_millis(20));
     }
-    Ok(())
+}
+
+/// A keeper that is asked to go ends its nodes first, and removes what it wrote. Nodes of one that
+/// is killed die with it.
+fn take_back(keeper: &mut Child) {
+    // It is our child and not reaped: the number is its own.
+    let _ = kill(Pid::from_raw(keeper.id() as i32), Signal::SIGTERM);
+    let deadline = Instant::now() + ORDERLY;
+    while Instant::now() < deadline && matches!(keeper.try_wait(), Ok(None)) {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let _ = keeper.kill();
+    let _ = keeper.wait();
 }
 
 /// Ends the cluster behind `inventory`. Idempotent as far as its keeper is gone already.

@@ -8,10 +8,13 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use nix::sys::statvfs::statvfs;
+
 use super::hatchery::Hatchery;
 use super::links::Namespaces;
 use super::plan::{LocalNode, LocalPlan, NodeKeys, key_of};
 use crate::control::bootstrap::AgentBinary;
+use crate::control::connect::FREE_BYTES;
 use crate::control::error::ClusterError;
 use crate::control::hostkey::HostKeys;
 use crate::control::inventory::{Host, Inventory};
@@ -20,6 +23,8 @@ use crate::control::processes::AGENT_LOG;
 use crate::control::ssh::{Endpoint, Retry};
 
 const SSHD: &str = "/usr/sbin/sshd";
+/// Where host keys are made, beneath the state of a cluster; gone once they are read.
+const MAKING: &str = "hostkeys";
 
 /// Nodes that live as long as this value, and die with the process that holds it.
 #[derive(Debug)]
@@ -49,6 +54,7 @@ impl LocalCluster {
         }
         fs::create_dir_all(state).map_err(|error| ClusterError::file(state, error))?;
         let state = state.canonicalize().map_err(|error| ClusterError::file(state, error))?;
+        has_room(&state)?;
         let ipv6 = Path::new("/proc/net/if_inet6").exists();
         let plan = LocalPlan::new(count, cluster_id(), &state, ipv6).map_err(usage)?;
         // Keys are made by programs and links by others: at the same time.
@@ -137,15 +143,35 @@ impl LocalCluster {
     }
 }
 
+/// The disk of every local node is a directory beneath `state`: what each would ask for by itself
+/// is looked for here, where its place can be named.
+fn has_room(state: &Path) -> Result<(), ClusterError> {
+    let disk = statvfs(state).map_err(|error| ClusterError::file(state, error))?;
+    let free = disk.blocks_available() * disk.fragment_size();
+    if free >= FREE_BYTES {
+        return Ok(());
+    }
+    let (shown, free, wanted) = (state.display(), free >> 20, FREE_BYTES >> 20);
+    let problem = format!(
+        "disk full: {free} MiB free at {shown}, where local nodes keep their files; {wanted} are \
+         needed"
+    );
+    let next = "free some space there, or name a directory elsewhere";
+    // Empty: nothing was made yet.
+    let _ = fs::remove_dir(state);
+    Err(ClusterError::local("start nodes", problem, next))
+}
+
 /// Removes what nodes that are gone leave beneath `state`: their files, and the key, which opens
 /// nothing any more. Answers whether there was anything, and what would not go.
 pub fn clear(state: &Path) -> (bool, Vec<String>) {
-    let (nodes, key) = (state.join("nodes"), key_of(state));
+    let (nodes, key, making) = (state.join("nodes"), key_of(state), state.join(MAKING));
     let public = key.with_extension("pub");
     let mut gone = vec![
         (fs::remove_dir_all(&nodes), nodes),
         (fs::remove_file(&public), public),
         (fs::remove_file(&key), key),
+        (fs::remove_dir_all(&making), making),
     ];
     // Plain processes have theirs side by side.
     let beside = fs::read_dir(state).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -176,7 +202,7 @@ fn cluster_id() -> u16 {
 
 /// Makes the controller's key and one host key per node, and writes known_hosts.
 fn make_keys(plan: &LocalPlan) -> Result<Vec<NodeKeys>, ClusterError> {
-    let hosts = plan.state.join("hostkeys");
+    let hosts = plan.state.join(MAKING);
     fs::create_dir_all(&hosts).map_err(|error| ClusterError::file(&hosts, error))?;
     let files: Vec<PathBuf> = plan.nodes.iter().map(|node| hosts.join(&node.name)).collect();
     let all = std::iter::once(plan.key()).chain(files.iter().cloned());
