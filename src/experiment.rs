@@ -10,7 +10,7 @@ use tribunal_nemesis::schedule::{Guard, Package, Range};
 
 use crate::cli::RunArgs;
 use crate::exit_code::Trouble;
-use crate::suite::{FaultTable, SuiteFile};
+use crate::suite::{FaultTable, SuiteFile, Word};
 use crate::units;
 
 /// Everything a run is made of, but for the seed. Stored with the run.
@@ -246,14 +246,14 @@ fn package_of_table(file: &SuiteFile, table: &FaultTable) -> Result<Package, Tro
 
 /// Words that a complaint about the faults may mention, with their places, where the suite's
 /// faults were not replaced by a flag.
-pub(crate) fn written<'s>(experiment: &Experiment, suite: &'s SuiteFile) -> Vec<(&'s str, usize)> {
+pub(crate) fn written<'s>(experiment: &Experiment, suite: &'s SuiteFile) -> Vec<Word<'s>> {
     if !packages_of_suite(suite).is_ok_and(|packages| packages == experiment.faults) {
         return Vec::new();
     }
     let faults = || suite.suite.fault.iter();
     let shapes = faults().flat_map(|fault| &fault.shapes);
     let all = shapes.chain(faults().map(|fault| &fault.kind));
-    all.map(|word| (word.get_ref().as_str(), word.span().start)).collect()
+    all.map(|word| (word.get_ref().as_str(), Some(word.span().start))).collect()
 }
 
 /// `partition`, `kill:primaries`, `partition:ring+bridge`, `none`.

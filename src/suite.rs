@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::exit_code::Trouble;
+use crate::experiment::Experiment;
 
 /// A suite as written. Every key may be missing; flags and defaults fill in.
 #[derive(Debug, Default, Deserialize)]
@@ -93,19 +94,26 @@ pub(crate) struct ExpectTable {
     pub(crate) anomaly: bool,
 }
 
+/// A word that a complaint may mention, with its place in the suite; without one if a flag said it.
+pub(crate) type Word<'t> = (&'t str, Option<usize>);
+
 impl TargetTable {
     /// Words that a complaint about this target may mention, with their places.
-    pub(crate) fn named(&self, target: &str) -> Vec<(&str, usize)> {
-        let bugs = self.bugs.iter().map(|bug| (bug.get_ref().as_str(), bug.span().start));
+    pub(crate) fn named<'t>(&'t self, experiment: &'t Experiment) -> Vec<Word<'t>> {
+        let place = |bug: &str| self.bugs.iter().find(|it| it.get_ref() == bug);
+        let bugs = experiment.bugs.iter().map(String::as_str);
+        let bugs = bugs.map(|bug| (bug, place(bug).map(|it| it.span().start)));
+        let Experiment { target, target_options, .. } = experiment;
         // What the name is blamed for is most often the fault of something else that is named too.
-        bugs.chain(words(&self.name, target, &self.options)).collect()
+        bugs.chain(words(&self.name, target, &self.options, target_options)).collect()
     }
 }
 
 impl WorkloadTable {
     /// Words that a complaint about this workload may mention, with their places.
-    pub(crate) fn named(&self, workload: &str) -> Vec<(&str, usize)> {
-        words(&self.name, workload, &self.options)
+    pub(crate) fn named<'t>(&'t self, experiment: &'t Experiment) -> Vec<Word<'t>> {
+        let Experiment { workload, workload_options, .. } = experiment;
+        words(&self.name, workload, &self.options, workload_options)
     }
 }
 
@@ -114,10 +122,15 @@ fn words<'t>(
     name: &'t Option<Spanned<String>>,
     used: &str,
     options: &'t BTreeMap<String, Spanned<Scalar>>,
-) -> Vec<(&'t str, usize)> {
-    let options = options.iter().map(|(key, value)| (key.as_str(), value.span().start));
+    used_options: &'t BTreeMap<String, String>,
+) -> Vec<Word<'t>> {
+    let place = |key: &str, value: &str| {
+        let told = options.get(key).filter(|told| told.get_ref().to_string() == value);
+        told.map(|told| told.span().start)
+    };
+    let options = used_options.iter().map(|(key, value)| (key.as_str(), place(key, value)));
     let name = name.iter().filter(|name| name.get_ref() == used);
-    options.chain(name.map(|name| (name.get_ref().as_str(), name.span().start))).collect()
+    options.chain(name.map(|name| (name.get_ref().as_str(), Some(name.span().start)))).collect()
 }
 
 /// A value that people write with or without quotes.
@@ -190,12 +203,14 @@ impl SuiteFile {
 
     /// The same complaint with the place of the first of these words that it mentions; without
     /// one, as it is: then a flag is to blame.
-    pub(crate) fn blame(&self, trouble: Trouble, words: &[(&str, usize)]) -> Trouble {
+    pub(crate) fn blame(&self, trouble: Trouble, words: &[Word<'_>]) -> Trouble {
         let whole = |c: char| !(c.is_alphanumeric() || "_-".contains(c));
         let said: Vec<&str> = trouble.message.split(whole).collect();
         match words.iter().find(|(word, _)| said.contains(word)) {
-            Some((_, at)) => Trouble { code: trouble.code, ..self.complain(*at, trouble.message) },
-            None => trouble,
+            Some((_, Some(at))) => {
+                Trouble { code: trouble.code, ..self.complain(*at, trouble.message) }
+            }
+            Some((_, None)) | None => trouble,
         }
     }
 
@@ -234,6 +249,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
+    use crate::cli::RunArgs;
 
     fn complains(text: &str, expected: Expect) {
         expected.assert_eq(&SuiteFile::parse("s.toml", text).unwrap_err().message);
@@ -271,12 +287,20 @@ mod tests {
         let text = "schema = 1\n[target]\nname = \"raftkv\"\noptions = { tick = 3 }\n";
         let file = SuiteFile::parse("s.toml", text).expect("a suite");
         let blamed = |message: &str| {
-            let words = file.suite.target.named("raftkv");
+            let args = RunArgs {
+                bug: vec!["sticky".into()],
+                options: vec!["pace=0".into()],
+                ..RunArgs::default()
+            };
+            let experiment = Experiment::resolve(&args, &file).expect("sound");
+            let words = file.suite.target.named(&experiment);
             file.blame(Trouble::usage(message), &words).message
         };
         assert_eq!(blamed("no option `tick`"), "s.toml:4:20: no option `tick`");
         assert_eq!(blamed("target raftkv is odd"), "s.toml:3:8: target raftkv is odd");
-        assert_eq!(blamed("a sticky flag"), "a sticky flag", "a flag is to blame");
+        for flags in ["an odd flag", "raftkv knows no bug sticky", "raftkv: pace is 0"] {
+            assert_eq!(blamed(flags), flags, "a flag is to blame");
+        }
     }
 
     #[test]

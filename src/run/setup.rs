@@ -91,7 +91,7 @@ pub(crate) fn sound(
 ) -> Result<usize, Trouble> {
     let tables = &suite.suite;
     build_target(experiment)
-        .map_err(|trouble| suite.blame(trouble, &tables.target.named(&experiment.target)))?;
+        .map_err(|trouble| suite.blame(trouble, &tables.target.named(experiment)))?;
     let cluster = &tables.cluster;
     let provider = experiment.nodes.parse().map_err(trouble);
     let provider: Provider = provider
@@ -104,16 +104,18 @@ pub(crate) fn sound(
         // How many there are is known when they are asked.
         Provider::Inventory(_) | Provider::SshConfig(_) | Provider::Vagrant => NOMINAL_NODES,
     };
-    let blame = |trouble| suite.blame(trouble, &tables.workload.named(&experiment.workload));
+    let blame = |trouble| suite.blame(trouble, &tables.workload.named(experiment));
     let entry = workloads::find(&experiment.workload)
         .ok_or_else(|| unknown("workload", &experiment.workload, "workloads"))
         .map_err(blame)?;
-    let clients = tables.load.concurrency.as_ref().map(|key| ("concurrency", key.span().start));
+    let clients = tables.load.concurrency.as_ref();
+    let clients = clients.filter(|key| key.get_ref().to_string() == experiment.concurrency);
+    let clients = clients.map(|key| ("concurrency", Some(key.span().start)));
     let nominal =
         setting(experiment, nodes).map_err(|trouble| suite.blame(trouble, clients.as_slice()))?;
     (entry.build)(&nominal).map_err(|problem| blame(Trouble::usage(problem)))?;
     plan::faults(experiment, seed, nodes).map_err(|trouble| {
-        let time = tables.load.time.iter().map(|time| ("windows", time.span().start));
+        let time = tables.load.time.iter().map(|time| ("windows", Some(time.span().start)));
         let words: Vec<_> = written(experiment, suite).into_iter().chain(time).collect();
         suite.blame(trouble, &words)
     })?;
