@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// not what the cluster does.
 ///
 /// Exit codes: 0 held, 1 anomaly, 2 unknown, 3 nothing was tested, 64 usage, 69 infrastructure,
-/// 70 bug, 130 interrupted twice.
+/// 70 bug, 130 interrupted: twice, or where there was nothing to judge yet.
 #[derive(Debug, Parser)]
 #[command(name = "tribunal", version, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -55,11 +55,17 @@ pub(crate) enum Command {
         /// The run directory or its name below --runs-dir; `latest` for the newest. Also a moment
         /// in it, as reports print them.
         run: PathBuf,
+        /// Print JSON instead of text.
+        #[arg(long)]
+        json: bool,
     },
     /// What there is: targets, workloads, faults, checkers, models, formats, suites, runs.
     List {
         /// Which list; everything but runs without one.
         what: Option<ListWhat>,
+        /// Print JSON instead of text.
+        #[arg(long)]
+        json: bool,
     },
     /// Remove every fault any run left on the nodes. Safe at any time, twice too.
     Heal(HealArgs),

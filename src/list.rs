@@ -1,11 +1,14 @@
 //! `tribunal list`: the registries, as they are.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use tribunal_checkers::linearizable::Dialect;
 use tribunal_checkers::registry::{CHECKERS, MODELS};
 use tribunal_history::codec::Format;
 use tribunal_nemesis::registry::FAULTS;
 use tribunal_results::class::Class;
-use tribunal_results::store::Runs;
+use tribunal_results::store::{self, Runs};
 use tribunal_targets::registry::TARGETS;
 use tribunal_workloads::registry::WORKLOADS;
 
@@ -13,73 +16,108 @@ use crate::cli::{Cli, ListWhat};
 use crate::exit_code::{ExitCode, Trouble};
 use crate::run::print;
 
+/// One thing there is.
+#[derive(Serialize)]
+struct Entry {
+    name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    says: String,
+    /// Settings and what they do.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    options: BTreeMap<&'static str, &'static str>,
+}
+
 /// The subcommand.
-pub(crate) fn list(cli: &Cli, what: Option<ListWhat>) -> Result<ExitCode, Trouble> {
-    let text = match what {
-        Some(what) => one(cli, what)?,
-        None => {
-            use ListWhat::{Checkers, Faults, Formats, Models, Suites, Targets, Workloads};
-            let all = [Targets, Workloads, Faults, Checkers, Models, Formats, Suites];
+pub(crate) fn list(cli: &Cli, what: Option<ListWhat>, json: bool) -> Result<ExitCode, Trouble> {
+    use ListWhat::{Checkers, Faults, Formats, Models, Suites, Targets, Workloads};
+    let all = [Targets, Workloads, Faults, Checkers, Models, Formats, Suites];
+    let text = match (what, json) {
+        (Some(what), false) => text(what, &entries(cli, what)?),
+        (None, false) => {
             let parts: Result<Vec<String>, Trouble> =
-                all.into_iter().map(|what| Ok(section(what, &one(cli, what)?))).collect();
+                all.into_iter().map(|what| Ok(section(what, &entries(cli, what)?))).collect();
             parts?.join("\n")
+        }
+        (Some(what), true) => pretty(&entries(cli, what)?)?,
+        (None, true) => {
+            let lists: Result<BTreeMap<String, Vec<Entry>>, Trouble> =
+                all.into_iter().map(|what| Ok((title(what), entries(cli, what)?))).collect();
+            pretty(&lists?)?
         }
     };
     print(&text)?;
     Ok(ExitCode::Held)
 }
 
-fn section(what: ListWhat, text: &str) -> String {
-    let indented: String = text.lines().map(|line| format!("  {line}\n")).collect();
-    format!("{}\n{indented}", format!("{what:?}").to_lowercase())
+fn pretty(value: &impl Serialize) -> Result<String, Trouble> {
+    serde_json::to_string_pretty(value).map_err(Trouble::bug)
 }
 
-fn one(cli: &Cli, what: ListWhat) -> Result<String, Trouble> {
+fn title(what: ListWhat) -> String {
+    format!("{what:?}").to_lowercase()
+}
+
+fn section(what: ListWhat, entries: &[Entry]) -> String {
+    let text = text(what, entries);
+    let indented: String = text.lines().map(|line| format!("  {line}\n")).collect();
+    format!("{}\n{indented}", title(what))
+}
+
+/// A line each, and one for each option, as it is given.
+fn text(what: ListWhat, entries: &[Entry]) -> String {
+    let wide = if what == ListWhat::Runs { 44 } else { 15 };
+    let flag = if what == ListWhat::Workloads { "-w" } else { "-o" };
+    let mut out = String::new();
+    for Entry { name, says, options } in entries {
+        let line = format!("{name:wide$} {says}");
+        out += line.trim_end();
+        out += "\n";
+        for (name, what) in options {
+            out += &format!("  {flag} {name}=…  {what}\n");
+        }
+    }
+    out
+}
+
+fn entry(name: &str, says: impl Into<String>) -> Entry {
+    Entry { name: name.to_owned(), says: says.into(), options: BTreeMap::new() }
+}
+
+fn with(entry: Entry, options: &[(&'static str, &'static str)]) -> Entry {
+    Entry { options: options.iter().copied().collect(), ..entry }
+}
+
+fn entries(cli: &Cli, what: ListWhat) -> Result<Vec<Entry>, Trouble> {
     Ok(match what {
-        ListWhat::Targets => lines(TARGETS.iter().map(|entry| {
-            let options = entry.options.iter().map(|(name, what)| format!("  -o {name}=…  {what}"));
-            let head = format!("{:14} {}", entry.name, entry.summary);
-            std::iter::once(head).chain(options).collect::<Vec<_>>().join("\n")
-        })),
-        ListWhat::Workloads => lines(WORKLOADS.iter().map(|entry| {
-            let options = entry.options.iter().map(|(name, what)| format!("  -w {name}=…  {what}"));
-            let head = format!("{:14} {}", entry.name, entry.summary);
-            std::iter::once(head).chain(options).collect::<Vec<_>>().join("\n")
-        })),
-        ListWhat::Faults => lines(
-            FAULTS.iter().map(|fault| format!("{:14} {}", fault.name(), fault.shapes().join(", "))),
-        ),
-        ListWhat::Checkers => lines(
-            std::iter::once(format!("{:14} judges a model, see models", "linearizable"))
-                .chain(CHECKERS.iter().map(|entry| format!("{:14} {}", entry.name, entry.summary))),
-        ),
+        ListWhat::Targets => {
+            TARGETS.iter().map(|it| with(entry(it.name, it.summary), it.options)).collect()
+        }
+        ListWhat::Workloads => {
+            WORKLOADS.iter().map(|it| with(entry(it.name, it.summary), it.options)).collect()
+        }
+        ListWhat::Faults => {
+            FAULTS.iter().map(|fault| entry(fault.name(), fault.shapes().join(", "))).collect()
+        }
+        ListWhat::Checkers => std::iter::once(entry("linearizable", "judges a model, see models"))
+            .chain(CHECKERS.iter().map(|it| entry(it.name, it.summary)))
+            .collect(),
         ListWhat::Models => {
             let dialects: Vec<&str> = Dialect::NAMED.iter().map(|(name, _)| *name).collect();
-            let models = MODELS.iter().map(|entry| {
-                let settings =
-                    entry.settings.iter().map(|(name, what)| format!("  -o {name}=…  {what}"));
-                let head = format!("{:15} {}", entry.name, entry.summary);
-                std::iter::once(head).chain(settings).collect::<Vec<_>>().join("\n")
-            });
-            lines(models.chain([format!("{:14} {}", "dialects", dialects.join(", "))]))
+            let models = MODELS.iter().map(|it| with(entry(it.name, it.summary), it.settings));
+            models.chain([entry("dialects", dialects.join(", "))]).collect()
         }
-        ListWhat::Formats => lines(Format::ALL.iter().map(|format| format.name().to_string())),
-        ListWhat::Suites => lines(suites()?.into_iter()),
+        ListWhat::Formats => Format::ALL.iter().map(|format| entry(format.name(), "")).collect(),
+        ListWhat::Suites => suites()?.iter().map(|path| entry(path, "")).collect(),
         ListWhat::Runs => {
-            let entries = Runs::at(&cli.runs_dir).list().map_err(Trouble::infra)?;
-            lines(entries.iter().map(|entry| match &entry.head {
-                Some(head) if head.class == Class::Pass && head.exit_code != 0 => {
-                    format!("{:44} not found", entry.id)
-                }
-                Some(head) => format!("{:44} {}", entry.id, head.class.name()),
-                None => format!("{:44} not judged", entry.id),
-            }))
+            let runs = Runs::at(&cli.runs_dir).list().map_err(Trouble::infra)?;
+            let says = |run: &store::Entry| match &run.head {
+                Some(head) if head.class == Class::Pass && head.exit_code != 0 => "not found",
+                Some(head) => head.class.name(),
+                None => "not judged",
+            };
+            runs.iter().map(|run| entry(&run.id, says(run))).collect()
         }
     })
-}
-
-fn lines(lines: impl Iterator<Item = String>) -> String {
-    lines.map(|line| line + "\n").collect()
 }
 
 /// Suites below `suites/`, by path.

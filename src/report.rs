@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::json;
 use tribunal_history::History;
 use tribunal_results::store::{self, RunDir};
 use tribunal_results::{RunReport, html};
@@ -14,7 +15,7 @@ use crate::progress::aside;
 use crate::run::print;
 
 /// The subcommand.
-pub(crate) fn report(path: &Path, runs_dir: &Path) -> Result<ExitCode, Trouble> {
+pub(crate) fn report(path: &Path, runs_dir: &Path, json: bool) -> Result<ExitCode, Trouble> {
     let Named { path, moment } = named(path, runs_dir);
     if path.is_file() {
         let shown = path.display();
@@ -30,7 +31,12 @@ pub(crate) fn report(path: &Path, runs_dir: &Path) -> Result<ExitCode, Trouble> 
         return Err(Trouble { code: ExitCode::of(code), message });
     }
     let page = dir.file(store::REPORT).display().to_string();
-    print(&moment.map_or(page.clone(), |moment| format!("{page}#{moment}")))?;
+    let text = match (json, moment) {
+        (true, moment) => json!({ "report": page, "moment": moment }).to_string(),
+        (false, Some(moment)) => format!("{page}#{moment}"),
+        (false, None) => page,
+    };
+    print(&text)?;
     Ok(ExitCode::Held)
 }
 
@@ -73,6 +79,8 @@ pub(crate) fn write_page(
     beside.push(".tmp");
     let written = std::fs::write(&beside, &page.text).and_then(|()| std::fs::rename(&beside, path));
     written.map_err(|error| {
+        // A part of a page would keep a full disk full.
+        let _ = std::fs::remove_file(&beside);
         Trouble::usage(format!("write {shown}: {error}; name a writable file with --report"))
     })?;
     Ok(shown)
