@@ -1,6 +1,6 @@
 //! `tribunal convert`: a history in another format, and aloud what that format cannot hold.
 
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 use tribunal_history::codec::{self, CodecError, Format, Read, ReadOptions};
@@ -79,6 +79,10 @@ fn write(read: &Read, to: Format, path: &Path) -> Result<Vec<String>, Trouble> {
         // It may not be there; then nothing is left behind either.
         let _ = std::fs::remove_file(&aside);
         match error {
+            CodecError::Io(error) if error.kind() == ErrorKind::StorageFull => {
+                let words = format!("write {shown}: {error}; free some space there");
+                Trouble::infra(words)
+            }
             CodecError::Io(error) => failed(&error),
             error => failed(&error),
         }

@@ -620,17 +620,68 @@ fn a_copy_never_takes_the_place_of_what_was_recorded() {
 #[test]
 fn what_stands_in_a_directory_is_not_the_place_of_a_run() {
     let dir = TempDir::new().expect("a scratch directory");
-    for name in ["suite.toml", "plan.json", "history.log", "report.html"] {
+    for name in ["suite.toml", "plan.json", "history.log", ".report.html.tmp", "logs", "notes"] {
         let out = dir.path().join(format!("with {name}"));
         std::fs::create_dir(&out).expect("a directory");
         std::fs::write(out.join(name), "mine").expect("a file");
         let run = ["run", "--target", "raftkv", "--nodes", "127.0.0.9", "--out", path(&out)];
         let refused = tribunal(&run);
         assert_eq!(code(&refused), 64, "{}", stderr(&refused));
-        assert!(stderr(&refused).contains(&format!("has a {name} already")), "{name}");
+        assert!(stderr(&refused).contains(&format!("there is {name};")), "{name}");
         assert_eq!(std::fs::read_to_string(out.join(name)).expect("it stays"), "mine");
         assert_eq!(std::fs::read_dir(&out).expect("a directory").count(), 1);
     }
+    for link in ["history.log", "cluster"] {
+        let out = dir.path().join(format!("linked {link}"));
+        std::fs::create_dir(&out).expect("a directory");
+        std::os::unix::fs::symlink("nowhere", out.join(link)).expect("a link");
+        let refused =
+            tribunal(&["run", "--target", "raftkv", "--nodes", "127.0.0.9", "--out", path(&out)]);
+        assert_eq!(code(&refused), 64, "{}", stderr(&refused));
+        assert!(out.join(link).is_symlink(), "it stays");
+    }
+    let nowhere = dir.path().join("dangling");
+    std::os::unix::fs::symlink("nowhere", &nowhere).expect("a link");
+    let run = ["run", "--target", "raftkv", "--nodes", "127.0.0.9", "--out", path(&nowhere)];
+    let refused = tribunal(&run);
+    assert_eq!(code(&refused), 64, "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("is no directory; name one"), "{}", stderr(&refused));
+}
+
+#[test]
+fn a_flag_is_blamed_for_what_it_says_and_the_suite_for_the_rest() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let suite = "schema = 1\n[target]\nname = \"raftkv\"\noptions = { bogus = 1 }\n\
+                 [workload]\nname = \"register\"\n[load]\nconcurrency = 0\n";
+    let bad = file(&dir, "bad.toml", suite);
+    let good = suite.replace("{ bogus = 1 }", "{}").replace("= 0", "= 3");
+    let good = file(&dir, "good.toml", &good);
+    let said = |suite: &std::path::Path, flags: &[&str]| {
+        let refused = tribunal(&[&["plan", path(suite)], flags].concat());
+        assert_eq!(code(&refused), 64, "{flags:?}: {}", stdout(&refused));
+        stderr(&refused).replace(path(dir.path()), "")
+    };
+    assert!(said(&bad, &[]).contains("/bad.toml:4:"), "{}", said(&bad, &[]));
+    for flags in
+        [&["--concurrency", "0"][..], &["--bug", "nope"], &["-o", "foo=1"], &["-w", "values=odd"]]
+    {
+        let said = said(&good, flags);
+        assert!(!said.contains("good.toml:"), "{flags:?}: {said}");
+    }
+}
+
+#[test]
+fn lists_are_data_where_asked() {
+    let listed = tribunal(&["list", "--json"]);
+    assert_eq!(code(&listed), 0, "{}", stderr(&listed));
+    let lists: serde_json::Value = serde_json::from_str(&stdout(&listed)).expect("json");
+    let named = |list: &str, name: &str| {
+        lists[list].as_array().is_some_and(|all| all.iter().any(|it| it["name"] == name))
+    };
+    assert!(named("targets", "raftkv") && named("workloads", "append") && named("faults", "kill"));
+    let dir = TempDir::new().expect("a scratch directory");
+    let runs = tribunal(&["--runs-dir", path(dir.path()), "list", "runs", "--json"]);
+    assert_eq!(stdout(&runs).trim(), "[]");
 }
 
 #[test]

@@ -25,8 +25,8 @@ use crate::clock::Clock;
 pub enum RecordError {
     /// The disk is full. What was written stays readable; faults, marks and End still have room.
     #[error(
-        "history {path}: disk full after {written} bytes; free space on this file system, then \
-         run again with the same seed"
+        "history {path}: disk full after {written} bytes; free space on this file system (a history \
+         begins with 1 MiB for its end alone), then run again with the same seed"
     )]
     Full {
         /// The log.

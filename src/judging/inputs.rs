@@ -279,6 +279,11 @@ fn write_orders(file: &Path, history: &History, answers: &[Answer]) -> Result<()
         })
         .collect();
     let text = serde_json::to_string(&orders).map_err(Trouble::bug)?;
-    std::fs::write(file, text + "\n")
-        .map_err(|error| Trouble::usage(format!("write {}: {error}", file.display())))
+    std::fs::write(file, text + "\n").map_err(|error| {
+        // A part of it would keep a full disk full, and be taken for the whole.
+        if file.is_file() {
+            let _ = std::fs::remove_file(file);
+        }
+        Trouble::usage(format!("write {}: {error}", file.display()))
+    })
 }

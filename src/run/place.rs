@@ -38,7 +38,7 @@ pub(super) fn directory(
         }
         Some(path) => {
             let shown = path.display();
-            if path.exists() && !path.is_dir() {
+            if !path.is_dir() && (path.exists() || path.is_symlink()) {
                 let words = format!("--out {shown} is no directory; name one, or a new path");
                 return Err(Trouble::usage(words));
             }
@@ -46,14 +46,9 @@ pub(super) fn directory(
                 .map_err(|error| Trouble::infra(format!("make {shown}: {error}")))?;
             let dir = RunDir::open(path).map_err(Trouble::infra)?;
             let held = free(&dir)?;
-            // What is there is somebody's: it is neither written over nor removed. A link to
-            // where nodes are to be may stand there.
-            let nodes = state(&dir);
-            let taken = store::FILES.iter().find(|name| dir.file(name).exists()).copied();
-            let taken = taken.or((nodes.is_dir() && !nodes.is_symlink()).then_some(NODES));
-            if let Some(name) = taken {
+            if let Some(name) = taken(&dir).map_err(Trouble::infra)? {
                 return Err(Trouble::usage(format!(
-                    "--out {shown} has a {name} already; name another directory"
+                    "--out {shown} is not empty, there is {name}; name a new or an empty directory"
                 )));
             }
             (dir, held)
@@ -65,6 +60,21 @@ pub(super) fn directory(
         written.map_err(Trouble::infra)?;
     }
     Ok((dir, held))
+}
+
+/// The first of what stands in a directory: it is somebody's, and is neither written over nor
+/// removed. Only a link that says where nodes are to be may stand there.
+fn taken(dir: &RunDir) -> io::Result<Option<String>> {
+    let nodes = state(dir);
+    let place_of_nodes = |path: &Path| path == nodes && path.is_symlink() && path.is_dir();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(dir.path())? {
+        let entry = entry?;
+        if !place_of_nodes(&entry.path()) {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    Ok(names.into_iter().min())
 }
 
 /// Removes a directory for good. Reapers of plain processes end a moment after their agents, and
