@@ -7,6 +7,7 @@ use tribunal_history::{History, OpIndex};
 
 use super::plain;
 use super::{Dialect, Entry, FromHistory, Interpreted, Model, NEVER, Problem, Steps};
+use crate::Spent;
 
 /// Sub-histories up to this size are re-decided by trying every order.
 const ENUMERATED: usize = 12;
@@ -240,8 +241,8 @@ fn push_new<S: PartialEq>(states: &mut Vec<S>, state: S) {
 pub enum Accepted {
     /// It is a proof.
     Proved,
-    /// Too large for the plain search within its limit.
-    TooLarge,
+    /// This ended the plain search.
+    Undecided(Spent),
 }
 
 /// Accepts `kept` (positions in `problem.entries`) iff the history of these operations up to the
@@ -258,6 +259,8 @@ pub enum Accepted {
 /// begin with the blind operations that are kept, each piece is one of the orders the contract
 /// speaks of.
 ///
+/// The plain search remembers `limit` configurations at most, and ends where told to stop.
+///
 /// # Errors
 /// Why it is no proof.
 pub fn verify_counterexample<M: Model>(
@@ -266,6 +269,7 @@ pub fn verify_counterexample<M: Model>(
     kept: &[u32],
     failed: u32,
     limit: usize,
+    stop: &dyn Fn() -> bool,
 ) -> Result<Accepted, String> {
     let mut keep = vec![false; problem.entries.len()];
     for position in kept {
@@ -303,10 +307,10 @@ pub fn verify_counterexample<M: Model>(
     if is_hopeless(model, &whole, failed) {
         return Ok(Accepted::Proved);
     }
-    match plain::is_linearizable(model, &part, &problem.ops, limit) {
-        Some(true) => Err("some order of it is legal".into()),
-        Some(false) => Ok(Accepted::Proved),
-        None => Ok(Accepted::TooLarge),
+    match plain::is_linearizable(model, &part, &problem.ops, limit, stop) {
+        Ok(true) => Err("some order of it is legal".into()),
+        Ok(false) => Ok(Accepted::Proved),
+        Err(spent) => Ok(Accepted::Undecided(spent)),
     }
 }
 

@@ -192,9 +192,9 @@ impl<M: FromHistory> Case<'_, M> {
         found: Counterexample<M::State>,
     ) -> Result<Judged, CheckError> {
         let took = Took { configurations: took.configurations + found.configurations, ..took };
-        let subject = key.to_string();
+        let (parties, subject) = ((self.model, self.history), key.to_string());
         let (anomaly, verified) =
-            explain::anomaly(self.model, self.history, &subject, (problem, whole), &found)
+            explain::anomaly(parties, self.ledger, &subject, (problem, whole), &found)
                 .map_err(|why| refused_counterexample(key, &why))?;
         Ok(Judged::Invalid { took, anomaly: Box::new(anomaly), verified })
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use tribunal_history::{EventId, History, Nanos};
 
 use super::certificate::{self, Accepted};
+use super::meter::Ledger;
 use super::models::is_unparsed_read;
 use super::shrink::Counterexample;
 use super::{Entry, Model, NEVER, Problem, replay};
@@ -15,27 +16,31 @@ use crate::{Anomaly, AnomalyKind, Evidence, StateBefore};
 const LENGTH: usize = 160;
 /// Most states that a summary tells apart.
 const MANY: usize = 4;
-/// Configurations the plain search may remember to confirm a counterexample, and bytes that their
-/// bits may take.
-const CONFIRM: usize = 200_000;
-const CONFIRM_BYTES: usize = 4 << 20;
+/// Of the limit of memory, this part may be held to confirm a counterexample. Where there is none,
+/// what is the part of 4 GiB.
+const CONFIRM_SHARE: u64 = 256;
+const CONFIRM_BYTES: u64 = 16 << 20;
 
-/// The finding, and whether its certificate was accepted. `found` is of `problem`, which is what
+/// The finding, and whether its certificate was accepted: not where that would take more than a
+/// part of the memory that `ledger` allows, or time is up. `found` is of `problem`, which is what
 /// `whole` says, perhaps of some elements alone; people are told the whole.
 ///
 /// # Errors
 /// Why the certificate was refused: a defect of the search.
 pub(super) fn anomaly<M: Model>(
-    model: &M,
-    history: &History,
+    (model, history): (&M, &History),
+    ledger: &Ledger<'_>,
     subject: &str,
     (problem, whole): (&Problem<M::Op>, &Problem<M::Op>),
     found: &Counterexample<M::State>,
 ) -> Result<(Anomaly, bool), String> {
-    let each = found.kept.len() / 8 + 64;
-    let limit = CONFIRM.min(CONFIRM_BYTES / each);
-    let accepted =
-        certificate::verify_counterexample(model, problem, &found.kept, found.dead.rank, limit)?;
+    let (kept, rank) = (&found.kept, found.dead.rank);
+    let (limit, stop) = (most_remembered(ledger, kept.len()), || ledger.is_cancelled());
+    let accepted = certificate::verify_counterexample(model, problem, kept, rank, limit, &stop)?;
+    let unconfirmed = match accepted {
+        Accepted::Proved => None,
+        Accepted::Undecided(spent) => Some(spent),
+    };
     let origin = |at: &u32| problem.entries[*at as usize].origin;
     let failed = &problem.entries[found.dead.entry as usize];
     let mut states: Vec<StateBefore> = found
@@ -61,10 +66,19 @@ pub(super) fn anomaly<M: Model>(
             prefix: found.dead.prefix.iter().map(origin).collect(),
             prefix_states: replay::states_along(model, problem, &found.dead.prefix),
             states,
+            unconfirmed,
         },
         minimal: found.minimal,
     };
-    Ok((anomaly, accepted == Accepted::Proved))
+    Ok((anomaly, unconfirmed.is_none()))
+}
+
+/// Configurations that the plain search may remember of so many operations: each has a bit of
+/// every one.
+fn most_remembered(ledger: &Ledger<'_>, operations: usize) -> usize {
+    let part = ledger.most_bytes() / CONFIRM_SHARE;
+    let part = if ledger.most_bytes() == u64::MAX { CONFIRM_BYTES } else { part };
+    (part.min(ledger.spare().bytes) / (operations as u64 / 8 + 64)) as usize
 }
 
 /// What no operation before it explains found some state all the same.

@@ -30,7 +30,7 @@ fn claims(world: &Sum, acts: &[Act], slips: Slips) -> bool {
                 let op = problem.op(&problem.entries[*other as usize]);
                 *other == at || !model.is_pure(op)
             });
-            let proof = verify_counterexample(&model, &problem, &kept, rank, 10_000);
+            let proof = verify_counterexample(&model, &problem, &kept, rank, 10_000, &|| false);
             assert_eq!(proof, Ok(Accepted::Proved), "{acts:#?}");
         }
     }
