@@ -5,8 +5,8 @@ use fixedbitset::FixedBitSet;
 use rustc_hash::FxHashMap;
 use tribunal_history::{History, OpIndex};
 
-use super::plain;
 use super::{Dialect, Entry, FromHistory, Interpreted, Model, NEVER, Problem, Steps};
+use super::{plain, sums};
 use crate::Spent;
 
 /// Sub-histories up to this size are re-decided by trying every order.
@@ -257,7 +257,7 @@ pub enum Accepted {
 /// first kept operation that settles the state and is legal initially. Why that suffices: a legal
 /// order of the whole, cut before that first operation, is a legal order; cut into pieces that
 /// begin with the blind operations that are kept, each piece is one of the orders the contract
-/// speaks of.
+/// speaks of. Where the object is a number, whatever sums prove is proved (`sums/verify.rs`).
 ///
 /// The plain search remembers `limit` configurations at most, and ends where told to stop.
 ///
@@ -284,6 +284,9 @@ pub fn verify_counterexample<M: Model>(
         let ret = if entry.ret > failed { NEVER } else { entry.ret };
         part.push(Entry { ret, ..*entry });
     }
+    if sums::proves(model, problem, &keep, failed, sums::Slips::default()) {
+        return Ok(Accepted::Proved);
+    }
     let as_kept = |entry: &Entry| Kept {
         origin: entry.origin,
         op: problem.op(entry),
@@ -304,22 +307,11 @@ pub fn verify_counterexample<M: Model>(
         }
         return Ok(Accepted::Proved);
     }
-    if is_hopeless(model, &whole, failed) {
-        return Ok(Accepted::Proved);
-    }
     match plain::is_linearizable(model, &part, &problem.ops, limit, stop) {
         Ok(true) => Err("some order of it is legal".into()),
         Ok(false) => Ok(Accepted::Proved),
         Err(spent) => Ok(Accepted::Undecided(spent)),
     }
-}
-
-/// Whether whoever returns at `failed` is legal in no order, by [`Model::explains`].
-fn is_hopeless<M: Model>(model: &M, part: &[Kept<'_, M::Op>], failed: u32) -> bool {
-    let Some(last) = part.iter().find(|one| one.ret == failed) else { return false };
-    let mut must = part.iter().filter(|one| one.ret < last.call).map(|one| one.op);
-    let may = |one: &&Kept<'_, M::Op>| one.ret >= last.call && one.origin != last.origin;
-    !model.explains(last.op, &mut must, &mut part.iter().filter(may).map(|one| one.op))
 }
 
 /// Every order, one after the other. Depth is at most [`ENUMERATED`].

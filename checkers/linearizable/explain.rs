@@ -9,7 +9,8 @@ use super::certificate::{self, Accepted};
 use super::meter::Ledger;
 use super::models::is_unparsed_read;
 use super::shrink::Counterexample;
-use super::{Entry, Model, NEVER, Problem, replay};
+use super::sums::{Base, Sum};
+use super::{Bound, Entry, Model, NEVER, Problem, Since, replay};
 use crate::{Anomaly, AnomalyKind, Evidence, StateBefore};
 
 /// Longest text of one operation in a summary, in bytes.
@@ -52,8 +53,8 @@ pub(super) fn anomaly<M: Model>(
         })
         .collect();
     states.sort();
-    if states.is_empty() {
-        states.extend(range(model, problem, found));
+    if let Some(sum) = &found.sum {
+        states.push(model.beyond(problem.op(failed), &bound(model, history, problem, sum)));
     }
     let unparsed = is_unparsed_read(history, &history.operation(failed.origin));
     let anomaly = Anomaly {
@@ -81,21 +82,31 @@ fn most_remembered(ledger: &Ledger<'_>, operations: usize) -> usize {
     (part.min(ledger.spare().bytes) / (operations as u64 / 8 + 64)) as usize
 }
 
-/// What no operation before it explains found some state all the same.
-fn range<M: Model>(
-    model: &M,
-    problem: &Problem<M::Op>,
-    found: &Counterexample<M::State>,
-) -> Option<StateBefore> {
-    let failed = &problem.entries[found.dead.entry as usize];
-    let others = || {
-        let kept = found.kept.iter().map(|at| &problem.entries[*at as usize]);
-        kept.filter(|entry| entry.origin != failed.origin)
+/// What the sum says, with who did what in words.
+fn bound<M: Model>(model: &M, history: &History, problem: &Problem<M::Op>, sum: &Sum) -> Bound {
+    let operation = |at: u32| {
+        let entry = &problem.entries[at as usize];
+        (history.operation(entry.origin), problem.op(entry))
     };
-    let before = |entry: &&Entry| entry.ret < failed.call;
-    let mut must = others().filter(before).map(|entry| problem.op(entry));
-    let mut may = others().filter(|entry| !before(entry)).map(|entry| problem.op(entry));
-    model.range(problem.op(failed), &mut must, &mut may)
+    let since = match sum.from {
+        Base::Start => Since::Start,
+        Base::Operation(at) => {
+            let (operation, op) = operation(at);
+            let perfect = shortened(model.words(op).perfect);
+            Since::Operation(format!("{} had {perfect}", operation.process()))
+        }
+        Base::Call(at) => {
+            let (operation, _) = operation(at);
+            Since::Moment(when(history, operation.call().0, operation.invoked_at()))
+        }
+    };
+    let Sum { great: at_least, bound: number, certain, possible, .. } = *sum;
+    Bound { at_least, number, since, certain, possible }
+}
+
+/// Formats without times have ranks.
+fn when(history: &History, rank: u32, time: Nanos) -> String {
+    if history.end() == Nanos(0) { format!("event {rank}") } else { time.to_string() }
 }
 
 /// Who did what, and against what. Long texts are shortened.
@@ -113,19 +124,14 @@ fn summary<M: Model>(
     let failed = &problem.entries[found.dead.entry as usize];
     let operation = history.operation(failed.origin);
     let past = shortened(model.words(op(failed)).past);
-    // Formats without times have ranks.
-    let when = if history.end() == Nanos(0) {
-        format!("event {}", found.dead.rank)
-    } else {
-        operation.completed_at().to_string()
-    };
+    let when = when(history, found.dead.rank, operation.completed_at());
     let what = format!("{} {past} at {when}", operation.process());
+    if let Some(sum) = &found.sum {
+        return what + &model.clash_beyond(op(failed), &bound(model, history, problem, sum));
+    }
     let clashes = found.states.iter().map(|state| model.clash(state, problem.op(failed)));
     if let Some(clash) = clashes.collect::<Option<BTreeSet<String>>>().and_then(joined) {
         return what + &clash;
-    }
-    if let ([], [range]) = (&found.states[..], states) {
-        return format!("{what}, where only {} was possible", range.state);
     }
     if found.kept.len() == 1 || found.states.is_empty() {
         return format!("{what}, which no operation before it explains");
