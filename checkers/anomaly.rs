@@ -2,6 +2,8 @@
 
 use tribunal_history::{EventId, History, OpIndex};
 
+use crate::Spent;
+
 /// The field's name for a kind of anomaly, such as `nonlinearizable`. Defined in `docs/models.md`.
 ///
 /// Those of transactions are Adya's and Elle's: a cycle of dependencies is named by its edges. One
@@ -166,6 +168,9 @@ pub enum Evidence {
         prefix_states: Vec<String>,
         /// Every state possible just before the failed operation, and why each refuses it.
         states: Vec<StateBefore>,
+        /// What ended a separate verifier before it had decided the operations again; `None` where
+        /// it has found, as the search had, that they have no legal order.
+        unconfirmed: Option<Spent>,
     },
     /// Transactions each of which comes before the next, and the last before the first.
     Cycle(Vec<Dependency>),

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
-use tribunal_checkers::{Anomaly, Dependency, Evidence, Step};
+use tribunal_checkers::{Anomaly, Dependency, Evidence, Spent, Step};
 use tribunal_history::{EventId, History, Mop, Op, OpIndex, Operation, Outcome, RegisterOp, Value};
 
 use crate::bounded::{Typed, sentence, shortened};
 use crate::faults;
+use crate::human::grouped;
 use crate::limits;
 use crate::run_report::{
     EdgeReport, EvidenceReport, Fault, Finding, OpReport, StateReport, StepReport,
@@ -246,6 +247,7 @@ fn evidence(
             .map(|it| StateReport { state: sentence(&it.state), because: sentence(&it.because) })
             .collect(),
         states_cut: states.len().saturating_sub(limits::PROOF_STATES) as u64,
+        unconfirmed: unconfirmed(evidence),
     }
 }
 
@@ -273,6 +275,24 @@ fn steps(history: &History, evidence: &Evidence) -> Vec<StepReport> {
         Evidence::Cycle(edges) => edges.iter().take(limits::PROOF_STEPS).map(edge).collect(),
         Evidence::Counterexample { .. } => Vec::new(),
     }
+}
+
+/// What was not confirmed, why, and what would confirm it.
+fn unconfirmed(evidence: &Evidence) -> Option<String> {
+    let Evidence::Counterexample { operations, unconfirmed, .. } = evidence else { return None };
+    let (of, spent) = (grouped(operations.len() as u64), (*unconfirmed)?);
+    Some(match spent {
+        Spent::Memory | Spent::Configurations => format!(
+            "not confirmed: the search found that these {of} operations have no legal order, but \
+             to decide that again the separate verifier needs more than the part of \
+             --memory-limit that it may hold; raise that to have it confirmed"
+        ),
+        Spent::Time => format!(
+            "not confirmed: the search found that these {of} operations have no legal order, but \
+             time was up before the separate verifier had decided that again; raise --time-limit \
+             to have it confirmed"
+        ),
+    })
 }
 
 /// The last operations of a long proof, always with the failing one: it dies at its end.

@@ -227,6 +227,9 @@ fn write_finding(
     if more > 0 {
         let _ = writeln!(out, "      and {more} more states, each of which refuses it");
     }
+    if let Some(sentence) = &finding.evidence.unconfirmed {
+        let _ = writeln!(out, "      {}", line(sentence));
+    }
     for step in finding.evidence.steps.iter().take(12) {
         let because = line(&step.because);
         let _ = match &step.edge {

@@ -317,6 +317,10 @@ pub struct EvidenceReport {
     pub states: Vec<StateReport>,
     /// States left out of `states`.
     pub states_cut: u64,
+    /// Why a separate verifier has not decided the operations again, and how it would; `None` where
+    /// it has. Since 1.4.
+    #[serde(default)]
+    pub unconfirmed: Option<String>,
 }
 
 /// One step of a proof.

@@ -19,7 +19,7 @@ pub(crate) fn write_witness(out: &mut String, finding: &Finding) {
         return;
     }
     let shown = chosen(operations);
-    let title = match finding.evidence.steps.is_empty() {
+    let title = match operations.iter().any(|op| op.point.is_some()) {
         true => "operations by invocation, numbered as the longest legal order has them:",
         false => "operations by invocation:",
     };

@@ -5,8 +5,9 @@ use fixedbitset::FixedBitSet;
 use rustc_hash::FxHashMap;
 use tribunal_history::{History, OpIndex};
 
-use super::plain;
 use super::{Dialect, Entry, FromHistory, Interpreted, Model, NEVER, Problem, Steps};
+use super::{plain, sums};
+use crate::Spent;
 
 /// Sub-histories up to this size are re-decided by trying every order.
 const ENUMERATED: usize = 12;
@@ -240,8 +241,8 @@ fn push_new<S: PartialEq>(states: &mut Vec<S>, state: S) {
 pub enum Accepted {
     /// It is a proof.
     Proved,
-    /// Too large for the plain search within its limit.
-    TooLarge,
+    /// This ended the plain search.
+    Undecided(Spent),
 }
 
 /// Accepts `kept` (positions in `problem.entries`) iff the history of these operations up to the
@@ -256,7 +257,9 @@ pub enum Accepted {
 /// first kept operation that settles the state and is legal initially. Why that suffices: a legal
 /// order of the whole, cut before that first operation, is a legal order; cut into pieces that
 /// begin with the blind operations that are kept, each piece is one of the orders the contract
-/// speaks of.
+/// speaks of. Where the object is a number, whatever sums prove is proved (`sums/verify.rs`).
+///
+/// The plain search remembers `limit` configurations at most, and ends where told to stop.
 ///
 /// # Errors
 /// Why it is no proof.
@@ -266,6 +269,7 @@ pub fn verify_counterexample<M: Model>(
     kept: &[u32],
     failed: u32,
     limit: usize,
+    stop: &dyn Fn() -> bool,
 ) -> Result<Accepted, String> {
     let mut keep = vec![false; problem.entries.len()];
     for position in kept {
@@ -279,6 +283,9 @@ pub fn verify_counterexample<M: Model>(
         }
         let ret = if entry.ret > failed { NEVER } else { entry.ret };
         part.push(Entry { ret, ..*entry });
+    }
+    if sums::proves(model, problem, &keep, failed, sums::Slips::default()) {
+        return Ok(Accepted::Proved);
     }
     let as_kept = |entry: &Entry| Kept {
         origin: entry.origin,
@@ -300,22 +307,11 @@ pub fn verify_counterexample<M: Model>(
         }
         return Ok(Accepted::Proved);
     }
-    if is_hopeless(model, &whole, failed) {
-        return Ok(Accepted::Proved);
+    match plain::is_linearizable(model, &part, &problem.ops, limit, stop) {
+        Ok(true) => Err("some order of it is legal".into()),
+        Ok(false) => Ok(Accepted::Proved),
+        Err(spent) => Ok(Accepted::Undecided(spent)),
     }
-    match plain::is_linearizable(model, &part, &problem.ops, limit) {
-        Some(true) => Err("some order of it is legal".into()),
-        Some(false) => Ok(Accepted::Proved),
-        None => Ok(Accepted::TooLarge),
-    }
-}
-
-/// Whether whoever returns at `failed` is legal in no order, by [`Model::explains`].
-fn is_hopeless<M: Model>(model: &M, part: &[Kept<'_, M::Op>], failed: u32) -> bool {
-    let Some(last) = part.iter().find(|one| one.ret == failed) else { return false };
-    let mut must = part.iter().filter(|one| one.ret < last.call).map(|one| one.op);
-    let may = |one: &&Kept<'_, M::Op>| one.ret >= last.call && one.origin != last.origin;
-    !model.explains(last.op, &mut must, &mut part.iter().filter(may).map(|one| one.op))
 }
 
 /// Every order, one after the other. Depth is at most [`ENUMERATED`].

@@ -192,9 +192,9 @@ impl<M: FromHistory> Case<'_, M> {
         found: Counterexample<M::State>,
     ) -> Result<Judged, CheckError> {
         let took = Took { configurations: took.configurations + found.configurations, ..took };
-        let subject = key.to_string();
+        let (parties, subject) = ((self.model, self.history), key.to_string());
         let (anomaly, verified) =
-            explain::anomaly(self.model, self.history, &subject, (problem, whole), &found)
+            explain::anomaly(parties, self.ledger, &subject, (problem, whole), &found)
                 .map_err(|why| refused_counterexample(key, &why))?;
         Ok(Judged::Invalid { took, anomaly: Box::new(anomaly), verified })
     }
@@ -215,12 +215,11 @@ impl<M: FromHistory> Case<'_, M> {
         let rules = Rules::default();
         let (decision, refutation) = self.conclude(&problem);
         let took = decision.took;
-        if let Some(Shown { part, refutation: Refutation { kept, rank }, unexplained }) = refutation
-        {
+        if let Some(Shown { part, refutation: Refutation { kept, rank }, sum }) = refutation {
             let narrow = part.is_some();
             let (cost, part) = (took.configurations, part.as_ref().unwrap_or(&problem));
-            let found = match unexplained {
-                Some(entry) => Some(Counterexample::unexplained(kept, entry, rank)),
+            let found = match sum {
+                Some(sum) => Some(Counterexample::summed(sum, rank)),
                 None => shrink::shrink(model, part, ledger, (kept, rank), cost, rules),
             };
             if let Some(mut found) = found {
@@ -259,11 +258,31 @@ impl<M: FromHistory> Case<'_, M> {
                 // evidence, and still a proof.
                 let kept = whole.0;
                 let (states, minimal, configurations) = (decision.states, false, 0);
-                let own = || Counterexample { kept, dead, states, minimal, configurations };
-                self.refuted(key, (&problem, &problem), took, found.unwrap_or_else(own))?
+                let rank = dead.rank;
+                let own =
+                    || Counterexample { kept, dead, states, minimal, configurations, sum: None };
+                let found = self.clearer(&problem, rank, found.unwrap_or_else(own));
+                self.refuted(key, (&problem, &problem), took, found)?
             }
         };
         Ok((judged, seen))
+    }
+
+    /// The proof by a sum instead of a long one that is not much shorter: that says why.
+    fn clearer(
+        &self,
+        problem: &Problem<M::Op>,
+        rank: u32,
+        found: Counterexample<M::State>,
+    ) -> Counterexample<M::State> {
+        let long = found.kept.len() > 4 * SMALL;
+        let shown = long.then(|| self.summed(problem, Some(rank))).flatten();
+        match shown.and_then(|shown| shown.sum) {
+            Some(sum) if sum.kept.len() <= 2 * found.kept.len() => {
+                Counterexample::summed(sum, rank)
+            }
+            Some(_) | None => found,
+        }
     }
 
     /// The verdict on one partition, without evidence.
@@ -321,8 +340,13 @@ impl<M: FromHistory> Case<'_, M> {
             Found::Dead(ref dead) if problem.entries.len() > SMALL => {
                 // To make what is long smaller takes longer than to say why at once.
                 let long = problem.entries.len() > LONG;
-                let at_once = long.then(|| self.unexplained(problem)).flatten();
-                let at_once = at_once.filter(|shown| shown.refutation.rank == dead.rank);
+                let at_once = self.summed(problem, Some(dead.rank));
+                let at_once = at_once.filter(|shown| {
+                    let sum = shown.sum.as_ref();
+                    sum.is_some_and(|sum| {
+                        long && sum.best || sum.minimal && sum.kept.len() <= SMALL
+                    })
+                });
                 let shown = at_once.or_else(|| self.narrow(problem));
                 return (decision, shown);
             }
@@ -331,7 +355,7 @@ impl<M: FromHistory> Case<'_, M> {
                 return (decision, None);
             }
         }
-        if let Some(shown) = self.unexplained(problem).or_else(|| self.narrow(problem)) {
+        if let Some(shown) = self.summed(problem, None).or_else(|| self.narrow(problem)) {
             return (decision, Some(shown));
         }
         // What it claims is decided by a search over the few operations it names.
@@ -345,7 +369,7 @@ impl<M: FromHistory> Case<'_, M> {
             matches!(decision.found, Found::Dead(_))
         });
         if let Some(refutation) = refutation {
-            return (decision, Some(Shown { part: None, refutation, unexplained: None }));
+            return (decision, Some(Shown { part: None, refutation, sum: None }));
         }
         let first = decision.took.configurations;
         let mut decision = portfolio::decide(model, problem, ledger, u64::MAX, rules);

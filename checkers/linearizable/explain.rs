@@ -6,36 +6,42 @@ use std::collections::BTreeSet;
 use tribunal_history::{EventId, History, Nanos};
 
 use super::certificate::{self, Accepted};
+use super::meter::Ledger;
 use super::models::is_unparsed_read;
 use super::shrink::Counterexample;
-use super::{Entry, Model, NEVER, Problem, replay};
+use super::sums::{Base, Sum};
+use super::{Bound, Entry, Model, NEVER, Problem, Since, replay};
 use crate::{Anomaly, AnomalyKind, Evidence, StateBefore};
 
 /// Longest text of one operation in a summary, in bytes.
 const LENGTH: usize = 160;
 /// Most states that a summary tells apart.
 const MANY: usize = 4;
-/// Configurations the plain search may remember to confirm a counterexample, and bytes that their
-/// bits may take.
-const CONFIRM: usize = 200_000;
-const CONFIRM_BYTES: usize = 4 << 20;
+/// Of the limit of memory, this part may be held to confirm a counterexample. Where there is none,
+/// what is the part of 4 GiB.
+const CONFIRM_SHARE: u64 = 256;
+const CONFIRM_BYTES: u64 = 16 << 20;
 
-/// The finding, and whether its certificate was accepted. `found` is of `problem`, which is what
+/// The finding, and whether its certificate was accepted: not where that would take more than a
+/// part of the memory that `ledger` allows, or time is up. `found` is of `problem`, which is what
 /// `whole` says, perhaps of some elements alone; people are told the whole.
 ///
 /// # Errors
 /// Why the certificate was refused: a defect of the search.
 pub(super) fn anomaly<M: Model>(
-    model: &M,
-    history: &History,
+    (model, history): (&M, &History),
+    ledger: &Ledger<'_>,
     subject: &str,
     (problem, whole): (&Problem<M::Op>, &Problem<M::Op>),
     found: &Counterexample<M::State>,
 ) -> Result<(Anomaly, bool), String> {
-    let each = found.kept.len() / 8 + 64;
-    let limit = CONFIRM.min(CONFIRM_BYTES / each);
-    let accepted =
-        certificate::verify_counterexample(model, problem, &found.kept, found.dead.rank, limit)?;
+    let (kept, rank) = (&found.kept, found.dead.rank);
+    let (limit, stop) = (most_remembered(ledger, kept.len()), || ledger.is_cancelled());
+    let accepted = certificate::verify_counterexample(model, problem, kept, rank, limit, &stop)?;
+    let unconfirmed = match accepted {
+        Accepted::Proved => None,
+        Accepted::Undecided(spent) => Some(spent),
+    };
     let origin = |at: &u32| problem.entries[*at as usize].origin;
     let failed = &problem.entries[found.dead.entry as usize];
     let mut states: Vec<StateBefore> = found
@@ -47,8 +53,8 @@ pub(super) fn anomaly<M: Model>(
         })
         .collect();
     states.sort();
-    if states.is_empty() {
-        states.extend(range(model, problem, found));
+    if let Some(sum) = &found.sum {
+        states.push(model.beyond(problem.op(failed), &bound(model, history, problem, sum)));
     }
     let unparsed = is_unparsed_read(history, &history.operation(failed.origin));
     let anomaly = Anomaly {
@@ -61,27 +67,46 @@ pub(super) fn anomaly<M: Model>(
             prefix: found.dead.prefix.iter().map(origin).collect(),
             prefix_states: replay::states_along(model, problem, &found.dead.prefix),
             states,
+            unconfirmed,
         },
         minimal: found.minimal,
     };
-    Ok((anomaly, accepted == Accepted::Proved))
+    Ok((anomaly, unconfirmed.is_none()))
 }
 
-/// What no operation before it explains found some state all the same.
-fn range<M: Model>(
-    model: &M,
-    problem: &Problem<M::Op>,
-    found: &Counterexample<M::State>,
-) -> Option<StateBefore> {
-    let failed = &problem.entries[found.dead.entry as usize];
-    let others = || {
-        let kept = found.kept.iter().map(|at| &problem.entries[*at as usize]);
-        kept.filter(|entry| entry.origin != failed.origin)
+/// Configurations that the plain search may remember of so many operations: each has a bit of
+/// every one.
+fn most_remembered(ledger: &Ledger<'_>, operations: usize) -> usize {
+    let part = ledger.most_bytes() / CONFIRM_SHARE;
+    let part = if ledger.most_bytes() == u64::MAX { CONFIRM_BYTES } else { part };
+    (part.min(ledger.spare().bytes) / (operations as u64 / 8 + 64)) as usize
+}
+
+/// What the sum says, with who did what in words.
+fn bound<M: Model>(model: &M, history: &History, problem: &Problem<M::Op>, sum: &Sum) -> Bound {
+    let operation = |at: u32| {
+        let entry = &problem.entries[at as usize];
+        (history.operation(entry.origin), problem.op(entry))
     };
-    let before = |entry: &&Entry| entry.ret < failed.call;
-    let mut must = others().filter(before).map(|entry| problem.op(entry));
-    let mut may = others().filter(|entry| !before(entry)).map(|entry| problem.op(entry));
-    model.range(problem.op(failed), &mut must, &mut may)
+    let since = match sum.from {
+        Base::Start => Since::Start,
+        Base::Operation(at) => {
+            let (operation, op) = operation(at);
+            let perfect = shortened(model.words(op).perfect);
+            Since::Operation(format!("{} had {perfect}", operation.process()))
+        }
+        Base::Call(at) => {
+            let (operation, _) = operation(at);
+            Since::Moment(when(history, operation.call().0, operation.invoked_at()))
+        }
+    };
+    let Sum { great: at_least, bound: number, certain, possible, .. } = *sum;
+    Bound { at_least, number, since, certain, possible }
+}
+
+/// Formats without times have ranks.
+fn when(history: &History, rank: u32, time: Nanos) -> String {
+    if history.end() == Nanos(0) { format!("event {rank}") } else { time.to_string() }
 }
 
 /// Who did what, and against what. Long texts are shortened.
@@ -99,19 +124,14 @@ fn summary<M: Model>(
     let failed = &problem.entries[found.dead.entry as usize];
     let operation = history.operation(failed.origin);
     let past = shortened(model.words(op(failed)).past);
-    // Formats without times have ranks.
-    let when = if history.end() == Nanos(0) {
-        format!("event {}", found.dead.rank)
-    } else {
-        operation.completed_at().to_string()
-    };
+    let when = when(history, found.dead.rank, operation.completed_at());
     let what = format!("{} {past} at {when}", operation.process());
+    if let Some(sum) = &found.sum {
+        return what + &model.clash_beyond(op(failed), &bound(model, history, problem, sum));
+    }
     let clashes = found.states.iter().map(|state| model.clash(state, problem.op(failed)));
     if let Some(clash) = clashes.collect::<Option<BTreeSet<String>>>().and_then(joined) {
         return what + &clash;
-    }
-    if let ([], [range]) = (&found.states[..], states) {
-        return format!("{what}, where only {} was possible", range.state);
     }
     if found.kept.len() == 1 || found.states.is_empty() {
         return format!("{what}, which no operation before it explains");

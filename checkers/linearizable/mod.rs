@@ -32,6 +32,7 @@ mod quick;
 mod replay;
 mod rules;
 mod shrink;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -44,7 +45,9 @@ pub use checker::{Bare, Engines, Linearizable, Options, Which, decide, judge};
 pub use dialect::{Dialect, FailedCas, NilRead};
 pub use fast::{Allowance, Decided, Fast, Partition, Proof};
 pub use live::watch;
-pub use model::{FromHistory, Interpreted, Merge, Model, Steps, Words};
+pub use model::{
+    Bound, Count, FAR, FromHistory, Interpreted, Merge, Model, Number, Since, Steps, Words,
+};
 pub use models::{
     CasRegister, CasRegisterOp, Container, ContainerOp, Counter, CounterOp, Discipline, Exclusive,
     Fenced, FencedMutex, Fifo, FifoQueue, Grip, Held, Kv, KvOp, Lifo, List, ListMop, ListOp,

@@ -31,6 +31,65 @@ pub struct Words {
     pub perfect: String,
 }
 
+/// An object that is a number.
+///
+/// The contract: in every legal order from the initial state the number is within `range`, before
+/// each operation within its [`Count::before`], and after it greater by its [`Count::change`].
+/// Operations that are pure change nothing.
+pub struct Number<'a, O> {
+    /// What it is at first.
+    pub initial: i128,
+    /// The least and the most that it ever is; [`FAR`] where nothing bounds it.
+    pub range: (i128, i128),
+    /// What an operation has to do with it.
+    pub count: Box<dyn Fn(&O) -> Count + 'a>,
+}
+
+/// Beyond all that numbers come to: 2^32 of 64 bits do not.
+pub const FAR: i128 = i128::MAX / 4;
+
+/// What an operation has to do with a number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Count {
+    /// What it adds.
+    pub change: i128,
+    /// The least and the most that it can find.
+    pub before: (i128, i128),
+}
+
+/// What a number certainly is when an operation finds it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bound {
+    /// Whether it is `number` or more; else it is that or less.
+    pub at_least: bool,
+    /// The bound.
+    pub number: i128,
+    /// Since when is counted.
+    pub since: Since,
+    /// How many operations certainly brought it nearer to the bound, and by how much.
+    pub certain: (u64, i128),
+    /// How many may have brought it back, and by how much.
+    pub possible: (u64, i128),
+}
+
+/// Since when is counted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Since {
+    /// The start.
+    Start,
+    /// What some process had done: `p0 had read 5`.
+    Operation(String),
+    /// A moment, and the bound of the object itself: `0.120 s`.
+    Moment(String),
+}
+
+impl Bound {
+    /// `at least 5`.
+    pub fn words(&self) -> String {
+        format!("{} {}", if self.at_least { "at least" } else { "at most" }, self.number)
+    }
+}
+
 /// A sequential data type.
 ///
 /// An `Op` is an operation *with its result*: two operations with the same question and the same
@@ -194,33 +253,22 @@ pub trait Model: Send + Sync {
         None
     }
 
-    /// Whether `op` can be legal after all of `must` and some of `may`, in whatever order, from the
-    /// initial state. Lets counterexamples be verified where orders are too many. The default,
-    /// `true`, is always right.
-    fn explains(
-        &self,
-        _op: &Self::Op,
-        _must: &mut dyn Iterator<Item = &Self::Op>,
-        _may: &mut dyn Iterator<Item = &Self::Op>,
-    ) -> bool {
-        true
-    }
-
-    /// The states that [`Model::explains`] thinks of, in words, and why each refuses `op`; `None`
-    /// where that has none.
-    fn range(
-        &self,
-        _op: &Self::Op,
-        _must: &mut dyn Iterator<Item = &Self::Op>,
-        _may: &mut dyn Iterator<Item = &Self::Op>,
-    ) -> Option<StateBefore> {
+    /// The object as a number, where it is one. Lets what contradicts itself by sums be shown by
+    /// few operations, and where orders are too many. The default is `None`.
+    fn number(&self) -> Option<Number<'_, Self::Op>> {
         None
     }
 
-    /// An entry, by position, that what was invoked before it returned may not explain. A hint:
-    /// [`Model::explains`] decides. The default has none.
-    fn unexplained(&self, _entries: &[Entry], _ops: &[Self::Op]) -> Option<u32> {
-        None
+    /// What `bound` says, as the state and why that refuses `op`, which is out of it. Asked only
+    /// where [`Model::number`] is some.
+    fn beyond(&self, _op: &Self::Op, bound: &Bound) -> StateBefore {
+        let state = bound.words();
+        StateBefore { because: format!("it is illegal at {state}"), state }
+    }
+
+    /// The same to end a sentence that begins with who did it, as [`Model::clash`] does.
+    fn clash_beyond(&self, _op: &Self::Op, bound: &Bound) -> String {
+        format!(" at {}", bound.words())
     }
 
     /// What `op` says of `elements` alone; `None` where that is nothing. Lets counterexamples be

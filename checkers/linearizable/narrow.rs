@@ -9,7 +9,8 @@ use super::found::Found;
 use super::meter::Ledger;
 use super::quick::Refutation;
 use super::rules::Rules;
-use super::{Entry, FromHistory, Problem, portfolio, shrink};
+use super::sums::Sum;
+use super::{Entry, FromHistory, Problem, portfolio, shrink, sums};
 
 /// Where a history has no more operations, its own evidence is small enough.
 pub(super) const SMALL: usize = 12;
@@ -19,8 +20,8 @@ pub(super) struct Shown<O> {
     /// What the operations say of a few elements; `None`: the whole problem.
     pub(super) part: Option<Problem<O>>,
     pub(super) refutation: Refutation,
-    /// The entry that nothing explains, in whatever order: there is nothing to be searched.
-    pub(super) unexplained: Option<u32>,
+    /// The proof, where that is a sum: there is nothing to be searched.
+    pub(super) sum: Option<Sum>,
 }
 
 impl<M: FromHistory> Case<'_, M> {
@@ -42,20 +43,25 @@ impl<M: FromHistory> Case<'_, M> {
             return None;
         };
         let refutation = Refutation { kept: shrink::before(&part, dead.rank), rank: dead.rank };
-        Some(Shown { part: Some(part), refutation, unexplained: None })
+        Some(Shown { part: Some(part), refutation, sum: None })
     }
 
-    /// What no order of whatever was invoked before explains, with all that.
-    pub(super) fn unexplained(&self, problem: &Problem<M::Op>) -> Option<Shown<M::Op>> {
-        let model = self.model;
-        let at = model.unexplained(&problem.entries, &problem.ops)?;
-        let rank = problem.entries[at as usize].ret;
-        let mut kept = shrink::before(problem, rank);
-        kept.retain(|other| {
-            let entry = &problem.entries[*other as usize];
-            *other == at || !model.is_pure(problem.op(entry))
-        });
-        let refutation = Refutation { kept, rank };
-        Some(Shown { part: None, refutation, unexplained: Some(at) })
+    /// What sums refute at `rank`, or first, if there is room to look.
+    pub(super) fn summed(
+        &self,
+        problem: &Problem<M::Op>,
+        rank: Option<u32>,
+    ) -> Option<Shown<M::Op>> {
+        let number = self.model.number()?;
+        let bytes = problem.entries.len() as u64 * sums::BYTES;
+        self.ledger.allows(bytes).ok()?;
+        let _held = self.ledger.hold(bytes);
+        let rank = match rank {
+            Some(rank) => rank,
+            None => sums::beyond(&number, problem)?,
+        };
+        let sum = sums::find(&number, problem, rank)?;
+        let refutation = Refutation { kept: sum.kept.clone(), rank };
+        Some(Shown { part: None, refutation, sum: Some(sum) })
     }
 }

@@ -5,24 +5,36 @@ use fixedbitset::FixedBitSet;
 use rustc_hash::FxHashSet;
 
 use super::{Entry, Model, NEVER, Steps};
+use crate::Spent;
 
-/// Whether some order of `entries` is legal, of which `ops` says what they are; `None` after
-/// `limit` remembered configurations.
+/// Steps between two looks at the caller's flag.
+const POLL: u64 = 1 << 10;
+
+/// Whether some order of `entries` is legal, of which `ops` says what they are.
+///
+/// # Errors
+/// [`Spent::Memory`] after `limit` remembered configurations, [`Spent::Time`] where told to stop.
 pub(super) fn is_linearizable<M: Model>(
     model: &M,
     entries: &[Entry],
     ops: &[M::Op],
     limit: usize,
-) -> Option<bool> {
+    stop: &dyn Fn() -> bool,
+) -> Result<bool, Spent> {
     let mut list = List::new(entries);
     let mut linearized = FixedBitSet::with_capacity(entries.len());
     let mut state = model.initial();
     let mut seen = FxHashSet::default();
     let mut stack: Vec<(usize, usize, M::State)> = Vec::new();
     let (mut node, mut branch) = (list.first(), 0);
+    let mut steps = 0_u64;
     loop {
         if list.returns == 0 {
-            return Some(true);
+            return Ok(true);
+        }
+        steps += 1;
+        if steps.is_multiple_of(POLL) && stop() {
+            return Err(Spent::Time);
         }
         let call = node != HEAD && !list.nodes[node].is_return;
         if call {
@@ -35,7 +47,7 @@ pub(super) fn is_linearizable<M: Model>(
             linearized.insert(entry);
             if seen.insert((linearized.clone(), next.clone())) {
                 if seen.len() > limit {
-                    return None;
+                    return Err(Spent::Memory);
                 }
                 stack.push((node, branch, std::mem::replace(&mut state, next)));
                 list.lift(node);
@@ -45,7 +57,7 @@ pub(super) fn is_linearizable<M: Model>(
                 branch += 1;
             }
         } else {
-            let Some((last, tried, before)) = stack.pop() else { return Some(false) };
+            let Some((last, tried, before)) = stack.pop() else { return Ok(false) };
             linearized.set(list.nodes[last].entry, false);
             list.put_back(last);
             state = before;

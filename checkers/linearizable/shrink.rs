@@ -7,6 +7,7 @@
 use super::found::{Dead, Found};
 use super::meter::Ledger;
 use super::rules::Rules;
+use super::sums::Sum;
 use super::window::portfolio::search;
 use super::window::table::{Grid, States, Table};
 use super::{Entry, Model, NEVER, Problem, Steps};
@@ -35,13 +36,16 @@ pub(super) struct Counterexample<S> {
     pub(super) minimal: bool,
     /// Configurations spent.
     pub(super) configurations: u64,
+    /// The proof, where that is a sum.
+    pub(super) sum: Option<Sum>,
 }
 
 impl<S> Counterexample<S> {
-    /// Of `kept`, whatever the order, nothing explains `entry`, which returns at `rank`.
-    pub(super) fn unexplained(kept: Vec<u32>, entry: u32, rank: u32) -> Counterexample<S> {
-        let dead = Dead { entry, rank, prefix: Vec::new(), states: Vec::new() };
-        Counterexample { kept, dead, states: Vec::new(), minimal: false, configurations: 0 }
+    /// By sums, whatever the order, what returns at `rank` cannot be.
+    pub(super) fn summed(sum: Sum, rank: u32) -> Counterexample<S> {
+        let dead = Dead { entry: sum.entry, rank, prefix: Vec::new(), states: Vec::new() };
+        let (kept, minimal, states) = (sum.kept.clone(), sum.minimal, Vec::new());
+        Counterexample { kept, dead, states, minimal, configurations: 0, sum: Some(sum) }
     }
 }
 
@@ -105,7 +109,7 @@ pub(super) fn shrink<M: Model>(
         states.free_aside();
     }
     let states = told;
-    Some(Counterexample { kept, dead, states, minimal, configurations })
+    Some(Counterexample { kept, dead, states, minimal, configurations, sum: None })
 }
 
 /// Positions of the operations invoked before the event of rank `rank`.

@@ -1,7 +1,7 @@
 //! The terminal text and the data, as a person and a program see them.
 
 use expect_test::{expect, expect_file};
-use tribunal_checkers::{Anomaly, AnomalyKind, CheckError, Cost, Evidence, Report, Step};
+use tribunal_checkers::{Anomaly, AnomalyKind, CheckError, Cost, Evidence, Report, Spent, Step};
 use tribunal_history::codec::native::Late;
 use tribunal_history::{Builder, ErrorClass, Nanos, Outcome, Process, Value};
 use tribunal_results::{
@@ -279,6 +279,24 @@ fn steps_name_their_events_in_every_output() {
         let page = html(&report, &history).text;
         assert!(page.contains(&format!("<code>#{event}</code> <span>then saw 3</span>")));
         assert!(page.contains("not shown to be minimal"));
+    }
+}
+
+#[test]
+fn what_is_not_confirmed_says_so_and_how_it_would_be() {
+    for (spent, limit) in [(Spent::Memory, "--memory-limit"), (Spent::Time, "--time-limit")] {
+        let (info, history, mut answers) = common::chain(40);
+        let Ok(report) = &mut answers[0].1 else { panic!("it was judged") };
+        let Evidence::Counterexample { unconfirmed, .. } = &mut report.anomalies[0].evidence else {
+            panic!("{report:?}")
+        };
+        *unconfirmed = Some(spent);
+        let report = assemble(&info, &history, &answers);
+        let said = report.findings[0].evidence.unconfirmed.clone().expect("a sentence");
+        assert!(said.starts_with("not confirmed: the search found that these "), "{said}");
+        assert!(said.contains(limit) && said.ends_with(" to have it confirmed"), "{said}");
+        assert!(human(&report, &HumanOptions::default()).contains(&said));
+        assert!(html(&report, &history).text.contains(&format!("<p class=\"note\">{said}</p>")));
     }
 }
 

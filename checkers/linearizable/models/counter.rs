@@ -2,10 +2,11 @@
 
 use tribunal_history::{Code, CounterOp as Recorded, Op, Operation};
 
-use super::bounds::{Slips, beyond};
 use super::effect::{change, look};
 use crate::StateBefore;
-use crate::linearizable::{Dialect, Entry, FromHistory, Interpreted, Model, Steps, Words};
+use crate::linearizable::{
+    Bound, Count, Dialect, FAR, FromHistory, Interpreted, Model, Number, Since, Steps, Words,
+};
 
 /// A counter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,38 +74,35 @@ impl Model for Counter {
         !self.shrinks && before < *state
     }
 
-    /// By bounds: the least and the most it can have held.
-    fn explains(
-        &self,
-        op: &CounterOp,
-        must: &mut dyn Iterator<Item = &CounterOp>,
-        may: &mut dyn Iterator<Item = &CounterOp>,
-    ) -> bool {
-        let before = match op {
-            CounterOp::Add { after: None, .. } => return true,
-            CounterOp::Add { delta, after: Some(after) } => i128::from(*after) - i128::from(*delta),
-            CounterOp::Read(seen) => i128::from(*seen),
+    fn number(&self) -> Option<Number<'_, CounterOp>> {
+        let least = if self.shrinks { -FAR } else { i128::from(self.initial) };
+        let exactly = |number: i128| (number, number);
+        let count = move |op: &CounterOp| match op {
+            CounterOp::Add { delta, after } => {
+                let (change, after) = (i128::from(*delta), after.map(i128::from));
+                Count { change, before: after.map_or((least, FAR), |it| exactly(it - change)) }
+            }
+            CounterOp::Read(seen) => Count { change: 0, before: exactly(i128::from(*seen)) },
         };
-        let (least, most) = self.held(must, may);
-        least <= before && before <= most
+        let initial = i128::from(self.initial);
+        Some(Number { initial, range: (least, FAR), count: Box::new(count) })
     }
 
-    fn range(
-        &self,
-        op: &CounterOp,
-        must: &mut dyn Iterator<Item = &CounterOp>,
-        may: &mut dyn Iterator<Item = &CounterOp>,
-    ) -> Option<StateBefore> {
-        let state = match self.held(must, may) {
-            (least, most) if least == most => least.to_string(),
-            (least, most) => format!("{least} to {most}"),
-        };
-        let because = refused(op, &state);
-        Some(StateBefore { state, because })
+    fn beyond(&self, op: &CounterOp, bound: &Bound) -> StateBefore {
+        let state = bound.words();
+        StateBefore { because: refused(op, &state), state }
     }
 
-    fn unexplained(&self, entries: &[Entry], ops: &[CounterOp]) -> Option<u32> {
-        beyond(self.initial, entries, ops, Slips::default())
+    fn clash_beyond(&self, _op: &CounterOp, bound: &Bound) -> String {
+        match &bound.since {
+            Since::Operation(done) if bound.certain.0 == 0 => format!(" after {done}"),
+            Since::Operation(done) => {
+                format!(" after {done} and {} more had been added", bound.certain.1)
+            }
+            Since::Start | Since::Moment(_) => {
+                format!(" while the counter showed {}", bound.words())
+            }
+        }
     }
 
     fn settles(&self, op: &CounterOp) -> bool {
@@ -153,24 +151,6 @@ fn refused(op: &CounterOp, state: &str) -> String {
             let after = after.map_or("nothing".into(), |after| after.to_string());
             format!("adding {delta} cannot give {after} where the counter shows {state}")
         }
-    }
-}
-
-impl Counter {
-    /// The least and the most that it can hold after all of `must` and some of `may`.
-    fn held(
-        &self,
-        must: &mut dyn Iterator<Item = &CounterOp>,
-        may: &mut dyn Iterator<Item = &CounterOp>,
-    ) -> (i128, i128) {
-        let added = |op: &CounterOp| match op {
-            CounterOp::Add { delta, .. } => i128::from(*delta),
-            CounterOp::Read(_) => 0,
-        };
-        let certain = i128::from(self.initial) + must.map(added).sum::<i128>();
-        may.map(added).fold((certain, certain), |(least, most), delta| {
-            (least + delta.min(0), most + delta.max(0))
-        })
     }
 }
 

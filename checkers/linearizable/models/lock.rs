@@ -6,9 +6,11 @@ use std::hash::Hash;
 use tribunal_history::{Code, LockOp as Recorded, Op, Operation, Process};
 
 use super::effect::change;
+use crate::StateBefore;
 use crate::linearizable::holds;
 use crate::linearizable::{
-    Allowance, Dialect, Fast, FromHistory, Interpreted, Model, Partition, Steps, Words,
+    Allowance, Bound, Count, Dialect, Fast, FromHistory, Interpreted, Model, Number, Partition,
+    Since, Steps, Words,
 };
 
 /// What is taken and given back, and by whom.
@@ -42,6 +44,10 @@ pub trait Locking: Clone + Send + Sync {
     fn release(&self, hold: &Self::Hold, grip: &Grip) -> Option<Self::Hold>;
     /// Whether taking `grip` leads to the same state wherever it is possible.
     fn settles(&self, grip: &Grip) -> bool;
+    /// How many permits there are, where nothing else matters.
+    fn total(&self) -> Option<u32> {
+        None
+    }
     /// Of what one is taken.
     const ONE: &'static str = "the lock";
     /// What stood against `op`, as [`Model::clash`] says it.
@@ -55,6 +61,33 @@ pub(super) fn held_by_another(holder: Option<Process>) -> String {
     match holder {
         Some(holder) => format!(" while {holder} held it"),
         None => ", which it did not hold".into(),
+    }
+}
+
+/// How often it was taken and given back, as against `op`, to end a sentence.
+fn counted(op: &LockOp, bound: &Bound) -> String {
+    let (certain, possible) = (bound.certain, bound.possible);
+    let few = |(count, permits): (u64, i128)| i128::from(count) == permits;
+    let said = |(count, permits): (u64, i128), one: &str| {
+        let s = if count == 1 { "" } else { "s" };
+        match few(certain) && few(possible) {
+            true => format!("{count} {one}{s}"),
+            false => format!("{count} {one}{s} ({permits} permits)"),
+        }
+    };
+    let (own, other) = match op {
+        LockOp::Acquire(_) => ("acquire", "release"),
+        LockOp::Release(_) => ("release", "acquire"),
+    };
+    let (certain, possible) = (said(certain, own), said(possible, other));
+    match &bound.since {
+        Since::Moment(when) => format!(
+            " when {certain} had been invoked and had returned since {when}, and at most \
+             {possible} can have happened"
+        ),
+        Since::Start | Since::Operation(_) => {
+            format!(" when {certain} had returned and at most {possible} had been invoked")
+        }
     }
 }
 
@@ -151,6 +184,31 @@ impl<L: Locking> Model for Lock<L> {
 
     fn clash(&self, state: &L::Hold, op: &LockOp) -> Option<String> {
         Some(self.0.clash(state, op))
+    }
+
+    fn number(&self) -> Option<Number<'_, LockOp>> {
+        let total = i128::from(self.0.total()?);
+        let count = move |op: &LockOp| {
+            let permits = i128::from(op.grip().permits);
+            match op {
+                LockOp::Acquire(_) => Count { change: permits, before: (0, total - permits) },
+                LockOp::Release(_) => Count { change: -permits, before: (permits, total) },
+            }
+        };
+        Some(Number { initial: 0, range: (0, total), count: Box::new(count) })
+    }
+
+    fn beyond(&self, op: &LockOp, bound: &Bound) -> StateBefore {
+        let (taken, word) = match op {
+            LockOp::Acquire(_) => ("too many", "acquired"),
+            LockOp::Release(_) => ("too few", "released"),
+        };
+        let because = format!("it cannot be {word}{}", counted(op, bound));
+        StateBefore { state: format!("{taken} taken"), because }
+    }
+
+    fn clash_beyond(&self, op: &LockOp, bound: &Bound) -> String {
+        counted(op, bound)
     }
 
     fn refusal(&self, state: &L::Hold, op: &LockOp) -> String {

@@ -1,6 +1,5 @@
 //! One data type per file.
 
-pub(super) mod bounds;
 mod cas_register;
 mod container;
 mod counter;

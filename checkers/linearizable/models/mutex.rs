@@ -13,6 +13,10 @@ impl Locking for Exclusive {
     type Hold = bool;
     const OWNED: bool = false;
 
+    fn total(&self) -> Option<u32> {
+        Some(1)
+    }
+
     fn free(&self) -> bool {
         false
     }

@@ -17,6 +17,10 @@ impl Locking for Permits {
     type Hold = i64;
     const OWNED: bool = false;
 
+    fn total(&self) -> Option<u32> {
+        Some(self.total)
+    }
+
     fn free(&self) -> i64 {
         0
     }

@@ -1,15 +1,18 @@
 //! Limits are kept, and say how far the search had come.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tribunal_history::{
-    Builder, History, Mop, Nanos, Observed, Op, Outcome, Process, RegisterOp, SetOp, TxnOp, Value,
+    Builder, Code, CounterOp as Recorded, History, Mop, Nanos, Observed, Op, Operation, Outcome,
+    Process, RegisterOp, SetOp, TxnOp, Value,
 };
 
 use super::cas_register;
 use super::generate::{Act, Answer, Question, Random, Shape, history, valid};
 use crate::linearizable::{
-    Dialect, Engines, Kv, Linearizable, List, Options, Register, Set, Which, judge,
+    Counter, CounterOp, Dialect, Engines, FromHistory, Interpreted, Kv, Linearizable, List, Model,
+    Options, Register, Set, Steps, Which, judge,
 };
 use crate::{Budget, CheckError, Checker, ReasonClass, Report, Spent, Verdict};
 
@@ -116,23 +119,86 @@ fn a_count_of_configurations_is_a_limit_too() {
     assert!(report.cost.configurations <= 102, "{}", report.cost.configurations);
 }
 
+/// A counter that raises the flag at one of its steps, and counts those that are asked for.
+struct Raising {
+    counter: Counter,
+    flag: Budget,
+    at: u64,
+    steps: AtomicU64,
+}
+
+impl Model for Raising {
+    type State = i128;
+    type Op = CounterOp;
+
+    fn initial(&self) -> i128 {
+        self.counter.initial()
+    }
+
+    fn step(&self, state: &i128, op: &CounterOp) -> Steps<i128> {
+        if self.steps.fetch_add(1, Ordering::Relaxed) == self.at {
+            self.flag.cancel();
+        }
+        self.counter.step(state, op)
+    }
+
+    fn is_pure(&self, op: &CounterOp) -> bool {
+        self.counter.is_pure(op)
+    }
+
+    fn refusal(&self, state: &i128, op: &CounterOp) -> String {
+        self.counter.refusal(state, op)
+    }
+}
+
+impl FromHistory for Raising {
+    fn interpret(
+        &self,
+        operation: &Operation<'_>,
+        dialect: Dialect,
+    ) -> Result<Interpreted<CounterOp>, String> {
+        self.counter.interpret(operation, dialect)
+    }
+
+    fn keys(&self, operation: &Operation<'_>, keys: &mut Vec<Code>) {
+        self.counter.keys(operation, keys);
+    }
+}
+
+/// Additions of different powers of two have a state of its own for each subset, so that every
+/// configuration asks for steps: they are what a clock would measure.
 #[test]
-fn a_raised_flag_stops_the_search_promptly() {
-    let history = history(&hard(2_000));
-    let budget = Budget::unlimited();
-    let flag = budget.clone();
-    let raised = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(100));
-        flag.cancel();
-        Instant::now()
-    });
-    let report = searching().check(&history, &budget).expect("a register history");
-    let late = raised.join().expect("the flag").elapsed();
-    assert_eq!(report.cost.spent, Some(Spent::Time), "decided before the flag was raised");
-    let reason = report.reason.expect("a reason");
-    assert!(reason.contains("multiplied by"), "{reason}");
-    println!("stopped {late:?} after the flag: {reason}");
-    assert!(late < Duration::from_millis(50), "{late:?}");
+fn a_raised_flag_stops_the_search_within_a_thousand_configurations() {
+    const ADDITIONS: u64 = 25;
+    let mut builder = Builder::as_given();
+    let key = || Value::Nil;
+    for at in 0..ADDITIONS {
+        let (time, process) = (Nanos(at), Process(at as u32));
+        let op = Recorded::Add { key: key(), delta: 1 << at, value: Observed::Pending };
+        let op = Op::Counter(op);
+        builder.invoke(time, process, None, None, &op).expect("in order");
+        builder.complete(time, process, Outcome::Info, Some(&op), None).expect("in order");
+    }
+    let read = Op::Counter(Recorded::Read { key: key(), value: Observed::Present(-1) });
+    let (time, process) = (Nanos(ADDITIONS), Process(ADDITIONS as u32));
+    builder.invoke(time, process, None, None, &read.pending()).expect("in order");
+    builder.complete(time, process, Outcome::Ok, Some(&read), None).expect("in order");
+    let history = builder.finish();
+    for at in [0, 1_000, 100_000, 1_000_000] {
+        let flag = Budget::unlimited();
+        let (budget, steps) = (flag.clone(), AtomicU64::new(0));
+        let counter = Counter { initial: 0, shrinks: true };
+        let model = Raising { counter, flag, at, steps };
+        let options = Options { quick: false, ..Options::default() };
+        let report = judge(&model, &history, Dialect::TRIBUNAL, &budget, options);
+        let report = report.expect("a counter");
+        assert_eq!(report.cost.spent, Some(Spent::Time));
+        let reason = report.reason.expect("a reason");
+        assert!(at < 100_000 || reason.contains("multiplied by"), "{reason}");
+        let late = model.steps.into_inner() - at;
+        println!("{late} steps after the flag: {reason}");
+        assert!(late <= 1_024 * (ADDITIONS + 1), "{late} steps after the flag was raised");
+    }
 }
 
 #[test]

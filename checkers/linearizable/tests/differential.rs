@@ -41,7 +41,8 @@ fn by_plain_search(acts: &[Act]) -> bool {
     components(&model, &history).iter().all(|component| {
         let problem =
             prepare(&model, &history, component, Dialect::TRIBUNAL).expect("a register history");
-        let found = plain::is_linearizable(&model, &problem.entries, &problem.ops, usize::MAX);
+        let (entries, ops) = (&problem.entries, &problem.ops);
+        let found = plain::is_linearizable(&model, entries, ops, usize::MAX, &|| false);
         found.expect("no limit")
     })
 }

@@ -22,7 +22,7 @@ fn claims(acts: &[Act], rules: Rules) -> bool {
         claimed = true;
         if rules.trap.is_none() {
             let (kept, rank) = (&refutation.kept, refutation.rank);
-            let proof = verify_counterexample(&model, &problem, kept, rank, 10_000);
+            let proof = verify_counterexample(&model, &problem, kept, rank, 10_000, &|| false);
             assert_eq!(proof, Ok(Accepted::Proved), "{acts:?}");
         }
     }

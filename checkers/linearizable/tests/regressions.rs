@@ -174,7 +174,7 @@ fn every_invalid_verdict_explains_each_state_before() {
     script.answer(2, &cas(1, 3), Outcome::Ok);
     let report = check(&script.history());
     let anomaly = &report.anomalies[0];
-    let Evidence::Counterexample { operations, failed, prefix, prefix_states, states } =
+    let Evidence::Counterexample { operations, failed, prefix, prefix_states, states, .. } =
         &anomaly.evidence
     else {
         panic!("{anomaly:?}")

@@ -1,15 +1,17 @@
 //! Certificates that are none, models that break their word, and data types of others.
 
+use std::cell::Cell;
+
 use tribunal_history::OpIndex;
 
 use super::generate::Random;
-use crate::Budget;
 use crate::linearizable::certificate::{Accepted, verify_counterexample, verify_linearization};
 use crate::linearizable::found::Found;
 use crate::linearizable::meter::Ledger;
 use crate::linearizable::portfolio::decide;
 use crate::linearizable::rules::Rules;
 use crate::linearizable::{CasRegister, CasRegisterOp, Model, NEVER, Problem, Steps};
+use crate::{Budget, Spent};
 
 fn problem(operations: &[(CasRegisterOp, u32, u32)]) -> (CasRegister, Problem<CasRegisterOp>) {
     let model = CasRegister { initial: 0.into() };
@@ -106,8 +108,9 @@ fn orders_against_real_time_are_refused() {
 fn counterexamples_that_prove_nothing_are_refused() {
     let (model, problem) =
         problem(&[(write(1), 0, 1), (write(2), 2, 3), (read(2), 4, 5), (read(1), 6, 7)]);
-    let verify =
-        |kept: &[u32], failed| verify_counterexample(&model, &problem, kept, failed, 1_000);
+    let verify = |kept: &[u32], failed| {
+        verify_counterexample(&model, &problem, kept, failed, 1_000, &|| false)
+    };
     assert_eq!(verify(&[0, 1, 2, 3], 7), Ok(Accepted::Proved));
     // The first write is behind the second, and the first read changes nothing.
     assert_eq!(verify(&[1, 3], 7), Ok(Accepted::Proved));
@@ -116,6 +119,25 @@ fn counterexamples_that_prove_nothing_are_refused() {
     assert_eq!(verify(&[0, 1], 7).expect_err("no proof"), "some order of it is legal");
     assert_eq!(verify(&[0, 1, 2, 3], 5).expect_err("no proof"), "operation 3 was invoked too late");
     assert_eq!(verify(&[7], 7).expect_err("no proof"), "7 is no operation");
+}
+
+/// Of 2^16 orders of crashed writes none helps; to see that takes memory and time.
+#[test]
+fn a_counterexample_is_not_confirmed_beyond_a_limit() {
+    let crashed = (0..16).map(|at| (write(i64::from(at)), at, NEVER));
+    let mut operations: Vec<(CasRegisterOp, u32, u32)> = crashed.collect();
+    operations.push((read(99), 16, 17));
+    let (model, problem) = problem(&operations);
+    let kept: Vec<u32> = (0..17).collect();
+    let verify = |limit, stop: &dyn Fn() -> bool| {
+        verify_counterexample(&model, &problem, &kept, 17, limit, stop)
+    };
+    assert_eq!(verify(usize::MAX, &|| false), Ok(Accepted::Proved));
+    assert_eq!(verify(100_000, &|| false), Ok(Accepted::Undecided(Spent::Memory)));
+    let looks = Cell::new(0);
+    let later = || looks.replace(looks.get() + 1) == 9;
+    assert_eq!(verify(usize::MAX, &later), Ok(Accepted::Undecided(Spent::Time)));
+    assert_eq!(looks.get(), 10, "it goes on after it was told to stop");
 }
 
 /// A counter whose read may lag by one: nondeterministic, and nobody's register.

@@ -60,9 +60,66 @@ enum Fate {
     Nothing,
 }
 
-/// One object, operation by operation: at most 2^32 events, as in a history.
+/// One object, judged while its history is being made.
 ///
-/// Feed it in real time order. Give every operation a number of its own.
+/// **What it takes.** Three kinds of events, in the order of real time: an operation was called
+/// ([`Stream::call`]), it returned with an answer ([`Stream::ret`]), or it is known that it never
+/// will, or that it did not happen ([`Stream::crash`]). An interval that is fed wider than it was
+/// costs findings; one that is fed narrower makes wrong ones. Of events at the same instant calls
+/// come first. At most 2^32 events, as in a history.
+///
+/// **Numbers, answers and keys.** The caller numbers operations; a number may be used again once
+/// nothing waits for the operation that had it, so fresh ones are simplest. An [`Model::Op`] is a
+/// question *with* its answer and is given at the end, since only then is it known. A stream has
+/// one object and knows no keys: a map from keys to streams is the caller's, and [`watch`] is one,
+/// for histories whose operations touch one key each. Which key failed is told by which stream said
+/// so, and which operation by [`Failure::id`].
+///
+/// [`watch`]: crate::linearizable::watch
+///
+/// **What it says.** Every `ret` and `crash` says how the history stands. A return is looked at
+/// once everything that was pending at it is settled, so an operation that nobody ever settles
+/// delays all later ones, and memory grows meanwhile: `crash` what is given up. A failure is final,
+/// is the earliest return that no order passes, and is repeated from then on. That none is found
+/// means nothing until everything called was settled; then it means that the history so far is
+/// linearizable.
+///
+/// **Memory and errors.** It holds the frontier (the configurations possible at the last return
+/// that was looked at) and what is not settled or not looked at yet, nothing of the rest. The
+/// budget's bytes count the frontier and its tables, each stream's for itself. [`Spent`] is an end:
+/// after one nothing that it says means anything; drop it. It is never a verdict.
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use tribunal_checkers::Budget;
+/// use tribunal_checkers::linearizable::{Register, RegisterOp, Standing, Stream};
+/// use tribunal_history::Value;
+///
+/// let (model, budget) = (Register { initial: Value::Int(0) }, Budget::unlimited());
+/// let mut streams: BTreeMap<&str, Stream<'_, Register>> = BTreeMap::new();
+/// let write = |value| RegisterOp::Write(Value::Int(value));
+/// let read = |value| RegisterOp::Read(Value::Int(value));
+///
+/// // Two keys. On each a write of 1; that on `b` has no answer. Then two reads.
+/// for (key, id) in [("a", 0), ("b", 1)] {
+///     streams.entry(key).or_insert_with(|| Stream::new(&model, &budget)).call(id);
+/// }
+/// let mut failed = Vec::new();
+/// let mut note = |key, standing| match standing {
+///     Standing::Failed(failure) => failed.push((key, failure.id, failure.states)),
+///     Standing::Passing { .. } => {}
+/// };
+/// note("a", streams.get_mut("a").unwrap().ret(0, write(1)).unwrap());
+/// note("b", streams.get_mut("b").unwrap().crash(1, Some(write(1))).unwrap());
+/// for (key, id) in [("a", 2), ("b", 3)] {
+///     let stream = streams.get_mut(key).unwrap();
+///     stream.call(id);
+///     note(key, stream.ret(id, read(0)).unwrap());
+/// }
+/// // On `b` the write may never have happened. On `a` it had: the key is the map's to say.
+/// assert_eq!(failed, [("a", 2, vec![Value::Int(1)])]);
+/// ```
 pub struct Stream<'a, M: Model> {
     model: &'a M,
     states: States<'a, M, Vec<M::Op>>,
@@ -130,6 +187,9 @@ impl<'a, M: Model> Stream<'a, M> {
     ///
     /// # Errors
     /// The limit that was hit: nothing more will be said.
+    ///
+    /// # Panics
+    /// If it was not called, or ended already.
     pub fn ret(&mut self, id: u64, op: M::Op) -> Result<Standing<M::State>, Spent> {
         let class = self.class(op);
         self.settle(id, Fate::Returned(self.fed, class));
@@ -143,6 +203,9 @@ impl<'a, M: Model> Stream<'a, M> {
     ///
     /// # Errors
     /// The limit that was hit: nothing more will be said.
+    ///
+    /// # Panics
+    /// If it was not called, or ended already.
     pub fn crash(&mut self, id: u64, op: Option<M::Op>) -> Result<Standing<M::State>, Spent> {
         let fate = match op {
             Some(op) if !self.model.is_pure(&op) => Fate::Crashed(self.class(op)),

@@ -242,6 +242,7 @@ pub(crate) fn chain(ops: u64) -> (RunInfo, History, Vec<Answer>) {
             prefix,
             prefix_states: told,
             states: vec![state("-1".to_owned()), state(value.to_string())],
+            unconfirmed: None,
         },
         minimal: false,
     };
@@ -290,6 +291,7 @@ pub(crate) fn accuse(
             prefix: stale.prefix.clone(),
             prefix_states: ["nil", old, new, new, new].map(str::to_owned).to_vec(),
             states: vec![state(new), state("9")],
+            unconfirmed: None,
         },
         minimal: true,
     }

@@ -2,7 +2,6 @@
 //! histories, valid by construction and then perhaps corrupted, judged by every engine and by
 //! trying every order. Nothing here knows how a model steps.
 
-mod bounds;
 mod certificates;
 mod conform;
 mod containers;
@@ -17,6 +16,7 @@ mod numbers;
 mod oracle;
 mod registers;
 mod sets;
+mod sums;
 mod whole;
 
 use tribunal_history::{

@@ -35,7 +35,7 @@ fn claims(world: &Elements, acts: &[Act], slips: Slips) -> bool {
             let decision = portfolio::decide(&model, &part, &ledger, u64::MAX, Rules::default());
             let Found::Dead(dead) = decision.found else { panic!("{elements:?} of {acts:#?}") };
             let kept = shrink::before(&part, dead.rank);
-            let proof = verify_counterexample(&model, &part, &kept, dead.rank, 10_000);
+            let proof = verify_counterexample(&model, &part, &kept, dead.rank, 10_000, &|| false);
             assert_eq!(proof, Ok(Accepted::Proved), "{acts:#?}");
         }
     }

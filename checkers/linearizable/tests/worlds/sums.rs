@@ -1,0 +1,296 @@
+//! What sums are said to prove is so: of counters, and of locks that nobody owns.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use tribunal_history::{
+    Builder, CounterOp, History, LockOp, Nanos, Observed, Op, Outcome, Process, Value,
+};
+
+use super::super::generate::Random;
+use super::super::{histories, prepare};
+use super::locks::{mutex, semaphore};
+use super::numbers::Sum;
+use super::oracle::is_linearizable;
+use super::{Act, World, history, settle, small};
+use crate::linearizable::certificate::{Accepted, verify_counterexample};
+use crate::linearizable::partition::components;
+use crate::linearizable::sums::{Bug, Slips, beyond, find, proves};
+use crate::linearizable::{
+    Counter, Dialect, Entry, Exclusive, FromHistory, Lock, Mutex, Number, Options, Permits,
+    Semaphore, judge,
+};
+use crate::{Budget, Evidence, Verdict};
+
+fn drawn<W: World>(world: &W, random: &mut Random) -> Vec<Act> {
+    let mut acts = small(world, random);
+    settle(&mut acts);
+    acts
+}
+
+/// How many returns some sum is found against; every one is proved, by no more than it needs.
+fn claims<W: World>(world: &W, acts: &[Act]) -> u64 {
+    let (model, history) = (world.model(), history(acts));
+    let mut claimed = 0;
+    for component in &components(&model, &history) {
+        let problem = prepare(&model, &history, component, Dialect::TRIBUNAL).expect("its family");
+        let number = model_number(&model);
+        if let Some(rank) = beyond(&number, &problem) {
+            assert!(find(&number, &problem, rank).is_some(), "{rank} of {acts:#?}");
+        }
+        let mut returned: Vec<&Entry> =
+            problem.entries.iter().filter(|entry| entry.ret != u32::MAX).collect();
+        returned.sort_by_key(|entry| entry.ret);
+        let before = claimed;
+        for entry in returned {
+            let Some(sum) = find(&number, &problem, entry.ret) else { continue };
+            claimed += 1;
+            let verify = |kept: &[u32]| {
+                verify_counterexample(&model, &problem, kept, entry.ret, 10_000, &|| false)
+            };
+            assert_eq!(verify(&sum.kept), Ok(Accepted::Proved), "{sum:?} of {acts:#?}");
+            let is_sum = |kept: &[u32]| {
+                let keep = kept_of(problem.entries.len(), kept);
+                proves(&model, &problem, &keep, entry.ret, Slips::default())
+            };
+            assert!(is_sum(&sum.kept), "{sum:?} of {acts:#?}");
+            // Later ones may be refuted from both sides.
+            let first = claimed == before + 1;
+            for at in (0..sum.kept.len()).filter(|_| sum.minimal && first) {
+                let less = [&sum.kept[..at], &sum.kept[at + 1..]].concat();
+                assert!(!is_sum(&less), "{less:?} of {sum:?} of {acts:#?}");
+            }
+        }
+    }
+    claimed
+}
+
+fn model_number<M: FromHistory>(model: &M) -> Number<'_, M::Op> {
+    model.number().expect("it is a number")
+}
+
+fn kept_of(entries: usize, kept: &[u32]) -> Vec<bool> {
+    (0..entries as u32).map(|at| kept.contains(&at)).collect()
+}
+
+fn sums_are_right<W: World>(name: &str, world: &W) {
+    let mut random = Random(59);
+    let (mut bad, mut invalid) = (0, 0);
+    for _ in 0..histories(20_000) {
+        let acts = drawn(world, &mut random);
+        let claimed = claims(world, &acts) > 0;
+        let expected = is_linearizable(world, &acts);
+        assert!(!claimed || !expected, "{acts:#?}");
+        invalid += u64::from(!expected);
+        bad += u64::from(claimed);
+    }
+    println!("{name}: sums refute {bad} of {invalid} invalid histories");
+    assert!(4 * bad > invalid);
+}
+
+#[test]
+fn sums_of_counters_are_right() {
+    sums_are_right("counter", &Sum { shrinks: true });
+    sums_are_right("counter that grows", &Sum { shrinks: false });
+}
+
+#[test]
+fn sums_of_locks_are_right() {
+    sums_are_right("mutex", &mutex());
+    sums_are_right("semaphore", &semaphore());
+}
+
+/// Whether the verifier, with a mistake, takes some operations for a proof.
+fn misled<W: World>(world: &W, random: &mut Random, acts: &[Act], slips: Slips) -> bool {
+    let (model, history) = (world.model(), history(acts));
+    components(&model, &history).iter().any(|component| {
+        let problem = prepare(&model, &history, component, Dialect::TRIBUNAL).expect("its family");
+        let percent = 30 + random.below(71);
+        let keep: Vec<bool> = problem.entries.iter().map(|_| random.percent(percent)).collect();
+        let ranks = problem.entries.iter().map(|entry| entry.ret).filter(|ret| *ret != u32::MAX);
+        ranks
+            .collect::<Vec<u32>>()
+            .into_iter()
+            .any(|rank| proves(&model, &problem, &keep, rank, slips))
+    })
+}
+
+/// The first history that is refuted by mistake.
+fn caught<W: World>(world: &W, slips: Slips, of: u64) -> Option<u64> {
+    let mut random = Random(61);
+    (0..of).find(|_| {
+        let acts = drawn(world, &mut random);
+        misled(world, &mut random, &acts, slips) && is_linearizable(world, &acts)
+    })
+}
+
+#[test]
+fn planted_mistakes_of_sums_are_caught() {
+    let bugs = [
+        Bug::PendingIsDone,
+        Bug::OverlapIsLater,
+        Bug::PendingForgotten,
+        Bug::CrashedForgotten,
+        Bug::LeftOut,
+        Bug::AlwaysInitial,
+        Bug::InAnyOrder,
+    ];
+    for bug in bugs {
+        let slips = Slips { trap: Some(bug) };
+        let counter = caught(&Sum { shrinks: true }, slips, 100_000);
+        let lock = caught(&semaphore(), slips, 10_000);
+        assert!(counter.or(lock).is_some(), "{bug:?} was not caught");
+        println!("{bug:?} caught by history {counter:?} of a counter, {lock:?} of a semaphore");
+    }
+    let (none, all) = (Slips::default(), histories(10_000));
+    assert_eq!(caught(&Sum { shrinks: true }, none, all), None, "without a mistake");
+    assert_eq!(caught(&semaphore(), none, all), None, "without a mistake");
+}
+
+/// A history that is told step by step.
+struct Told {
+    builder: Builder,
+    time: u64,
+    open: BTreeSet<u32>,
+}
+
+impl Told {
+    fn new() -> Told {
+        Told { builder: Builder::as_given(), time: 0, open: BTreeSet::new() }
+    }
+
+    fn now(&mut self) -> Nanos {
+        self.time += 1_000_000;
+        Nanos(self.time)
+    }
+
+    fn ask(&mut self, process: u32, op: &Op) {
+        let time = self.now();
+        self.open.insert(process);
+        self.builder.invoke(time, Process(process), None, None, &op.pending()).expect("in order");
+    }
+
+    fn answer(&mut self, process: u32, op: &Op, outcome: Outcome) {
+        let time = self.now();
+        self.open.remove(&process);
+        let done = self.builder.complete(time, Process(process), outcome, Some(op), None);
+        done.expect("in order");
+    }
+
+    fn at_once(&mut self, process: u32, op: &Op) {
+        self.ask(process, op);
+        self.answer(process, op, Outcome::Ok);
+    }
+}
+
+fn add(delta: i64) -> Op {
+    Op::Counter(CounterOp::Add { key: Value::Nil, delta, value: Observed::Pending })
+}
+
+fn read(value: i64) -> Op {
+    Op::Counter(CounterOp::Read { key: Value::Nil, value: Observed::Present(value) })
+}
+
+fn acquire() -> Op {
+    Op::Lock(LockOp::Acquire { key: Value::Nil, permits: 1, token: Observed::Pending })
+}
+
+fn release() -> Op {
+    Op::Lock(LockOp::Release { key: Value::Nil, permits: 1, token: Observed::Pending })
+}
+
+/// The summary, and how many operations prove it.
+fn told<M: FromHistory>(model: &M, history: &History) -> (String, usize, bool) {
+    let budget = Budget::unlimited().with_configurations(1_000_000);
+    let (dialect, options) = (Dialect::TRIBUNAL, Options::default());
+    let report = judge(model, history, dialect, &budget, options).expect("its family");
+    assert_eq!(report.verdict, Verdict::Invalid);
+    assert_eq!(report.cost.certificates_verified, 1);
+    let anomaly = &report.anomalies[0];
+    let Evidence::Counterexample { operations, states, .. } = &anomaly.evidence else { panic!() };
+    println!("{}\n{states:?}", anomaly.summary);
+    (anomaly.summary.clone(), operations.len(), anomaly.minimal)
+}
+
+const GROWS: Counter = Counter { initial: 0, shrinks: false };
+
+/// Of twenty-five crashed additions a search has 2^25 subsets.
+#[test]
+fn more_than_was_ever_added_is_refuted_at_once() {
+    let mut it = Told::new();
+    for at in 1..=25_u32 {
+        it.ask(at, &add(i64::from(at)));
+        it.answer(at, &add(i64::from(at)), Outcome::Info);
+    }
+    it.at_once(0, &read(1_000));
+    let (summary, operations, minimal) = told(&GROWS, &it.builder.finish());
+    let expected = "p0 read 1000 at 0.052 s while the counter showed at most 325";
+    assert_eq!((summary.as_str(), operations, minimal), (expected, 26, false));
+}
+
+/// Whatever else was added: two reads, or one and what had been added before it.
+#[test]
+fn a_stale_read_of_a_counter_is_shown_by_few_operations() {
+    for (reads, adds, expected, operations) in [
+        (true, 0, "p9 read 19990 at 40.004 s after p8 had read 20000", 2),
+        (true, 4, "p9 read 20002 at 40.012 s after p8 had read 20000 and 3 more had been added", 5),
+        (false, 0, "p9 read 3 at 40.002 s while the counter showed at least 4", 5),
+    ] {
+        let mut it = Told::new();
+        for at in 0..20_000 {
+            it.at_once(at % 7, &add(1));
+        }
+        if reads {
+            it.at_once(8, &read(20_000));
+        }
+        for _ in 0..adds {
+            it.at_once(0, &add(1));
+        }
+        let stale = match (reads, adds) {
+            (true, 0) => 19_990,
+            (true, _) => 20_002,
+            (false, _) => 3,
+        };
+        it.at_once(9, &read(stale));
+        let (summary, number, minimal) = told(&GROWS, &it.builder.finish());
+        assert_eq!((summary.as_str(), number, minimal), (expected, operations, true));
+    }
+}
+
+/// Clients wait for the lock all the time, so that no part of it is quiet.
+fn contended(permits: usize, rounds: u32) -> Told {
+    let mut it = Told::new();
+    let clients = 6 + permits as u32;
+    (0..clients).for_each(|client| it.ask(client, &acquire()));
+    let mut holders = VecDeque::new();
+    for round in 0..rounds {
+        if holders.len() == permits {
+            let holder: u32 = holders.pop_front().expect("somebody");
+            it.at_once(holder, &release());
+            it.ask(holder, &acquire());
+        }
+        let next = (round * 5 + 1) % clients;
+        let mut next = (0..clients).map(|more| (next + more) % clients);
+        let next = next.find(|client| !holders.contains(client)).expect("somebody");
+        it.answer(next, &acquire(), Outcome::Ok);
+        holders.push_back(next);
+    }
+    it
+}
+
+#[test]
+fn a_lock_that_too_many_have_says_how_many() {
+    let mut it = contended(1, 1_000);
+    let waits = *it.open.first().expect("somebody waits");
+    it.answer(waits, &acquire(), Outcome::Ok);
+    let (summary, ..) = told::<Mutex>(&Lock(Exclusive), &it.builder.finish());
+    let expected = "when 1001 acquires had returned and at most 999 releases had been invoked";
+    assert!(summary.ends_with(expected), "{summary}");
+
+    let mut it = contended(3, 1_000);
+    let waits = *it.open.first().expect("somebody waits");
+    it.answer(waits, &acquire(), Outcome::Ok);
+    let semaphore = Lock(Permits { total: 3 });
+    let (summary, ..) = told::<Semaphore>(&semaphore, &it.builder.finish());
+    let expected = "when 1001 acquires had returned and at most 997 releases had been invoked";
+    assert!(summary.ends_with(expected), "{summary}");
+}
