@@ -15,7 +15,7 @@ use super::rules::Rules;
 use super::shrink::Counterexample;
 use super::{
     Dialect, Engines, FromHistory, NEVER, Options, Problem, certificate, explain, portfolio, prep,
-    quick, shrink,
+    quick, shrink, unseen,
 };
 use crate::{Anomaly, CheckError, Spent, Verdict};
 
@@ -251,7 +251,11 @@ impl<M: FromHistory> Case<'_, M> {
                 )));
             }
             Found::Dead(dead) => {
-                let whole = (shrink::before(&problem, dead.rank), dead.rank);
+                let mut all = shrink::before(&problem, dead.rank);
+                if let Some(seen) = unseen::seen(model, &problem, rules) {
+                    all.retain(|at| seen.binary_search(at).is_ok());
+                }
+                let whole = (all, dead.rank);
                 let cost = took.configurations;
                 let found = shrink::shrink(model, &problem, ledger, whole.clone(), cost, rules);
                 // Where the budget leaves nothing to shrink with, the search's own words are the

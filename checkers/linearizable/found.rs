@@ -15,6 +15,25 @@ pub(super) enum Found {
     Impure(String, String),
 }
 
+impl Found {
+    /// The same, where the entries searched stand at `positions`.
+    pub(super) fn at(mut self, positions: &[u32]) -> Found {
+        let place = |at: &mut u32| *at = positions[*at as usize];
+        match &mut self {
+            Found::Linearization(order) => order.iter_mut().for_each(place),
+            Found::Dead(dead) => {
+                place(&mut dead.entry);
+                dead.prefix.iter_mut().for_each(place);
+            }
+            Found::Spent(_, progress) => {
+                progress.crashed.iter_mut().for_each(|(at, _)| place(at));
+            }
+            Found::Impure(..) => {}
+        }
+        self
+    }
+}
+
 /// Where every order dies.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Dead {

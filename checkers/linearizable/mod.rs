@@ -36,6 +36,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod unseen;
 mod window;
 pub mod zones;
 

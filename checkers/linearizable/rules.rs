@@ -36,6 +36,8 @@ pub(super) enum Bug {
     DoneTwinInTheWay,
     /// What is illegal now is illegal for ever.
     IllegalIsLost,
+    /// Crashed operations observe nothing.
+    CrashedSeeNothing,
     /// Quick rule 1 forgets that an operation may look at one that is still pending.
     ProducedBeforeCall,
     /// Quick rule 2 forgets that the initial state is there once for nothing.

@@ -127,6 +127,7 @@ fn planted_mistakes_are_caught() {
         Bug::LaterTwinFirst,
         Bug::DoneTwinInTheWay,
         Bug::IllegalIsLost,
+        Bug::CrashedSeeNothing,
     ];
     for bug in bugs {
         let mut random = Random(1);

@@ -15,6 +15,7 @@ mod streaming;
 mod texts;
 mod third_party;
 mod units;
+mod unseen;
 mod window;
 mod worlds;
 mod zones;

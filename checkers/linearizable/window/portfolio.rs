@@ -7,7 +7,7 @@ use super::super::aside::aside;
 use super::super::found::{Dead, Found, Progress, Took};
 use super::super::meter::{Ledger, Meter};
 use super::super::rules::{Bug, Rules};
-use super::super::{Entry, Model, Problem};
+use super::super::{Entry, Model, Problem, unseen};
 use super::bfs::{Breadth, Layer};
 use super::covers::Covers;
 use super::dfs::Depth;
@@ -68,7 +68,15 @@ pub(crate) fn decide_by<M: Model>(
     let mut states = States::merging(model, &problem.ops);
     let mut table = Table::new(&states, ledger.most_bytes() / 16);
     let grid = Grid { table: &mut table, source: &mut states };
-    let (found, took) = search(grid, &problem.entries, ledger, limit, rules, only);
+    let (found, took) = match unseen::seen(model, problem, rules) {
+        None => search(grid, &problem.entries, ledger, limit, rules, only),
+        Some(kept) => {
+            let few: Vec<Entry> = kept.iter().map(|at| problem.entries[*at as usize]).collect();
+            let _held = ledger.hold((few.len() * (size_of::<Entry>() + 4)) as u64);
+            let (found, took) = search(grid, &few, ledger, limit, rules, only);
+            (found.at(&kept), took)
+        }
+    };
     let impure = table.impure;
     let found = match impure {
         Some((state, class)) => {
