@@ -252,15 +252,13 @@ fn a_raised_flag_does_not_wait_for_what_is_held() {
     let mut builder = Builder::as_given();
     let key = || Value::Nil;
     for at in 0..60_u32 {
-        let (time, element) = (Nanos(u64::from(at)), Value::Int(i64::from(at % 30)));
-        let op = Op::Set(match at < 30 {
-            true => SetOp::Add { key: key(), element, added: Observed::Pending },
-            false => SetOp::Remove { key: key(), element, removed: Observed::Pending },
-        });
+        let (time, element) = (Nanos(u64::from(at)), Value::Int(i64::from(at)));
+        let op = Op::Set(SetOp::Add { key: key(), element, added: Observed::Pending });
         builder.invoke(time, Process(at), None, None, &op).expect("in order");
         builder.complete(time, Process(at), Outcome::Info, Some(&op), None).expect("in order");
     }
-    let elements = Observed::Present(vec![Value::Int(99)]);
+    // Each of them is seen, and no order shows 99, too.
+    let elements = Observed::Present((0..60).chain([99]).map(Value::Int).collect());
     let read = Op::Set(SetOp::Read { key: key(), elements });
     builder.invoke(Nanos(60), Process(60), None, None, &read.pending()).expect("in order");
     builder.complete(Nanos(61), Process(60), Outcome::Ok, Some(&read), None).expect("in order");
