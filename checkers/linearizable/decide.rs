@@ -3,7 +3,7 @@
 use tribunal_history::{History, OpIndex, Outcome, Value};
 
 use super::fast::{Allowance, Decided, Fast, Partition, Proof, Tally};
-use super::found::{Found, Progress, Took};
+use super::found::{Dead, Found, Progress, Took};
 use super::meter::Ledger;
 use super::narrow::{SMALL, Shown};
 use super::partition::Component;
@@ -250,26 +250,32 @@ impl<M: FromHistory> Case<'_, M> {
                     "the model calls `{op}` pure but it changes {state}"
                 )));
             }
-            Found::Dead(dead) => {
-                let mut all = shrink::before(&problem, dead.rank);
-                if let Some(seen) = unseen::seen(model, &problem, rules) {
-                    all.retain(|at| seen.binary_search(at).is_ok());
-                }
-                let whole = (all, dead.rank);
-                let cost = took.configurations;
-                let found = shrink::shrink(model, &problem, ledger, whole.clone(), cost, rules);
-                // Where the budget leaves nothing to shrink with, the search's own words are the
-                // evidence, and still a proof.
-                let kept = whole.0;
-                let (states, minimal, configurations) = (decision.states, false, 0);
-                let rank = dead.rank;
-                let own =
-                    || Counterexample { kept, dead, states, minimal, configurations, sum: None };
-                let found = self.clearer(&problem, rank, found.unwrap_or_else(own));
-                self.refuted(key, (&problem, &problem), took, found)?
-            }
+            Found::Dead(dead) => self.died(key, &problem, took, (dead, decision.states))?,
         };
         Ok((judged, seen))
+    }
+
+    /// The smallest counterexample within what the search ended with.
+    fn died(
+        &self,
+        key: &Value,
+        problem: &Problem<M::Op>,
+        took: Took,
+        (dead, states): (Dead, Vec<M::State>),
+    ) -> Result<Judged, CheckError> {
+        let (rank, rules) = (dead.rank, Rules::default());
+        let mut kept = shrink::before(problem, rank);
+        if let Some(seen) = unseen::seen(self.model, problem, rules) {
+            kept.retain(|at| seen.binary_search(at).is_ok());
+        }
+        let (cost, whole) = (took.configurations, (kept.clone(), rank));
+        let found = shrink::shrink(self.model, problem, self.ledger, whole, cost, rules);
+        // Where the budget leaves nothing to shrink with, the search's own words are the evidence,
+        // and still a proof.
+        let (minimal, configurations) = (false, 0);
+        let own = || Counterexample { kept, dead, states, minimal, configurations, sum: None };
+        let found = self.clearer(problem, rank, found.unwrap_or_else(own));
+        self.refuted(key, (problem, problem), took, found)
     }
 
     /// The proof by a sum instead of a long one that is not much shorter: that says why.
