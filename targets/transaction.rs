@@ -159,9 +159,30 @@ impl Local {
                 self.set(name, Stored::List(list));
                 mop.clone()
             }
+            Mop::Add { key, delta, .. } => {
+                let after = Local::sum(&name, held, *delta)?;
+                self.set(name, Stored::Int(after));
+                Mop::Add { key: key.clone(), delta: *delta, value: Observed::Present(after) }
+            }
             Mop::ReadPredicate { .. } => {
                 return Err(register::unsupported("this target has no predicates"));
             }
+        })
+    }
+
+    /// The balance after an addition: nothing there is zero, and less than zero is refused.
+    fn sum(name: &str, held: Option<Stored>, delta: i64) -> Result<i64, ClientError> {
+        let held = match held {
+            None => 0,
+            Some(Stored::Int(int)) => int,
+            Some(other @ (Stored::List(_) | Stored::Foreign(_))) => {
+                let detail = format!("{name} holds {}, which is no number", value(other));
+                return Err(ClientError::definite(ErrorClass::new("no-number"), detail));
+            }
+        };
+        held.checked_add(delta).filter(|after| *after >= 0).ok_or_else(|| {
+            let detail = format!("{name} holds {held}, to which {delta} cannot be added");
+            ClientError::definite(ErrorClass::new("insufficient"), detail)
         })
     }
 
