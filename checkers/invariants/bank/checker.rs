@@ -7,7 +7,7 @@
 use tribunal_history::{Family, History};
 
 use super::books::{Books, Movement, Nothing, Reading, Status, View};
-use super::explain::{Explained, explain, opening, skipped};
+use super::explain::{Explained, explain, opening};
 use super::planted::{Bug, Planted};
 use super::rules::{Findings, Known, NETS, oddities, total, totals, whole};
 use crate::{Budget, CheckError, Checker, Cost, Coverage, Fact, ReasonClass, Report, Spent};
@@ -164,8 +164,7 @@ impl Checker for Bank {
         if terms.asked.real_time && history.has_real_time() {
             match opening(&books, terms, &whole, &done) {
                 Some(opening) => {
-                    let skip = skipped(&books, done);
-                    told = explain(&books, terms, &opening, &skip, budget, &mut findings);
+                    told = explain(&books, terms, &opening, &done, budget, &mut findings);
                 }
                 None if books.asked > 0 => open = open.or_else(|| Some(UNKNOWN_OPENING.to_owned())),
                 None => {}

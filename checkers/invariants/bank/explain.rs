@@ -9,11 +9,11 @@
 //! may contradict itself. Sound, because in a strict serial order exactly such a choice comes
 //! before each read.
 
-use rustc_hash::FxHashSet;
 use tribunal_history::OpIndex;
 
-use super::books::{Books, Money, Movement, Odd, Status, View};
+use super::books::{Books, Money, Movement, Status, View};
 use super::checker::Terms;
+use super::planted::Bug;
 use super::rules::{Findings, Known, Words};
 use super::search::{Choice, Found, STEPS, subset};
 use crate::{Anomaly, AnomalyKind, Budget, Evidence, Spent, Step};
@@ -63,27 +63,27 @@ pub(super) fn opening(
     Some(opening)
 }
 
-/// Explains every view that `skip` does not name. O(views × transfers that are open) and searches.
+/// Explains every view that `done` does not name. O(views × transfers that are open) and searches.
 pub(super) fn explain(
     books: &Books<'_>,
     terms: &Terms,
     opening: &[Money],
-    skip: &[bool],
+    done: &[bool],
     budget: &Budget,
     findings: &mut Findings,
 ) -> Explained {
     let mut told = Explained::default();
     let mut book = Ledger::new(books, terms, opening);
-    let mut order: Vec<usize> = (0..books.views.len()).filter(|at| !skip[*at]).collect();
+    let mut order: Vec<usize> = (0..books.views.len()).filter(|at| !done[*at]).collect();
     order.sort_by_key(|at| books.views[*at].call);
-    for (done, at) in order.iter().enumerate() {
+    for (before, at) in order.iter().enumerate() {
         if budget.is_cancelled() {
             told.spent = Some(Spent::Time);
         } else if told.steps >= budget.configurations {
             told.spent = Some(Spent::Configurations);
         }
         if told.spent.is_some() {
-            told.open += (order.len() - done) as u64;
+            told.open += (order.len() - before) as u64;
             return told;
         }
         let view = &books.views[*at];
@@ -118,9 +118,11 @@ struct Ledger<'b, 'h> {
     /// Movements that happened, by their ends; how many of them are in the balances.
     ended: Vec<u32>,
     over: usize,
-    /// Movements that have begun; how many of all have.
-    open: Vec<u32>,
+    /// Movements that did not fail by their beginnings, which need not be the order in which they were recorded; how
+    /// many have begun, and which of these may be in a view.
+    begins: Vec<u32>,
     begun: usize,
+    open: Vec<u32>,
     /// By movement: whether the last read it was open to had it.
     applied: Vec<bool>,
     /// By account: its place in the view at hand.
@@ -132,14 +134,22 @@ impl<'b, 'h> Ledger<'b, 'h> {
         let happened = |at: &u32| books.movements[*at as usize].status == Status::Happened;
         let mut ended: Vec<u32> = (0..books.movements.len() as u32).filter(happened).collect();
         ended.sort_by_key(|at| books.movements[*at as usize].ret);
+        let failed = |at: &u32| books.movements[*at as usize].status == Status::Failed;
+        let all = 0..books.movements.len() as u32;
+        let mut begins: Vec<u32> = match terms.planted.has(Bug::FailedMayHappen) {
+            true => all.collect(),
+            false => all.filter(|at| !failed(at)).collect(),
+        };
+        begins.sort_by_key(|at| books.movements[*at as usize].call);
         Ledger {
             books,
             terms,
             balances: opening.to_vec(),
             ended,
             over: 0,
-            open: Vec::new(),
+            begins,
             begun: 0,
+            open: Vec::new(),
             applied: vec![false; books.movements.len()],
             place: vec![u32::MAX; books.accounts.len()],
         }
@@ -162,13 +172,12 @@ impl<'b, 'h> Ledger<'b, 'h> {
                 }
             }
         }
-        // Operations are in the order recorded, which a log of one run need not have by rank.
-        while let Some(movement) = self.books.movements.get(self.begun) {
-            self.open.push(self.begun as u32);
+        while let Some(at) = self.begins.get(self.begun)
+            && (self.books.movements[*at as usize].call < view.ret
+                || self.terms.planted.has(Bug::LaterIsOptional))
+        {
+            self.open.push(*at);
             self.begun += 1;
-            if movement.call > view.ret {
-                break;
-            }
         }
         let (books, terms) = (self.books, self.terms);
         self.open.retain(|at| {
@@ -298,16 +307,4 @@ impl<'b, 'h> Ledger<'b, 'h> {
         }
         None
     }
-}
-
-/// Views that are not to be explained: those that are done with, and those that say what no bank
-/// can say.
-pub(super) fn skipped(books: &Books<'_>, mut done: Vec<bool>) -> Vec<bool> {
-    // A balance below zero is one, and may be explained.
-    let odd = books.oddities.iter().filter(|odd| !matches!(odd.what, Odd::Negative(_)));
-    let odd: FxHashSet<OpIndex> = odd.map(|odd| odd.op).collect();
-    for (view, done) in books.views.iter().zip(&mut done) {
-        *done |= odd.contains(&view.op);
-    }
-    done
 }

@@ -1,6 +1,7 @@
 //! The rules that one read shows by itself: balances are numbers and not negative, a read of all
 //! accounts has all of them, and they add up.
 
+use rustc_hash::FxHashSet;
 use tribunal_history::{EventId, OpIndex};
 
 use super::books::{Books, Money, Odd, Status, View};
@@ -130,15 +131,16 @@ pub(super) fn oddities(books: &Books<'_>, terms: &Terms, findings: &mut Findings
 }
 
 /// Views that have all accounts, by position; of every view whether it is done with: a read of all
-/// accounts that lacks one is found here, and needs no further rule.
+/// accounts that lacks one, or found what is no balance, needs no further rule.
 pub(super) fn whole(
     books: &Books<'_>,
     terms: &Terms,
     findings: &mut Findings,
 ) -> (Vec<usize>, Vec<bool>) {
     let all = books.accounts.len();
-    let (mut whole, mut done) = (Vec::new(), vec![false; books.views.len()]);
-    for (at, view) in books.views.iter().enumerate() {
+    let (mut whole, mut lacking) = (Vec::new(), Vec::new());
+    let mut done = odd(books);
+    for (at, view) in books.views.iter().enumerate().filter(|(at, _)| !done[*at]) {
         let known = |account: u32| books.exists[account as usize];
         let lacks = view.shown.as_ref().and_then(|shown| {
             let lacks = |account: &u32| shown.binary_search(account).is_err();
@@ -154,13 +156,18 @@ pub(super) fn whole(
             }
             continue;
         };
-        done[at] = true;
-        if !books.oddities.iter().any(|odd| odd.op == view.op) {
-            let kind = AnomalyKind::MISSING_ACCOUNT;
-            findings.add(kind, || missing(books, view, lacks));
-        }
+        lacking.push(at);
+        findings.add(AnomalyKind::MISSING_ACCOUNT, || missing(books, view, lacks));
     }
+    lacking.into_iter().for_each(|at| done[at] = true);
     (whole, done)
+}
+
+/// Views that say what no bank can say. A balance below zero is an oddity, and may be explained.
+fn odd(books: &Books<'_>) -> Vec<bool> {
+    let odd = books.oddities.iter().filter(|odd| !matches!(odd.what, Odd::Negative(_)));
+    let odd: FxHashSet<OpIndex> = odd.map(|odd| odd.op).collect();
+    books.views.iter().map(|view| odd.contains(&view.op)).collect()
 }
 
 fn missing(books: &Books<'_>, view: &View, lacks: u32) -> Anomaly {

@@ -88,24 +88,16 @@ impl Act {
     }
 }
 
-/// The acts as a history; times are all different.
+/// The acts as a history; times are all different. They are recorded in another order than they
+/// began: ranks are what counts.
 pub(super) fn history(acts: &[Act]) -> History {
-    let mut events: Vec<(u64, usize, bool)> = Vec::new();
+    let mut builder = Builder::by_time();
     for (at, act) in acts.iter().enumerate() {
-        events.push((act.call, at, false));
+        let (op, who) = (act.op(), Process(at as u32));
+        builder.invoke(Nanos(act.call), who, None, None, &op.pending()).expect("a new process");
         if act.outcome != Outcome::Open {
-            events.push((act.ret, at, true));
-        }
-    }
-    events.sort_unstable();
-    let mut builder = Builder::as_given();
-    for (time, at, completion) in events {
-        let (op, who) = (acts[at].op(), Process(at as u32));
-        if completion {
-            let (outcome, seen) = (acts[at].outcome, Some(&op));
-            builder.complete(Nanos(time), who, outcome, seen, None).expect("its answer");
-        } else {
-            builder.invoke(Nanos(time), who, None, None, &op.pending()).expect("a new process");
+            let (time, outcome) = (Nanos(act.ret), act.outcome);
+            builder.complete(time, who, outcome, Some(&op), None).expect("its answer");
         }
     }
     builder.finish()
