@@ -40,6 +40,12 @@ impl Act {
         self.changes.iter().any(|(other, _)| *other == account)
     }
 
+    /// It says of an account that it holds something, and that it is not there.
+    fn contradicts_itself(&self, stay: bool) -> bool {
+        let gone = |at: &usize| self.touches(*at) && self.told && self.held[*at] != 0;
+        self.look == Look::All && !stay && self.lacks.iter().any(gone)
+    }
+
     /// Balances the act says there were after it: by account.
     pub(super) fn says(&self, stay: bool) -> BTreeMap<usize, i64> {
         let changed = self.changes.iter().map(|(account, _)| *account).filter(|_| self.told);
@@ -123,8 +129,7 @@ pub(super) fn holds(acts: &[Act], terms: Terms) -> bool {
     };
     acts.iter().enumerate().filter(|(_, act)| act.outcome == Outcome::Ok).all(|(at, act)| {
         let says = act.says(terms.stay);
-        let gone = |at: &usize| act.touches(*at) && act.told && act.held[*at] != 0;
-        if act.look == Look::All && !terms.stay && act.lacks.iter().any(gone) {
+        if act.contradicts_itself(terms.stay) {
             return false;
         }
         let lacks = act.look == Look::All && terms.stay;
@@ -204,7 +209,8 @@ pub(super) fn is_strict(acts: &[Act], terms: Terms) -> bool {
             let mut after = balances.clone();
             act.changes.iter().for_each(|(account, delta)| after[*account] += delta);
             let says = act.says(terms.stay);
-            let lacks = terms.stay && act.look == Look::All && !act.lacks.is_empty() && must(at);
+            let lacks = terms.stay && act.look == Look::All && !act.lacks.is_empty();
+            let lacks = (lacks || act.contradicts_itself(terms.stay)) && must(at);
             if !lacks && says.iter().all(|(account, balance)| after[*account] == *balance) {
                 stack.push((done | 1 << at, after));
             }
