@@ -91,9 +91,6 @@ impl Terms {
             false => (false, false),
         };
         match movement.status {
-            Status::Failed if has(Bug::FailedHappened) && over_at(books, movement, view) => {
-                Known::In
-            }
             Status::Failed if has(Bug::FailedMayHappen) => Known::Open,
             Status::Failed => Known::Out,
             _ if later && !has(Bug::LaterIsOptional) => Known::Out,
@@ -105,12 +102,6 @@ impl Terms {
             Status::Happened | Status::Unknown => Known::Open,
         }
     }
-}
-
-/// Whether the operation of a movement ended before a view began, whatever came of it.
-fn over_at(books: &Books<'_>, movement: &Movement, view: &View) -> bool {
-    let ret = books.history.operation(movement.op).ret();
-    ret.is_some_and(|ret| ret.0 < view.call)
 }
 
 /// Judges transfers between accounts, and reads of them.
@@ -156,7 +147,10 @@ impl Checker for Bank {
             let nets = books.movements.iter().filter(|movement| movement.net() != 0).count();
             match nets {
                 1.. if total.read.is_some() => open = Some(NO_TOTAL.to_owned()),
-                0..=NETS => totals(&books, terms, &whole, total, &mut findings, &mut done),
+                0..=NETS => {
+                    let left = totals(&books, terms, &whole, total, &mut findings, &mut done);
+                    open = (left > 0).then(|| format!("the sums of {left} reads are not decided"));
+                }
                 _ => open = Some(format!("{nets} deposits and withdrawals, more than {NETS}")),
             }
         }

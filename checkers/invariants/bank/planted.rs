@@ -5,8 +5,6 @@
 pub(super) enum Bug {
     /// A transfer that failed may have happened.
     FailedMayHappen,
-    /// A transfer that failed happened.
-    FailedHappened,
     /// One of unknown outcome did not happen.
     UnknownNeverHappened,
     /// One of unknown outcome happened.
@@ -37,7 +35,6 @@ pub(super) enum Bug {
 impl Bug {
     pub(super) const ALL: &[Bug] = &[
         Bug::FailedMayHappen,
-        Bug::FailedHappened,
         Bug::UnknownNeverHappened,
         Bug::UnknownHappened,
         Bug::UnderWayHappened,

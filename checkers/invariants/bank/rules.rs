@@ -4,7 +4,7 @@
 use rustc_hash::FxHashSet;
 use tribunal_history::{EventId, OpIndex};
 
-use super::books::{Books, Money, Odd, Status, View};
+use super::books::{Books, Money, Movement, Odd, Status, View};
 use super::checker::Terms;
 use super::planted::Bug;
 use super::search::{Choice, Found, STEPS, subset};
@@ -53,7 +53,7 @@ impl Findings {
         }
         let order = [
             AnomalyKind::UNPARSEABLE,
-            AnomalyKind::INTERNAL,
+            AnomalyKind::NON_REPEATABLE_READ,
             AnomalyKind::MISSING_ACCOUNT,
             AnomalyKind::NEGATIVE_BALANCE,
             AnomalyKind::WRONG_TOTAL,
@@ -115,7 +115,7 @@ pub(super) fn oddities(books: &Books<'_>, terms: &Terms, findings: &mut Findings
                 format!("{who} found {money} in account {account}, which cannot be below 0"),
             ),
             Odd::TwoBalances(one, other) => (
-                AnomalyKind::INTERNAL,
+                AnomalyKind::NON_REPEATABLE_READ,
                 format!(
                     "{who} found account {account} with {one} and with {other} before its own \
                      changes, in one transaction"
@@ -212,8 +212,9 @@ pub(super) fn sum(view: &View) -> Money {
     view.found.iter().map(|(_, money)| money).sum()
 }
 
-/// Reads of all accounts that do not add up to the total. Deposits and withdrawals (movements with
-/// a net) change it; of those nobody knows when, any may be in.
+/// Reads of all accounts that do not add up to the total, whenever they were: a read that is old is
+/// no matter of sums. Deposits and withdrawals (movements with a net) change it, and any that did
+/// not fail may be in. How many reads are not decided.
 pub(super) fn totals(
     books: &Books<'_>,
     terms: &Terms,
@@ -221,53 +222,52 @@ pub(super) fn totals(
     total: Total,
     findings: &mut Findings,
     done: &mut [bool],
-) {
-    let nets: Vec<_> = books.movements.iter().filter(|movement| movement.net() != 0).collect();
-    let words = Words(books);
+) -> u64 {
+    let may = |movement: &&Movement| movement.net() != 0 && movement.status != Status::Failed;
+    let nets: Vec<&Movement> = books.movements.iter().filter(may).collect();
+    let mut open = 0;
     for at in whole {
         let view = &books.views[*at];
-        let mut off = sum(view) - total.money;
-        let mut choices = Vec::new();
-        for (id, movement) in nets.iter().enumerate() {
-            let net = movement.net();
-            match terms.known(books, movement, view) {
-                Known::In => off -= net,
-                Known::Out => {}
-                Known::Open => choices.push(Choice {
-                    id: id as u32,
-                    changes: vec![(0, net)],
-                    likely: movement.status == Status::Happened,
-                }),
-            }
-        }
-        let found = match choices.is_empty() {
-            true => off == 0,
-            // What is not decided is no finding.
-            false => {
-                let found = subset(choices, &[off], &mut STEPS.clone(), terms.planted);
-                found != Found::None
-            }
-        };
-        if found {
-            continue;
-        }
-        done[*at] = true;
-        findings.add(AnomalyKind::WRONG_TOTAL, || {
-            let (who, sum) = (words.who(view.op), sum(view));
-            let due = sum - off;
-            let balances = words.balances(&view.found);
-            let mut steps =
-                vec![words.step(view.op, format!("{who} found {balances}: together {sum}"))];
-            if let Some(read) = total.read {
-                let who = words.who(read);
-                steps.insert(0, words.step(read, format!("{who} found {due} together")));
-            }
-            let summary = format!("{who} found {sum} in all accounts together, which hold {due}");
-            let kind = AnomalyKind::WRONG_TOTAL;
-            let evidence = Evidence::Events(steps);
-            Anomaly { kind, subject: None, summary, evidence, minimal: true }
+        let off = sum(view) - total.money;
+        let choices = nets.iter().enumerate().filter(|(_, movement)| movement.op != view.op);
+        let choices = choices.map(|(id, movement)| Choice {
+            id: id as u32,
+            changes: vec![(0, movement.net())],
+            likely: movement.status == Status::Happened,
         });
+        match subset(choices.collect(), &[off], &mut STEPS.clone(), terms.planted) {
+            Found::Subset(_) => {}
+            Found::Open => open += 1,
+            Found::None => {
+                done[*at] = true;
+                findings.add(AnomalyKind::WRONG_TOTAL, || wrong_total(books, view, total, &nets));
+            }
+        }
     }
+    open
+}
+
+fn wrong_total(books: &Books<'_>, view: &View, total: Total, nets: &[&Movement]) -> Anomaly {
+    let words = Words(books);
+    let (who, sum, due) = (words.who(view.op), sum(view), total.money);
+    let balances = words.balances(&view.found);
+    let mut steps = vec![words.step(view.op, format!("{who} found {balances}: together {sum}"))];
+    if let Some(read) = total.read {
+        let who = words.who(read);
+        steps.insert(0, words.step(read, format!("{who} found {due} together")));
+    }
+    for movement in nets.iter().take(8) {
+        let (who, net) = (words.who(movement.op), movement.net());
+        steps.push(words.step(movement.op, format!("{who} put in {net} together")));
+    }
+    let after = due + nets.iter().map(|movement| movement.net()).sum::<Money>();
+    let hold = match nets.is_empty() {
+        true => format!("{due}"),
+        false => format!("{due} before deposits and {after} after them"),
+    };
+    let summary = format!("{who} found {sum} in all accounts together, which hold {hold}");
+    let (kind, minimal) = (AnomalyKind::WRONG_TOTAL, nets.len() <= 8);
+    Anomaly { kind, subject: None, summary, evidence: Evidence::Events(steps), minimal }
 }
 
 /// Whether a movement is in what a view found.

@@ -181,7 +181,9 @@ fn explained(
         let found = |account: &usize| says[account] - this.change(*account);
         explained |= may && says.keys().all(|account| balance(*account) == found(account));
         let sum = says.keys().map(found).sum::<i64>();
-        adds_up |= may && (0..accounts).map(balance).sum::<i64>() == sum;
+        let whenever = (0..acts.len())
+            .all(|act| !has(act) || (act != at && acts[act].outcome != Outcome::Fail));
+        adds_up |= whenever && (0..accounts).map(balance).sum::<i64>() == sum;
     }
     explained && adds_up
 }
