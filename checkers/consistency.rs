@@ -149,8 +149,8 @@ const PROSCRIBES: &[(C, &[AnomalyKind])] = &[
     (C::StrongSessionParallelSnapshotIsolation, &[A::G_SINGLE.process()]),
     (C::StrongSessionPrefix, &[A::NON_PREFIX.process()]),
     (C::Prefix, &[A::NON_PREFIX]),
-    // What a reader depends on, with all of its changes, leaves the sum as it was, and a balance that
-    // was checked not below zero: else a key is read, or added to, behind what the reader saw.
+    // What a reader depends on, with all of its changes, leaves the sum as it was, and a balance
+    // that was checked not below zero: else a key is read or added to behind what it saw.
     (C::ConsistentView, &[A::G_SINGLE, A::WRONG_TOTAL, A::NEGATIVE_BALANCE]),
     (C::Causal, &[A::CAUSAL, A::CYCLIC_CF]),
     (C::StrongSessionReadAtomic, &[A::FRACTURED_READ.process()]),

@@ -118,8 +118,8 @@ struct Ledger<'b, 'h> {
     /// Movements that happened, by their ends; how many of them are in the balances.
     ended: Vec<u32>,
     over: usize,
-    /// Movements that did not fail by their beginnings, which need not be the order in which they were recorded; how
-    /// many have begun, and which of these may be in a view.
+    /// Movements that did not fail by their beginnings, which need not be the order in which they
+    /// were recorded; how many have begun, and which of these may be in a view.
     begins: Vec<u32>,
     begun: usize,
     open: Vec<u32>,

@@ -124,9 +124,12 @@ fn losing_updates() -> Machine {
     })
 }
 
+/// What is found, and a database that does it.
+type Wrong = (&'static str, fn() -> Machine);
+
 #[test]
 fn what_a_database_does_wrong_to_a_bank_is_found() {
-    let wrong: [(&str, fn() -> Machine); 5] = [
+    let wrong: [Wrong; 5] = [
         ("wrong-total", torn),
         ("wrong-total", losing_updates),
         ("unexplained-balances", || miscounting(2, Ok(()))),
