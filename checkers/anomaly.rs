@@ -83,6 +83,15 @@ impl AnomalyKind {
     /// Sessions do not see each other's writes in their order, or their own.
     pub const PRAM: AnomalyKind = AnomalyKind("pram-violation");
 
+    /// A read of all accounts of a bank lacks one, or found no number in it.
+    pub const MISSING_ACCOUNT: AnomalyKind = AnomalyKind("missing-account");
+    /// A balance below zero where none may be.
+    pub const NEGATIVE_BALANCE: AnomalyKind = AnomalyKind("negative-balance");
+    /// Accounts hold more or less together than they can.
+    pub const WRONG_TOTAL: AnomalyKind = AnomalyKind("wrong-total");
+    /// No transfers that may be in a read come to the balances it found.
+    pub const UNEXPLAINED_BALANCES: AnomalyKind = AnomalyKind("unexplained-balances");
+
     /// The same over the order of sessions.
     pub(crate) const fn process(self) -> AnomalyKind {
         self.among(&FORMS_PROCESS)

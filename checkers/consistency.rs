@@ -138,7 +138,10 @@ const PROSCRIBES: &[(C, &[AnomalyKind])] = &[
     (C::StrictSerializable, &[A::G2_ITEM.realtime()]),
     (C::StrongSessionSerializable, &[A::G2_ITEM.process()]),
     (C::Serializable, &[A::G2_ITEM]),
-    (C::StrongSnapshotIsolation, &[A::G_SINGLE.realtime(), A::G_NONADJACENT.realtime()]),
+    (
+        C::StrongSnapshotIsolation,
+        &[A::G_SINGLE.realtime(), A::G_NONADJACENT.realtime(), A::UNEXPLAINED_BALANCES],
+    ),
     (C::StrongSessionSnapshotIsolation, &[A::G_NONADJACENT.process()]),
     (C::SnapshotIsolation, &[A::G_NONADJACENT]),
     // An anti-dependency on an item is in each of them, whatever else is.
@@ -146,7 +149,9 @@ const PROSCRIBES: &[(C, &[AnomalyKind])] = &[
     (C::StrongSessionParallelSnapshotIsolation, &[A::G_SINGLE.process()]),
     (C::StrongSessionPrefix, &[A::NON_PREFIX.process()]),
     (C::Prefix, &[A::NON_PREFIX]),
-    (C::ConsistentView, &[A::G_SINGLE]),
+    // What a reader depends on, with all of its changes, leaves the sum as it was, and a balance
+    // that was checked not below zero: else a key is read or added to behind what it saw.
+    (C::ConsistentView, &[A::G_SINGLE, A::WRONG_TOTAL, A::NEGATIVE_BALANCE]),
     (C::Causal, &[A::CAUSAL, A::CYCLIC_CF]),
     (C::StrongSessionReadAtomic, &[A::FRACTURED_READ.process()]),
     (C::ReadAtomic, &[A::INTERNAL, A::FRACTURED_READ, A::NON_REPEATABLE_READ]),

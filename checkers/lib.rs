@@ -7,6 +7,7 @@ mod anomaly;
 mod budget;
 mod checker;
 mod consistency;
+pub mod invariants;
 pub mod linearizable;
 mod planted;
 pub mod registry;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use tribunal_history::{Family, Value};
 
+use crate::invariants::{Bank, BankOptions, Opening};
 use crate::linearizable::{
     CasRegister, Container, Counter, Dialect, Exclusive, Fenced, Fifo, FromHistory, Kv, Lifo,
-    Linearizable, List, Lock, MultiRegister, Options, Owned, Permits, Priority, Reentrant,
+    Linearizable, List, Lock, MultiRegister, NilRead, Options, Owned, Permits, Priority, Reentrant,
     Register, Set, UniqueIds,
 };
 use crate::stats::Stats;
@@ -229,6 +230,18 @@ pub static MODELS: &[Entry] = &[
         },
     )
     .with(&[("own-writes", "whether a transaction sees its own writes; true when not given")]),
+    Entry {
+        levels: &[],
+        ..Entry::model("bank", Bank::FAMILY, "transfers between accounts: reads add up", bank)
+    }
+    .with(&[
+        ("total", "what all accounts hold together; when not given, what they hold at first"),
+        ("negative", "whether a balance may be below zero; false when not given"),
+        (
+            "real-time",
+            "whether a read shows every transfer that was over before it; true when not given",
+        ),
+    ]),
     Entry::model("g-set", Family::Set, "a set that only grows", |p| {
         free(p, Set { shrinks: false })
     }),
@@ -295,6 +308,27 @@ fn by<M: FromHistory + 'static>(parameters: &Parameters, model: M) -> Built {
 fn free<M: FromHistory + 'static>(parameters: &Parameters, model: M) -> Built {
     parameters.no_initial()?;
     by(parameters, model)
+}
+
+fn bank(parameters: &Parameters) -> Built {
+    let asserts = parameters.dialect.nil_read == NilRead::Asserts;
+    let opening = match &parameters.initial {
+        Value::Nil if asserts => Opening::Empty,
+        Value::Nil => Opening::Unknown,
+        Value::Int(each) => Opening::Each(*each),
+        other => return Err(format!("an account holds an integer at first, not {other}")),
+    };
+    let total = match parameters.settings.get("total") {
+        None => None,
+        Some(_) => Some(parameters.setting("total", 0)?),
+    };
+    Ok(Box::new(Bank::new(BankOptions {
+        opening,
+        nothing_is_an_answer: asserts,
+        total,
+        negative: parameters.setting("negative", false)?,
+        real_time: parameters.setting("real-time", true)?,
+    })))
 }
 
 fn counter(parameters: &Parameters, shrinks: bool) -> Built {
@@ -398,6 +432,7 @@ mod tests {
             Mop::Write { key: key(), value: value.clone() },
             Mop::Append { key: key(), element: value.clone() },
             Mop::ReadList { key: key(), elements: all.clone() },
+            Mop::Add { key: key(), delta: 1, value: Observed::Present(1) },
         ];
         let set = [
             SetOp::Add { key: key(), element: value.clone(), added: yes },

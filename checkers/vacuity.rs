@@ -105,7 +105,9 @@ fn final_reads(history: &History) -> Option<(u64, u64)> {
             F::Read | F::Write | F::Cas => touches(operation.key(), operation.f() == F::Read),
             F::Txn => operation.mops().for_each(|mop| match mop {
                 MopView::Read { key, .. } | MopView::ReadList { key, .. } => touches(key, true),
-                MopView::Write { key, .. } | MopView::Append { key, .. } => touches(key, false),
+                MopView::Write { key, .. }
+                | MopView::Append { key, .. }
+                | MopView::Add { key, .. } => touches(key, false),
                 // What it asks for is no key.
                 MopView::ReadPredicate { .. } => {}
             }),

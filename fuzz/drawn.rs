@@ -145,7 +145,8 @@ fn question(family: Family, registers: Registers, bytes: &mut Bytes<'_>) -> Op {
 
 fn mop(bytes: &mut Bytes<'_>) -> Mop {
     let key = Value::Int(i64::from(bytes.below(3)));
-    match bytes.below(6) {
+    match bytes.below(7) {
+        6 => Mop::Add { key, delta: bytes.int(), value: Observed::Pending },
         0 | 1 => Mop::Read { key, value: Observed::Pending },
         2 | 3 => Mop::Write { key, value: bytes.value() },
         4 => Mop::Append { key, element: bytes.value() },
@@ -172,6 +173,7 @@ fn answer(mut op: Op, bytes: &mut Bytes<'_>) -> Op {
                 match mop {
                     Mop::Read { value, .. } => *value = bytes.seen(Bytes::value),
                     Mop::ReadList { elements, .. } => *elements = bytes.seen(Bytes::values),
+                    Mop::Add { value, .. } => *value = bytes.seen(Bytes::int),
                     Mop::Write { .. } | Mop::Append { .. } | Mop::ReadPredicate { .. } => {}
                 }
             }

@@ -36,6 +36,16 @@ pub enum Mop {
         /// The elements in list order.
         elements: Observed<Vec<Value>>,
     },
+    /// Add to the number that one object holds, as a transfer does to a balance. Nothing there is
+    /// zero. A target refuses, with the whole transaction, what would leave less than zero.
+    Add {
+        /// Which object.
+        key: Value,
+        /// What to add; may be negative.
+        delta: i64,
+        /// The number after it; `Pending` if the client is not told.
+        value: Observed<i64>,
+    },
     /// Read every object that matches a predicate.
     ReadPredicate {
         /// The predicate, in the target's own words.
@@ -59,7 +69,8 @@ impl Mop {
             Mop::Read { key, .. }
             | Mop::Write { key, .. }
             | Mop::Append { key, .. }
-            | Mop::ReadList { key, .. } => Some(key),
+            | Mop::ReadList { key, .. }
+            | Mop::Add { key, .. } => Some(key),
             Mop::ReadPredicate { .. } => None,
         }
     }
@@ -74,6 +85,9 @@ impl Mop {
             Mop::ReadPredicate { predicate, .. } => {
                 Mop::ReadPredicate { predicate: predicate.clone(), matches: Observed::Pending }
             }
+            Mop::Add { key, delta, .. } => {
+                Mop::Add { key: key.clone(), delta: *delta, value: Observed::Pending }
+            }
             Mop::Write { .. } | Mop::Append { .. } => self.clone(),
         }
     }
@@ -86,6 +100,7 @@ impl Mop {
             (Mop::ReadPredicate { predicate, .. }, Mop::ReadPredicate { predicate: asked, .. }) => {
                 predicate == asked
             }
+            (Mop::Add { .. }, Mop::Add { .. }) => self.pending() == asked.pending(),
             _ => self == asked,
         }
     }
@@ -98,14 +113,26 @@ impl Mop {
             Mop::Append { .. } => 2,
             Mop::ReadList { .. } => 3,
             Mop::ReadPredicate { .. } => 4,
+            Mop::Add { .. } => 5,
         }
     }
 
     /// Whether the micro-operation can change the database.
     pub fn writes(&self) -> bool {
         match self {
-            Mop::Write { .. } | Mop::Append { .. } => true,
+            Mop::Write { .. } | Mop::Append { .. } | Mop::Add { .. } => true,
             Mop::Read { .. } | Mop::ReadList { .. } | Mop::ReadPredicate { .. } => false,
+        }
+    }
+
+    /// Whether its answer may say more than that it happened.
+    pub fn observes(&self) -> bool {
+        match self {
+            Mop::Write { .. } | Mop::Append { .. } => false,
+            Mop::Add { .. }
+            | Mop::Read { .. }
+            | Mop::ReadList { .. }
+            | Mop::ReadPredicate { .. } => true,
         }
     }
 }
@@ -129,6 +156,7 @@ impl fmt::Display for Mop {
             Mop::Read { key, value } => write!(f, "r({key}) -> {value}"),
             Mop::Write { key, value } => write!(f, "w({key}, {value})"),
             Mop::Append { key, element } => write!(f, "append({key}, {element})"),
+            Mop::Add { key, delta, value } => write!(f, "add({key}, {delta}) -> {value}"),
             Mop::ReadList { key, elements } => {
                 write!(f, "r({key}) -> ")?;
                 list(f, elements)

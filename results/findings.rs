@@ -397,6 +397,7 @@ fn mop(mop: &Mop) -> (String, Typed) {
         Mop::Write { .. } => "write",
         Mop::Append { .. } => "append",
         Mop::ReadList { .. } => "read-list",
+        Mop::Add { .. } => "add",
         Mop::ReadPredicate { .. } => "read-predicate",
     };
     (name.to_owned(), text(&mop.to_string()))

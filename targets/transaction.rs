@@ -159,9 +159,30 @@ impl Local {
                 self.set(name, Stored::List(list));
                 mop.clone()
             }
+            Mop::Add { key, delta, .. } => {
+                let after = Local::sum(&name, held, *delta)?;
+                self.set(name, Stored::Int(after));
+                Mop::Add { key: key.clone(), delta: *delta, value: Observed::Present(after) }
+            }
             Mop::ReadPredicate { .. } => {
                 return Err(register::unsupported("this target has no predicates"));
             }
+        })
+    }
+
+    /// The balance after an addition: nothing there is zero, and less than zero is refused.
+    fn sum(name: &str, held: Option<Stored>, delta: i64) -> Result<i64, ClientError> {
+        let held = match held {
+            None => 0,
+            Some(Stored::Int(int)) => int,
+            Some(other @ (Stored::List(_) | Stored::Foreign(_))) => {
+                let detail = format!("{name} holds {}, which is no number", value(other));
+                return Err(ClientError::definite(ErrorClass::new("no-number"), detail));
+            }
+        };
+        held.checked_add(delta).filter(|after| *after >= 0).ok_or_else(|| {
+            let detail = format!("{name} holds {held}, to which {delta} cannot be added");
+            ClientError::definite(ErrorClass::new("insufficient"), detail)
         })
     }
 
@@ -289,6 +310,38 @@ mod tests {
         let write = Mop::Write { key: Value::Int(9), value: Value::Int(4) };
         let read = Mop::Read { key: Value::Int(9), value: Observed::Present(Value::Int(4)) };
         assert_eq!(attempt(&mut store, &[write.clone(), read.clone()]).unwrap(), [write, read]);
+    }
+
+    fn add(key: i64, delta: i64, after: Option<i64>) -> Mop {
+        let value = after.map_or(Observed::Pending, Observed::Present);
+        Mop::Add { key: Value::Int(key), delta, value }
+    }
+
+    #[test]
+    fn balances_are_added_to_and_never_fall_below_zero() {
+        let mut store = Memory::default();
+        let deposit = [add(1, 10, Some(10)), add(2, 5, Some(5)), add(1, 1, Some(11))];
+        assert_eq!(attempt(&mut store, &deposit).unwrap(), deposit);
+        let read = Mop::Read { key: Value::Int(2), value: Observed::Present(Value::Int(16)) };
+        let transfer = [add(1, -11, Some(0)), add(2, 11, Some(16)), read];
+        assert_eq!(attempt(&mut store, &transfer).unwrap(), transfer);
+        store.put("3", Stored::parse(b"[1]"));
+        let puts = store.puts;
+        for (mops, class) in [
+            ([add(2, 1, None), add(1, -1, None)], "insufficient"),
+            ([add(2, i64::MAX, None), add(1, 1, None)], "insufficient"),
+            ([add(2, 1, None), add(3, 1, None)], "no-number"),
+        ] {
+            match attempt(&mut store, &mops).unwrap_err() {
+                ClientError::Definite { class: said, .. } => {
+                    assert_eq!(said, ErrorClass::new(class), "{mops:?}");
+                }
+                other => panic!("{other}"),
+            }
+        }
+        assert_eq!(store.puts, puts, "nothing of a transaction that is refused is written");
+        store.meddle = Some("1");
+        assert!(attempt(&mut store, &[add(1, 1, None)]).is_err(), "an addition reads, too");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Workloads: what clients do, and which promises are judged on it. One workload per file.
 
 mod append;
+mod bank;
 mod causal;
 mod isolation;
 mod keys;

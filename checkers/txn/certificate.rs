@@ -179,7 +179,10 @@ pub(super) fn verify_order(history: &History, order: &[u32], keeps: Keeps) -> Re
                         return Err(format!("T{t} reads another list than is there"));
                     }
                 }
-                MopView::Read { .. } | MopView::Write { .. } | MopView::ReadPredicate { .. } => {
+                MopView::Read { .. }
+                | MopView::Write { .. }
+                | MopView::Add { .. }
+                | MopView::ReadPredicate { .. } => {
                     return Err(format!("T{t} is about registers"));
                 }
             }

@@ -273,6 +273,7 @@ impl Scan<'_, '_> {
                     }
                     MopView::Read { .. }
                     | MopView::Write { .. }
+                    | MopView::Add { .. }
                     | MopView::ReadPredicate { .. } => {}
                 }
             }

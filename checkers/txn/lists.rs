@@ -73,7 +73,10 @@ fn longest<'h>(table: &Table<'h>, checker: &str) -> Result<Longest<'h>, Error> {
             let key = match mop {
                 MopView::ReadList { key, .. } => key,
                 MopView::Append { .. } => continue,
-                MopView::Read { .. } | MopView::Write { .. } | MopView::ReadPredicate { .. } => {
+                MopView::Read { .. }
+                | MopView::Write { .. }
+                | MopView::Add { .. }
+                | MopView::ReadPredicate { .. } => {
                     let what = format!("{}, which is about registers", operation.op());
                     return Err(unsupported(checker, what, operation.call()));
                 }

@@ -117,6 +117,10 @@ impl<'h> Table<'h> {
                         let what = "a read by predicate".to_string();
                         return Err(unsupported(checker, what, operation.call()));
                     }
+                    MopView::Add { .. } => {
+                        let what = "an addition to a balance".to_string();
+                        return Err(unsupported(checker, what, operation.call()));
+                    }
                 }
             }
             // Stable: among writes of one key the last stays last.
@@ -151,7 +155,7 @@ impl<'h> Table<'h> {
                         let mine = own[key as usize] == t;
                         (key, version, if mine { Does::ReadOwn } else { Does::Read })
                     }
-                    MopView::ReadPredicate { .. } => continue,
+                    MopView::Add { .. } | MopView::ReadPredicate { .. } => continue,
                 };
                 self.mops.push(Mop { key, version, does });
             }
@@ -258,6 +262,7 @@ pub(super) fn elements<'h>(mop: MopView<'h>) -> Option<&'h [Code]> {
         | MopView::Read { .. }
         | MopView::Write { .. }
         | MopView::Append { .. }
+        | MopView::Add { .. }
         | MopView::ReadPredicate { .. } => None,
     }
 }

@@ -178,7 +178,10 @@ impl<'c, 'h> Replay<'c, 'h> {
                 // A key that nobody writes has one version.
                 reads.extend(key.map(|key| (key, source)));
             }
-            MopView::Append { .. } | MopView::ReadList { .. } | MopView::ReadPredicate { .. } => {
+            MopView::Append { .. }
+            | MopView::ReadList { .. }
+            | MopView::Add { .. }
+            | MopView::ReadPredicate { .. } => {
                 wrong = Some("is not about registers");
             }
         });

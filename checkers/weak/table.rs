@@ -240,6 +240,7 @@ impl<'r, 'h> Building<'r, 'h> {
                     MopView::Write { key, value } => self.write(vertex, key, value, &mut own),
                     MopView::Append { .. }
                     | MopView::ReadList { .. }
+                    | MopView::Add { .. }
                     | MopView::ReadPredicate { .. } => refused = true,
                 }
             });

@@ -151,7 +151,8 @@ impl Latency {
 
 /// A map of registers that starts empty, with transactions over registers and lists. Reads of
 /// what was never written find nothing; a predicate read, an append to a register and every other
-/// family are refused as `unsupported`.
+/// family are refused as `unsupported`. Transactions whose additions would leave less than zero
+/// fail as `insufficient`.
 pub fn register_machine() -> Machine {
     let mut registers: BTreeMap<Value, Value> = BTreeMap::new();
     let mut lists: BTreeMap<Value, Vec<Value>> = BTreeMap::new();
@@ -162,7 +163,14 @@ pub fn register_machine() -> Machine {
             if txn.mops.iter().any(|mop| matches!(mop, Mop::ReadPredicate { .. })) {
                 return Err(ErrorClass::new("unsupported"));
             }
-            txn.mops.iter_mut().for_each(|mop| apply_mop(&mut registers, &mut lists, mop));
+            let adds = txn.mops.iter().any(|mop| matches!(mop, Mop::Add { .. }));
+            let before = adds.then(|| (registers.clone(), lists.clone()));
+            for mop in &mut txn.mops {
+                if let Err(refused) = apply_mop(&mut registers, &mut lists, mop) {
+                    (registers, lists) = before.expect("only an addition is refused");
+                    return Err(refused);
+                }
+            }
             Ok(Op::Txn(txn))
         }
         Op::Set(_) | Op::Counter(_) | Op::Queue(_) | Op::Lock(_) | Op::Id(_) => {
@@ -199,14 +207,26 @@ fn apply_mop(
     registers: &mut BTreeMap<Value, Value>,
     lists: &mut BTreeMap<Value, Vec<Value>>,
     mop: &mut Mop,
-) {
+) -> Result<(), ErrorClass> {
     match mop {
         Mop::Read { key, value } => *value = observed(registers.get(key)),
         Mop::Write { key, value } => drop(registers.insert(key.clone(), value.clone())),
         Mop::Append { key, element } => lists.entry(key.clone()).or_default().push(element.clone()),
         Mop::ReadList { key, elements } => *elements = observed(lists.get(key)),
+        Mop::Add { key, delta, value } => {
+            let held = match registers.get(key) {
+                None => 0,
+                Some(Value::Int(int)) => *int,
+                Some(_) => return Err(ErrorClass::new("no-number")),
+            };
+            let after = held.checked_add(*delta).filter(|after| *after >= 0);
+            let after = after.ok_or_else(|| ErrorClass::new("insufficient"))?;
+            registers.insert(key.clone(), Value::Int(after));
+            *value = Observed::Present(after);
+        }
         Mop::ReadPredicate { .. } => unreachable!("refused before"),
     }
+    Ok(())
 }
 
 fn observed<T: Clone>(found: Option<&T>) -> Observed<T> {

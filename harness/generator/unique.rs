@@ -81,7 +81,10 @@ impl Unique {
                 txn.mops.iter_mut().for_each(|mop| match mop {
                     Mop::Write { key, value } => *value = self.next_value(key),
                     Mop::Append { key, element } => *element = self.next_value(key),
-                    Mop::Read { .. } | Mop::ReadList { .. } | Mop::ReadPredicate { .. } => {}
+                    Mop::Read { .. }
+                    | Mop::ReadList { .. }
+                    | Mop::Add { .. }
+                    | Mop::ReadPredicate { .. } => {}
                 });
                 Op::Txn(txn)
             }

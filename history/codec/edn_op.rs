@@ -1,5 +1,6 @@
 //! The `:f` and `:value` of an operation as Jepsen writes them, and what EDN has no word for.
 
+use super::bank::{Form, put_bank};
 use super::losses::Losses;
 use super::{SOLE_KEY, hex};
 use crate::{
@@ -14,15 +15,18 @@ pub(super) struct Words {
     list: &'static str,
     /// Whether values are `[key value]` tuples.
     keyed: bool,
+    /// Whether `:read` can only be one of a bank.
+    bank: bool,
 }
 
 impl Words {
     pub(super) fn of(history: &History) -> Words {
         let (mut registers, mut lists, mut appends, mut keyed) = (false, false, false, false);
-        let mut writes = false;
+        let (mut writes, mut bank) = (false, true);
         for operation in history.operations() {
             if operation.f() != F::Txn {
                 keyed |= history.value(operation.key()) != SOLE_KEY;
+                bank &= word(operation.f()) != "read";
                 continue;
             }
             let Op::Txn(txn) = operation.op() else { continue };
@@ -31,7 +35,7 @@ impl Words {
                     Mop::Read { .. } => registers = true,
                     Mop::ReadList { .. } => lists = true,
                     Mop::Append { .. } => appends = true,
-                    Mop::Write { .. } => writes = true,
+                    Mop::Write { .. } | Mop::Add { .. } => writes = true,
                     Mop::ReadPredicate { .. } => {}
                 }
             }
@@ -40,14 +44,19 @@ impl Words {
             register: if lists || appends { "rr" } else { "r" },
             list: if appends && !registers && !writes { "r" } else { "rl" },
             keyed,
+            bank,
         }
     }
 }
 
 /// Writes `, :f .. , :value ..` and our own keys after them.
 pub(super) fn put_op(line: &mut String, event: &Event, words: &Words, losses: &mut Losses) {
-    put(line, format_args!(", :f :{}, :value ", word(event.op.f())));
     if let Op::Txn(txn) = &event.op {
+        let form = if words.bank { Form::of(txn) } else { Form::Mops };
+        put(line, format_args!(", :f :{}, :value ", form.word()));
+        if put_bank(line, event.kind, form, losses) {
+            return;
+        }
         line.push('[');
         for (i, mop) in txn.mops.iter().enumerate() {
             line.push_str(if i == 0 { "" } else { " " });
@@ -56,6 +65,7 @@ pub(super) fn put_op(line: &mut String, event: &Event, words: &Words, losses: &m
         line.push(']');
         return;
     }
+    put(line, format_args!(", :f :{}, :value ", word(event.op.f())));
     match event.op.key().filter(|_| words.keyed) {
         Some(key) => {
             line.push('[');
@@ -189,6 +199,7 @@ fn put_mop(line: &mut String, kind: Kind, mop: &Mop, words: &Words, losses: &mut
         Mop::Write { key, .. } => ("w", key),
         Mop::Append { key, .. } => ("append", key),
         Mop::ReadList { key, .. } => (words.list, key),
+        Mop::Add { key, .. } => ("add", key),
         Mop::ReadPredicate { predicate, .. } => ("rp", &Value::Text(predicate.clone())),
     };
     if matches!(name, "rl" | "rr" | "rp") {
@@ -201,6 +212,13 @@ fn put_mop(line: &mut String, kind: Kind, mop: &Mop, words: &Words, losses: &mut
         Mop::Read { value, .. } => put_seen(line, kind, value, losses),
         Mop::Write { value: argument, .. } | Mop::Append { element: argument, .. } => {
             put_value(line, argument, losses);
+        }
+        Mop::Add { delta, value, .. } => {
+            losses.count("additions written as [:add key delta value], which is ours");
+            put(line, format_args!("{delta}"));
+            if kind == Kind::Ok && value.is_answered() {
+                put(line, format_args!(" {value}"));
+            }
         }
         Mop::ReadList { elements, .. } => {
             let seen = put_nothing(line, kind, elements, losses);
@@ -236,7 +254,7 @@ fn put_seen(line: &mut String, kind: Kind, value: &Observed<Value>, losses: &mut
 }
 
 /// Writes what is not there, and returns what is.
-fn put_nothing<'v, T>(
+pub(super) fn put_nothing<'v, T>(
     line: &mut String,
     kind: Kind,
     seen: &'v Observed<T>,
@@ -253,7 +271,7 @@ fn put_nothing<'v, T>(
     None
 }
 
-fn put_value(line: &mut String, value: &Value, losses: &mut Losses) {
+pub(super) fn put_value(line: &mut String, value: &Value, losses: &mut Losses) {
     match value {
         Value::Nil => line.push_str("nil"),
         Value::Int(int) => put(line, format_args!("{int}")),

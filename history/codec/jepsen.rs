@@ -10,7 +10,7 @@ use super::input::Input;
 use super::jepsen_anonymous::Anonymous;
 use super::jepsen_events::{Fields, each, fields, kind_of};
 use super::jepsen_family::Words;
-use super::jepsen_op::{About, Ops, Said, Stop};
+use super::jepsen_op::{About, Ops, Said, Stop, Wording};
 use super::nemesis::Nemesis;
 use super::tape::{Bad, Data, Node, Tape, error_at, position, utf8};
 use super::{CodecError, ReadOptions, forms};
@@ -214,8 +214,11 @@ impl Reader {
             Who::Client(process) => self.anonymous.named(process, at)?,
             Who::Unnamed | Who::Nemesis => self.unnamed(about, &said)?,
         };
-        if kind != Kind::Invoke && about == About::Txn && !self.builder.is_open(process) {
-            self.uninvoked(at, time, process, value)?;
+        if kind != Kind::Invoke
+            && let About::Txn(wording) = about
+            && !self.builder.is_open(process)
+        {
+            self.uninvoked(at, time, process, wording, value)?;
         }
         let carried = self.carried(about, &said)?;
         self.add(at, time, process, kind, carried, &fields)
@@ -224,10 +227,10 @@ impl Reader {
     /// What the event says; of a transaction it stands in the builder's draft.
     fn carried(&mut self, about: About, said: &Said<'_, '_>) -> Result<Carried, Stop> {
         match about {
-            About::Txn if matches!(said.kind, Kind::Fail | Kind::Info) => Ok(Carried::Nothing),
-            About::Txn => {
+            About::Txn(_) if matches!(said.kind, Kind::Fail | Kind::Info) => Ok(Carried::Nothing),
+            About::Txn(wording) => {
                 let mut draft = self.builder.draft();
-                match self.ops.txn(said.kind, said.value, &mut draft)? {
+                match self.ops.txn(wording, said.kind, said.value, &mut draft)? {
                     true => Ok(Carried::Txn),
                     false => Ok(Carried::Nothing),
                 }
@@ -282,9 +285,9 @@ impl Reader {
     /// The number of an operation without one: a new one when it is invoked.
     fn unnamed(&mut self, about: About, said: &Said<'_, '_>) -> Result<Process, Stop> {
         let question = match about {
-            About::Txn => {
+            About::Txn(wording) => {
                 let mut draft = self.builder.draft();
-                let told = self.ops.txn(Kind::Invoke, said.value, &mut draft)?;
+                let told = self.ops.txn(wording, Kind::Invoke, said.value, &mut draft)?;
                 told.then(|| Op::Txn(self.builder.drafted().question()))
             }
             About::One(f, word) => {
@@ -296,7 +299,7 @@ impl Reader {
         }
         match self.anonymous.completed(question.as_ref()) {
             Some(process) => Ok(process),
-            None if about == About::Txn && question.is_some() => self.anonymous.whole(),
+            None if matches!(about, About::Txn(_)) && question.is_some() => self.anonymous.whole(),
             None => {
                 let message = "an event without :process completes no invocation that is open";
                 Err(Bad::new(said.at, message).into())
@@ -314,10 +317,11 @@ impl Reader {
         at: usize,
         time: Nanos,
         process: Process,
+        wording: Wording,
         value: Option<Node<'_, '_>>,
     ) -> Result<(), Stop> {
         let mut draft = self.builder.draft();
-        if !self.ops.txn(Kind::Invoke, value, &mut draft)? {
+        if !self.ops.txn(wording, Kind::Invoke, value, &mut draft)? {
             let event = self.builder.events();
             return Err(Stop::Impossible(at, HistoryError::NoInvocation { process, event }));
         }

@@ -21,6 +21,8 @@ pub(super) enum Word {
     Up,
     /// `dec`: a subtraction.
     Down,
+    /// A transfer of a bank.
+    Transfer,
 }
 
 impl Word {
@@ -37,6 +39,7 @@ impl Word {
             "contains" => Word::One(F::SetContains),
             "inc" => Word::Up,
             "dec" => Word::Down,
+            "transfer" => Word::Transfer,
             "enqueue" | "push" => Word::One(F::Enqueue),
             "dequeue" | "pop" => Word::One(F::Dequeue),
             "peek" => Word::One(F::Peek),
@@ -54,8 +57,14 @@ impl Word {
         match self {
             Word::Add | Word::Up | Word::Down => true,
             Word::One(f) => matches!(f, F::SetRemove | F::SetContains),
-            Word::Read => false,
+            Word::Read | Word::Transfer => false,
         }
+    }
+
+    /// Whether it shows that the file is about a bank: a transfer, or a read of a map.
+    pub(super) fn is_of_bank(self, value: Option<Node<'_, '_>>) -> bool {
+        let content = value.map(|node| node.tagged().map_or(node, |(_, content)| content));
+        self == Word::Transfer || (self == Word::Read && content.is_some_and(Node::is_map))
     }
 }
 
@@ -66,6 +75,8 @@ pub(super) enum Words {
     Of(Family),
     /// Only `:read` occurs: one of a register.
     Plain,
+    /// `:read` is one of a bank; sets and counters do not occur.
+    Bank,
     /// Sets and counters both fit, or neither.
     Unclear,
 }
@@ -76,7 +87,7 @@ impl Words {
         let family = match (own, self) {
             (Some(family), _) | (None, Words::Of(family)) => Some(family),
             (None, Words::Plain) => Some(Family::Register),
-            (None, Words::Unclear) => None,
+            (None, Words::Bank | Words::Unclear) => None,
         };
         let name = match (word, family) {
             (Word::One(f), _) => return Ok(f),
@@ -88,6 +99,7 @@ impl Words {
             (Word::Add, Some(Family::Counter)) => return Ok(F::CounterAdd),
             (Word::Read, _) => "read",
             (Word::Add, _) => "add",
+            (Word::Transfer, _) => "transfer",
         };
         Err(match family {
             Some(family) => format!("operation {name} is not one of family {}", family.name()),
@@ -114,6 +126,7 @@ impl Words {
 /// What was seen in a file that tells sets from counters.
 #[derive(Default, Debug)]
 struct Clues {
+    bank: bool,
     add: bool,
     register: bool,
     set: bool,
@@ -147,7 +160,9 @@ impl Clues {
         }
         let value = fields.value.map(|node| node.tagged().map_or(node, |(_, content)| content));
         let pair = value.and_then(Node::pair).filter(|_| independent != Some(false));
+        self.bank |= word.is_of_bank(fields.value);
         match word {
+            Word::Transfer => {}
             Word::Read => {
                 if let Some(value) = value.filter(|_| kind == Some(Kind::Ok)) {
                     self.plain.note(value);
@@ -183,6 +198,9 @@ impl Clues {
     }
 
     fn words(&self) -> Words {
+        if self.bank {
+            return Words::Bank;
+        }
         if !self.add && !self.set && !self.counter {
             return Words::Plain;
         }

@@ -47,8 +47,19 @@ pub(super) struct Ops {
 /// What an event is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum About {
-    Txn,
+    Txn(Wording),
     One(F, Word),
+}
+
+/// How an event says what a transaction is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Wording {
+    /// By micro-operations.
+    Mops,
+    /// A transfer of a bank.
+    Transfer,
+    /// A read of every account of a bank.
+    Balances,
 }
 
 /// The parts of an event that say what was asked and answered.
@@ -85,15 +96,24 @@ impl Ops {
     pub(super) fn about(&self, said: &Said<'_, '_>) -> Result<About, Stop> {
         let mops = said.value.is_some_and(is_transaction);
         let word = match said.f.and_then(Node::word) {
-            Some("txn") => return Ok(About::Txn),
+            Some("txn") => return Ok(About::Txn(Wording::Mops)),
             Some(name) => match Word::of(name) {
                 Some(Word::Read | Word::One(F::Read | F::Write)) | None if mops => {
-                    return Ok(About::Txn);
+                    return Ok(About::Txn(Wording::Mops));
+                }
+                Some(word) if word.is_of_bank(said.value) && self.words != Some(Words::Bank) => {
+                    return Err(Stop::Telling);
+                }
+                Some(Word::Transfer) => return Ok(About::Txn(Wording::Transfer)),
+                Some(Word::Read) if self.words == Some(Words::Bank) && said.family.is_none() => {
+                    return Ok(About::Txn(Wording::Balances));
                 }
                 Some(word) => word,
                 None => return Err(self.unknown(said, name).into()),
             },
-            None if said.value.is_some_and(Node::is_sequence) => return Ok(About::Txn),
+            None if said.value.is_some_and(Node::is_sequence) => {
+                return Ok(About::Txn(Wording::Mops));
+            }
             None => {
                 let message = "an event without :f and without micro-operations as its :value";
                 return Err(Bad::new(said.f.map_or(said.at, Node::at), message).into());
@@ -117,7 +137,6 @@ impl Ops {
     fn unknown(&self, said: &Said<'_, '_>, name: &str) -> Bad {
         let at = said.f.map_or(said.at, Node::at);
         let message = match name {
-            "transfer" => "operation transfer is of family bank, which is not supported".to_owned(),
             "send" | "poll" | "subscribe" | "assign" | "crash" => {
                 format!("operation {name} is of family log, which is not supported")
             }
@@ -393,7 +412,7 @@ impl Ops {
             }
             Data::Open(shape, _) => {
                 let message = match shape {
-                    Shape::Map => "a map as a value, as in family bank, is not supported",
+                    Shape::Map => "a map as a value is not supported, except of locks and banks",
                     Shape::Set => "a set as a value is not supported, except read from a set",
                     Shape::Sequence => {
                         "a vector as a value outside :f :txn is not supported, except for keyed \
@@ -408,7 +427,7 @@ impl Ops {
 
 /// A vector that holds at least one micro-operation and nothing else.
 fn is_transaction(node: Node<'_, '_>) -> bool {
-    const NAMES: [&str; 8] = ["r", "w", "append", "read", "write", "rl", "rr", "rp"];
+    const NAMES: [&str; 9] = ["r", "w", "append", "add", "read", "write", "rl", "rr", "rp"];
     let is_mop = |node: Node<'_, '_>| {
         let name = node.children().next().and_then(Node::word);
         node.is_sequence() && name.is_some_and(|name| NAMES.contains(&name))

@@ -3,7 +3,7 @@
 //! Whether `[:r k nil]` reads a list is not said by the event: the history decides at its end, see
 //! [`crate::Builder`].
 
-use super::jepsen_op::{Ops, is_pending};
+use super::jepsen_op::{Ops, Wording, is_pending};
 use super::tape::{Bad, Data, Node};
 use crate::{Code, Draft, Kind, Observed};
 
@@ -11,10 +11,16 @@ impl Ops {
     /// Fills a draft; false where the event has no micro-operations at all.
     pub(super) fn txn(
         &self,
+        wording: Wording,
         kind: Kind,
         value: Option<Node<'_, '_>>,
         draft: &mut Draft<'_>,
     ) -> Result<bool, Bad> {
+        match wording {
+            Wording::Mops => {}
+            Wording::Transfer => return self.transfer(kind, value, draft),
+            Wording::Balances => return self.balances(kind, value, draft),
+        }
         let Some(value) = value.filter(|value| !matches!(value.data(), Data::Nil)) else {
             return Ok(false);
         };
@@ -43,6 +49,12 @@ impl Ops {
             ("w" | "write", Some(argument)) => {
                 let (key, value) = (self.code(key, draft)?, self.code(argument, draft)?);
                 draft.write(key, value);
+            }
+            ("add", Some(delta)) => {
+                let (key, delta) = (self.code(key, draft)?, self.whole(delta)?);
+                let after = parts.next().filter(|_| kind == Kind::Ok);
+                let after = after.map_or(Ok(Observed::Pending), |after| self.balance(after))?;
+                draft.add(key, delta, after);
             }
             ("r" | "read" | "rr" | "rl", _) => self.read(name, key, seen, draft)?,
             ("rp", _) => self.read_predicate(key, seen, draft)?,

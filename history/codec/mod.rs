@@ -1,6 +1,7 @@
 //! Readers and writers of histories, one format per file.
 
 mod awdit;
+mod bank;
 mod dbcop;
 mod edn;
 mod edn_op;
@@ -27,6 +28,7 @@ mod tape;
 mod track;
 mod window;
 
+pub use bank::BALANCES;
 pub use error::CodecError;
 pub use format::{Format, Read, ReadOptions, SOLE_KEY, detect, read, read_from, write};
 use track::{Track, track};

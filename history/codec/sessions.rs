@@ -169,6 +169,7 @@ impl<'h> Facts<'h> {
                     MopView::Read { .. }
                     | MopView::Append { .. }
                     | MopView::ReadList { .. }
+                    | MopView::Add { .. }
                     | MopView::ReadPredicate { .. } => {}
                 }
             }
@@ -224,6 +225,7 @@ impl<'h> Facts<'h> {
             MopView::Read { .. }
             | MopView::Append { .. }
             | MopView::ReadList { .. }
+            | MopView::Add { .. }
             | MopView::ReadPredicate { .. } => false,
         })
     }
@@ -260,6 +262,7 @@ impl<'h> Facts<'h> {
             MopView::Append { .. } | MopView::ReadList { .. } | MopView::ReadPredicate { .. } => {
                 Err(refused(holds, "lists and predicates"))
             }
+            MopView::Add { .. } => Err(refused(holds, "additions to balances")),
         }
     }
 

@@ -37,6 +37,7 @@ pub(super) mod mop_kind {
     pub(crate) const APPEND: u8 = 2;
     pub(crate) const READ_LIST: u8 = 3;
     pub(crate) const READ_PREDICATE: u8 = 4;
+    pub(crate) const ADD: u8 = 5;
 }
 
 /// One micro-operation as numbers.
@@ -57,7 +58,7 @@ impl MopRow {
         let undecided = self.undecided || other.undecided;
         let same_kind =
             self.kind == other.kind || (undecided && reads(self.kind) && reads(other.kind));
-        let argument = matches!(self.kind, mop_kind::WRITE | mop_kind::APPEND);
+        let argument = matches!(self.kind, mop_kind::WRITE | mop_kind::APPEND | mop_kind::ADD);
         same_kind && self.key == other.key && (!argument || self.a == other.a)
     }
 }

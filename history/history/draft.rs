@@ -42,7 +42,7 @@ impl Builder {
         for row in &self.arena.mops {
             match row.kind {
                 mop_kind::APPEND | mop_kind::READ_LIST => drop(lists.insert(row.key)),
-                mop_kind::WRITE => drop(registers.insert(row.key)),
+                mop_kind::WRITE | mop_kind::ADD => drop(registers.insert(row.key)),
                 mop_kind::READ if !row.undecided => drop(registers.insert(row.key)),
                 _ => {}
             }
@@ -90,6 +90,12 @@ impl Draft<'_> {
     #[inline]
     pub(crate) fn write(&mut self, key: Code, value: Code) {
         self.push(mop_kind::WRITE, key, value.0, 0);
+    }
+
+    pub(crate) fn add(&mut self, key: Code, delta: i64, seen: Observed<i64>) {
+        let delta = self.int(delta);
+        let seen = seen.map(|seen| self.int(seen));
+        self.push(mop_kind::ADD, key, delta.0, code(seen));
     }
 
     #[inline]
@@ -168,9 +174,11 @@ impl Draft<'_> {
         builder.arena.forget_lists(builder.draft_lists);
         let a = builder.arena.mops.len() as u32;
         for row in &builder.draft {
-            let asks = matches!(row.kind, mop_kind::WRITE | mop_kind::APPEND);
-            let (kept, none) = ((row.a, row.b), (Code::PENDING.0, 0));
-            let (a, b) = if asks { kept } else { none };
+            let (a, b) = match row.kind {
+                mop_kind::WRITE | mop_kind::APPEND => (row.a, row.b),
+                mop_kind::ADD => (row.a, Code::PENDING.0),
+                _ => (Code::PENDING.0, 0),
+            };
             builder.arena.mops.push(MopRow { a, b, ..*row });
         }
         let row = Row { f: F::Txn, key: Code(0), a, b: builder.draft.len() as u32 };

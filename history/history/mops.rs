@@ -38,6 +38,15 @@ pub enum MopView<'h> {
         /// The elements in list order.
         elements: Observed<&'h [Code]>,
     },
+    /// See [`Mop::Add`].
+    Add {
+        /// Which object.
+        key: Code,
+        /// What was added.
+        delta: i64,
+        /// The number after it.
+        value: Observed<i64>,
+    },
     /// See [`Mop::ReadPredicate`].
     ReadPredicate {
         /// Code of the predicate's text.
@@ -57,6 +66,10 @@ impl Arena {
             mop_kind::WRITE => MopView::Write { key, value: argument },
             mop_kind::APPEND => MopView::Append { key, element: argument },
             mop_kind::READ_LIST => MopView::ReadList { key, elements: self.stored(row.a, row.b) },
+            mop_kind::ADD => {
+                let (delta, value) = (self.some_int(argument), self.seen_int(Code(row.b)));
+                MopView::Add { key, delta, value }
+            }
             _ => {
                 let matches = self.stored(row.a, row.b).map(|codes| codes.as_chunks().0);
                 MopView::ReadPredicate { predicate: key, matches }
@@ -121,6 +134,11 @@ impl Arena {
                 let (a, b) = if answered { self.list(elements, Arena::push_value) } else { ASKED };
                 MopRow { key, a, b, kind, undecided: false }
             }
+            Mop::Add { key, delta, value } => {
+                let (key, delta) = (self.code(key), self.int_code(*delta));
+                let seen = if answered { self.observed_int(value) } else { Code::PENDING.0 };
+                MopRow { key, a: delta.0, b: seen, kind, undecided: false }
+            }
             Mop::ReadPredicate { predicate, matches } => {
                 let key = self.code(&Value::Text(predicate.clone()));
                 let push = |arena: &mut Arena, (key, value): &(Value, Value)| {
@@ -139,6 +157,10 @@ impl Arena {
             mop_kind::READ => Mop::Read { key, value: self.observed(Code(row.a)) },
             mop_kind::WRITE => Mop::Write { key, value: self.value(Code(row.a)) },
             mop_kind::APPEND => Mop::Append { key, element: self.value(Code(row.a)) },
+            mop_kind::ADD => {
+                let (delta, value) = (self.some_int(Code(row.a)), self.seen_int(Code(row.b)));
+                Mop::Add { key, delta, value }
+            }
             mop_kind::READ_LIST => {
                 let elements = self
                     .stored(row.a, row.b)

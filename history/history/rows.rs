@@ -133,7 +133,7 @@ impl Arena {
         }
     }
 
-    fn observed_int(&mut self, int: &Observed<i64>) -> u32 {
+    pub(super) fn observed_int(&mut self, int: &Observed<i64>) -> u32 {
         match int {
             Observed::Pending => PENDING,
             Observed::Absent => Code::ABSENT.0,
@@ -141,11 +141,11 @@ impl Arena {
         }
     }
 
-    fn some_int(&self, code: Code) -> i64 {
+    pub(super) fn some_int(&self, code: Code) -> i64 {
         self.int(code).expect("the row was made from an integer")
     }
 
-    fn seen_int(&self, code: Code) -> Observed<i64> {
+    pub(super) fn seen_int(&self, code: Code) -> Observed<i64> {
         match code {
             Code::PENDING => Observed::Pending,
             Code::ABSENT => Observed::Absent,

@@ -456,6 +456,9 @@ fn owned(history: &History, view: MopView<'_>) -> Mop {
             let elements = elements.map(|codes| codes.iter().map(|code| value(*code)).collect());
             Mop::ReadList { key: value(key), elements }
         }
+        MopView::Add { key, delta, value: seen } => {
+            Mop::Add { key: value(key), delta, value: seen }
+        }
         MopView::ReadPredicate { predicate, matches } => {
             let predicate = history.text(predicate).expect("a predicate is text").into();
             let pair = |pair: &[Code; 2]| (value(pair[0]), value(pair[1]));
@@ -478,6 +481,9 @@ fn views_of_micro_operations_say_what_the_operation_says() {
         mops.push(Mop::ReadList { key: key(), elements });
         let matches = value.map(|value| vec![(key(), value), (far(), key())]);
         mops.push(Mop::ReadPredicate { predicate: "true".into(), matches });
+    }
+    for value in [Observed::Pending, Observed::Absent, Observed::Present(-1)] {
+        mops.push(Mop::Add { key: key(), delta: i64::MIN, value });
     }
     let op = Op::Txn(TxnOp { mops });
     for outcome in [Outcome::Ok, Outcome::Info, Outcome::Fail] {

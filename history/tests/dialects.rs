@@ -51,7 +51,11 @@ fn what_reads_nothing_reads_a_list_where_the_key_is_one() {
 fn spelled(text: &str) -> String {
     let one = |mop: &Mop| match mop {
         Mop::ReadList { .. } => format!("{mop} list\n"),
-        Mop::Read { .. } | Mop::Write { .. } | Mop::Append { .. } | Mop::ReadPredicate { .. } => {
+        Mop::Read { .. }
+        | Mop::Write { .. }
+        | Mop::Append { .. }
+        | Mop::Add { .. }
+        | Mop::ReadPredicate { .. } => {
             format!("{mop}\n")
         }
     };

@@ -256,9 +256,9 @@ fn the_nemesis_is_no_client() {
 fn what_edn_cannot_mean_is_refused_with_its_place() {
     for (text, expected) in [
         (
-            "{:process 0, :type :invoke, :f :transfer, :value nil}",
+            "{:process 0, :type :invoke, :f :poll, :value nil}",
             expect![[r#"
-            line 1, column 32: operation transfer is of family bank, which is not supported
+            line 1, column 32: operation poll is of family log, which is not supported
         "#]],
         ),
         (

@@ -183,6 +183,7 @@ impl Asker {
             Mop::ReadList { key: key("list"), elements: Observed::Pending },
             Mop::Write { key: key("register"), value: Value::Int(1) },
             Mop::Read { key: key("register"), value: Observed::Pending },
+            Mop::Add { key: key("balance"), delta: 1, value: Observed::Pending },
         ];
         let wanted: Vec<Mop> = steps.into_iter().filter(|mop| kinds.contains(step(mop))).collect();
         let alone = wanted.iter().map(|mop| vec![mop.clone()]);
@@ -247,7 +248,7 @@ fn read_of(mop: &Mop) -> Option<(Value, Op)> {
         Mop::Append { .. } | Mop::ReadList { .. } => {
             Mop::ReadList { key: key.clone(), elements: Observed::Pending }
         }
-        Mop::Write { .. } | Mop::Read { .. } | Mop::ReadPredicate { .. } => {
+        Mop::Write { .. } | Mop::Read { .. } | Mop::Add { .. } | Mop::ReadPredicate { .. } => {
             Mop::Read { key: key.clone(), value: Observed::Pending }
         }
     };
@@ -260,6 +261,7 @@ fn step(mop: &Mop) -> &'static str {
         Mop::Read { .. } => "read in a transaction",
         Mop::Write { .. } => "write in a transaction",
         Mop::Append { .. } => "append in a transaction",
+        Mop::Add { .. } => "addition in a transaction",
         Mop::ReadList { .. } => "read of a list in a transaction",
         Mop::ReadPredicate { .. } => "read by a predicate",
     }

@@ -252,7 +252,10 @@ impl FromHistory for List {
                     };
                     mops.push(ListMop::Read { key: key.clone(), elements });
                 }
-                Mop::Read { .. } | Mop::Write { .. } | Mop::ReadPredicate { .. } => {
+                Mop::Read { .. }
+                | Mop::Write { .. }
+                | Mop::Add { .. }
+                | Mop::ReadPredicate { .. } => {
                     return Err(op.to_string());
                 }
             }

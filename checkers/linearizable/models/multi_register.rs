@@ -196,7 +196,10 @@ impl FromHistory for MultiRegister {
                     }
                     Some(_) | None => {}
                 },
-                Mop::Append { .. } | Mop::ReadList { .. } | Mop::ReadPredicate { .. } => {
+                Mop::Append { .. }
+                | Mop::ReadList { .. }
+                | Mop::Add { .. }
+                | Mop::ReadPredicate { .. } => {
                     return Err(op.to_string());
                 }
             }

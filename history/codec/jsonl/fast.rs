@@ -144,6 +144,16 @@ impl<'b> Lane<'b> {
                 let value = self.code(draft)?;
                 draft.write(key, value);
             }
+            (b"add", true) => {
+                let delta = self.int()?;
+                let more = self.literal(b",").is_some();
+                let value = match more {
+                    false => Observed::Pending,
+                    true if self.literal(b"null").is_some() => Observed::Absent,
+                    true => Observed::Present(self.int()?),
+                };
+                draft.add(key, delta, value);
+            }
             (b"read", true) if self.literal(b"null").is_some() => draft.read(key, Observed::Absent),
             (b"read", true) => {
                 let value = self.code(draft)?;
@@ -208,14 +218,17 @@ impl<'b> Lane<'b> {
                 Some(Value::text(text))
             }
             b'n' => self.literal(b"null").map(|()| Value::Nil),
-            b'-' => {
-                self.at += 1;
-                // -0 is a float in JSON.
-                let int = i64::try_from(self.number()?).ok().filter(|int| *int != 0)?;
-                Some(Value::Int(-int))
-            }
-            _ => i64::try_from(self.number()?).ok().map(Value::Int),
+            _ => self.int().map(Value::Int),
         }
+    }
+
+    fn int(&mut self) -> Option<i64> {
+        if self.literal(b"-").is_none() {
+            return i64::try_from(self.number()?).ok();
+        }
+        // -0 is a float in JSON.
+        let int = i64::try_from(self.number()?).ok().filter(|int| *int != 0)?;
+        Some(-int)
     }
 
     #[inline]
@@ -337,6 +350,10 @@ mod tests {
         "\"cas\",\"key\":1,\"from\":2,\"to\":\"x\"",
         "\"cas\",\"key\":1,\"from\":2",
         "\"txn\",\"mops\":[]",
+        "\"txn\",\"mops\":[[\"add\",1,-2],[\"add\",\"k\",3,null],[\"add\",1,2,-9]]",
+        "\"txn\",\"mops\":[[\"add\",1]]",
+        "\"txn\",\"mops\":[[\"add\",1,-0]]",
+        "\"txn\",\"mops\":[[\"add\",1,2,3,4]]",
         "\"txn\",\"mops\":[[\"append\",1,2],[\"read-list\",1,[1,\"a\"]],[\"read-list\",2]]",
         "\"txn\",\"mops\":[[\"read-list\",1,null],[\"read\",1],[\"read\",1,null]]",
         "\"txn\",\"mops\":[[\"read-list\",1,[]],[\"write\",1,2],[\"read\",1,3]]",

@@ -179,6 +179,11 @@ impl<'de> Visitor<'de> for MopVisitor {
                 let Plain(element) = seq.next_element()?.ok_or_else(short(2))?;
                 Mop::Append { key, element }
             }
+            "add" => {
+                let delta = seq.next_element()?.ok_or_else(short(2))?;
+                let value = observed(seq.next_element::<Option<i64>>()?);
+                Mop::Add { key, delta, value }
+            }
             "read-list" => {
                 let elements = observed(seq.next_element::<Option<Vec<Plain>>>()?);
                 Mop::ReadList { key, elements: elements.map(values) }
@@ -194,7 +199,7 @@ impl<'de> Visitor<'de> for MopVisitor {
                 Mop::ReadPredicate { predicate, matches }
             }
             other => {
-                let known = &["read", "write", "append", "read-list", "read-predicate"];
+                let known = &["read", "write", "append", "add", "read-list", "read-predicate"];
                 return Err(A::Error::unknown_variant(other, known));
             }
         };

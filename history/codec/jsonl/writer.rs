@@ -184,6 +184,18 @@ fn put_mop(line: &mut String, kind: Kind, mop: &Mop) {
             line.push(',');
             put_value(line, element);
         }
+        Mop::Add { key, delta, value } => {
+            line.push_str("[\"add\",");
+            put_value(line, key);
+            put!(line, ",{delta}");
+            match seen(kind, value) {
+                Some(Some(value)) => {
+                    put!(line, ",{value}");
+                }
+                Some(None) => line.push_str(",null"),
+                None => {}
+            }
+        }
         Mop::ReadList { key, elements } => {
             line.push_str("[\"read-list\",");
             put_value(line, key);

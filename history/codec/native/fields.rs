@@ -75,6 +75,8 @@ impl Fields<'_> {
                 self.intern_value(key);
                 self.intern_value(argument);
             }
+            // The rest is numbers.
+            Mop::Add { key, .. } => self.intern_value(key),
             Mop::ReadList { key, elements } => {
                 self.intern_value(key);
                 if answered && let Observed::Present(elements) = elements {
@@ -189,6 +191,10 @@ impl Fields<'_> {
                 self.put_value(key);
                 self.put_value(argument);
             }
+            Mop::Add { key, delta, .. } => {
+                self.put_value(key);
+                put_int(self.frame, *delta);
+            }
             Mop::ReadPredicate { predicate, .. } => self.put_string(predicate),
         }
     }
@@ -217,7 +223,7 @@ impl Fields<'_> {
             | Op::Queue(QueueOp::Enqueue { .. })
             | Op::Lock(LockOp::Release { .. }) => {}
             Op::Txn(TxnOp { mops }) => {
-                let reads = mops.iter().filter(|mop| !mop.writes()).count();
+                let reads = mops.iter().filter(|mop| mop.observes()).count();
                 put_varint(self.frame, reads as u64);
                 for mop in mops {
                     self.put_result(mop);
@@ -250,6 +256,7 @@ impl Fields<'_> {
             Mop::Write { .. } | Mop::Append { .. } => {}
             Mop::Read { value, .. } => self.put_observed(value),
             Mop::ReadList { elements, .. } => self.put_list(elements),
+            Mop::Add { value, .. } => self.put_number(*value),
             Mop::ReadPredicate { matches, .. } => match matches {
                 Observed::Pending => self.put_observed(&Observed::Pending),
                 Observed::Absent => self.put_observed(&Observed::Absent),
@@ -286,7 +293,7 @@ pub(super) fn observation(op: &Op) -> u8 {
         Op::Set(SetOp::Read { elements, .. }) => told(elements.is_answered()),
         Op::Counter(CounterOp::Add { value, .. } | CounterOp::Read { value, .. })
         | Op::Lock(LockOp::Acquire { token: value, .. }) => told(value.is_answered()),
-        Op::Txn(txn) => match txn.mops.iter().any(|mop| !mop.writes()) {
+        Op::Txn(txn) => match txn.mops.iter().any(Mop::observes) {
             true => form::RESULTS,
             false => form::NONE,
         },

@@ -102,6 +102,7 @@ fn mop(dictionary: &Dictionary, cursor: &mut Cursor<'_>) -> Result<Mop, CodecErr
         1 => Mop::Write { key, value: cursor.value(dictionary)? },
         2 => Mop::Append { key, element: cursor.value(dictionary)? },
         3 => Mop::ReadList { key, elements: Observed::Pending },
+        5 => Mop::Add { key, delta: int(dictionary, cursor)?, value: Observed::Pending },
         other => return Err(cursor.error(format!("micro-operation {other} is unknown"))),
     })
 }
@@ -116,12 +117,12 @@ pub(super) fn observation(
     match (form, &mut op) {
         (form::RESULTS, Op::Txn(txn)) => {
             let count = cursor.varint()?;
-            let reads = txn.mops.iter().filter(|mop| !mop.writes()).count() as u64;
+            let reads = txn.mops.iter().filter(|mop| mop.observes()).count() as u64;
             if count != reads {
                 let message = format!("{count} results for the {reads} reads of `{txn}`");
                 return Err(cursor.error(message));
             }
-            for mop in txn.mops.iter_mut().filter(|mop| !mop.writes()) {
+            for mop in txn.mops.iter_mut().filter(|mop| mop.observes()) {
                 fill_mop(mop, cursor.seen(dictionary)?, cursor)?;
             }
             Ok(op)
@@ -194,6 +195,7 @@ fn fill_mop(mop: &mut Mop, seen: Seen, cursor: &Cursor<'_>) -> Result<(), CodecE
         (Mop::ReadList { elements, .. }, seen @ (Seen::List(_) | Seen::Value(_))) => {
             *elements = elements_of(seen, cursor)?;
         }
+        (Mop::Add { value, .. }, seen) => *value = number(seen, cursor)?,
         (Mop::ReadPredicate { matches, .. }, Seen::Pairs(seen)) => {
             *matches = Observed::Present(seen);
         }

@@ -134,7 +134,8 @@ impl Dice {
 
     fn mop(&mut self, flavor: Flavor) -> Mop {
         let key = self.value(flavor);
-        match self.roll(6) {
+        match self.roll(7) {
+            6 => Mop::Add { key, delta: self.int(), value: Observed::Pending },
             0 | 1 => Mop::Read { key, value: Observed::Pending },
             2 => Mop::Write { key, value: self.value(flavor) },
             3 => Mop::Append { key, element: self.value(flavor) },
@@ -181,6 +182,10 @@ impl Dice {
                 if let Observed::Present(matches) = matches {
                     matches.extend((0..count).map(|_| (self.value(flavor), self.value(flavor))));
                 }
+            }
+            Mop::Add { value, .. } => {
+                let int = self.int();
+                *value = self.told().map(|_| int);
             }
             Mop::Write { .. } | Mop::Append { .. } => {}
         }

@@ -1,6 +1,7 @@
 //! Workloads of transactions.
 
 mod append;
+mod bank;
 mod common;
 mod shapes;
 mod wr;
