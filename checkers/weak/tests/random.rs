@@ -7,7 +7,7 @@ use tribunal_history::{
 use super::drawn::NO_MEMORY;
 use super::oracle::{Axiom, Keep, clean, has_memory, holds, weakly_causal, written};
 use super::promises::{Promise, kept};
-use crate::testing::drawn;
+use crate::testing::{Tally, drawn};
 use crate::weak::planted::{Bug, Planted};
 use crate::weak::{Options, RwRegister};
 use crate::{Budget, Checker, Consistency as C, Report, Verdict};
@@ -276,7 +276,7 @@ fn read_one_by_one(history: &History) -> bool {
 }
 
 /// Whether the checker says what the definitions do; which levels hold.
-fn compare(history: &History, checker: &RwRegister) -> Result<Vec<C>, String> {
+fn compare(history: &History, checker: &RwRegister, tally: &mut Tally) -> Result<Vec<C>, String> {
     let report = checker.check(history, &Budget::unlimited()).map_err(|error| error.to_string())?;
     let because: Vec<_> = report.levels.iter().map(|a| (a.level.name(), &a.because)).collect();
     let mut valid = Vec::new();
@@ -286,6 +286,7 @@ fn compare(history: &History, checker: &RwRegister) -> Result<Vec<C>, String> {
         if said != wanted {
             return Err(format!("{level:?} is {said:?}, not {wanted:?}: {because:?}"));
         }
+        tally.add(format!("rw-register: {}", level.name()), said);
         if wanted == Verdict::Valid {
             valid.push(level);
         }
@@ -303,6 +304,7 @@ fn compare(history: &History, checker: &RwRegister) -> Result<Vec<C>, String> {
         if !right {
             return Err(format!("{level:?} is {said:?}, kept: {wanted}, {because:?}"));
         }
+        tally.add(format!("rw-register: {}", level.name()), said);
         if said == Verdict::Valid {
             valid.push(level);
         }
@@ -333,10 +335,11 @@ fn every_weak_level_is_what_its_definition_says() {
     let many = histories(3_000);
     let checker = RwRegister::new(C::Causal);
     let mut counts: Vec<(C, u64)> = Vec::new();
-    assert!(compare(&drawn(NO_MEMORY), &checker).is_ok());
+    assert!(compare(&drawn(NO_MEMORY), &checker, &mut Tally::default()).is_ok());
+    let mut tally = Tally::default();
     for seed in 0..many {
         let history = random_history(seed);
-        let valid = compare(&history, &checker)
+        let valid = compare(&history, &checker, &mut tally)
             .unwrap_or_else(|error| panic!("seed {seed}: {error}\n{}", shown(&history)));
         for level in valid {
             match counts.iter_mut().find(|(known, _)| *known == level) {
@@ -345,7 +348,7 @@ fn every_weak_level_is_what_its_definition_says() {
             }
         }
     }
-    println!("{many} histories, of which valid: {counts:?}");
+    tally.print();
     // Every level tells histories apart that the next weaker one does not.
     let count = |level| counts.iter().find(|(known, _)| *known == level).map_or(0, |it| it.1);
     let chain = [
@@ -371,8 +374,9 @@ fn every_planted_mistake_is_found() {
     for bug in Bug::ALL {
         let mut checker = RwRegister::new(C::Causal).with_options(options.clone());
         checker.planted = Planted { bug: Some(*bug) };
-        let found = (0..20_000).find(|seed| compare(&random_history(*seed), &checker).is_err());
-        let rare = || compare(&drawn(NO_MEMORY), &checker).is_err();
+        let wrong = |history| compare(&history, &checker, &mut Tally::default()).is_err();
+        let found = (0..20_000).find(|seed| wrong(random_history(*seed)));
+        let rare = || wrong(drawn(NO_MEMORY));
         assert!(found.is_some() || rare(), "{bug:?} is not found");
     }
 }

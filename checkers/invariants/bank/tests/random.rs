@@ -5,6 +5,7 @@ use tribunal_history::Outcome;
 use super::oracle::{Act, Look, Terms, history, holds, is_strict};
 use crate::invariants::bank::planted::Bug;
 use crate::invariants::bank::{Bank, Opening, Options};
+use crate::testing::Tally;
 use crate::{Budget, Checker, Verdict};
 
 /// SplitMix64.
@@ -180,6 +181,7 @@ fn all_named(acts: &[Act]) -> bool {
 #[test]
 fn verdicts_are_those_of_the_definitions() {
     let (mut valid, mut invalid, mut strict) = (0, 0, 0);
+    let mut tally = Tally::default();
     for case in 0..cases() {
         let (acts, terms) = world(&mut Random(case));
         if !all_named(&acts) {
@@ -190,6 +192,7 @@ fn verdicts_are_those_of_the_definitions() {
         // Not exercised is neither.
         let agrees = if expected { said != Verdict::Invalid } else { said == Verdict::Invalid };
         assert!(agrees, "case {case}: {said:?}, {expected}: {terms:?}\n{acts:#?}");
+        tally.add("bank".into(), said);
         valid += u64::from(said == Verdict::Valid);
         invalid += u64::from(!expected);
         // A database that is strictly serializable is never accused.
@@ -199,6 +202,7 @@ fn verdicts_are_those_of_the_definitions() {
             strict += 1;
         }
     }
+    tally.print();
     let least = cases() / 10;
     assert!(valid > least && invalid > least && strict > least, "{valid} {invalid} {strict}");
 }

@@ -9,7 +9,8 @@ use super::super::level::{Form, Kept, Question};
 use super::super::search::{Outcome, Search};
 use super::super::traps::{Planted, Trap};
 use super::super::verify::{holds_in_some_order, shows};
-use crate::Budget;
+use crate::testing::Tally;
+use crate::{Budget, Verdict};
 
 /// xorshift64*.
 pub(super) struct Random(pub(super) u64);
@@ -107,16 +108,20 @@ fn questions() -> impl Iterator<Item = Question> {
 #[test]
 fn every_answer_is_that_of_every_commit_order() {
     let budget = Budget::unlimited();
-    let (mut held, mut violated) = (0, 0);
+    let (mut held, mut violated, mut tally) = (0, 0, Tally::default());
     for seed in 1..=histories(3_000) {
         let facts = facts(&mut random(seed), 5);
         for question in questions() {
             let decided = decide(&facts, question, &budget);
             let wrong = wrong(&facts, question, &decided);
             assert_eq!(wrong, None, "{seed} {question:?} {facts:?}");
-            *(if matches!(decided, Decided::Holds(_)) { &mut held } else { &mut violated }) += 1;
+            let holds = matches!(decided, Decided::Holds(_));
+            *(if holds { &mut held } else { &mut violated }) += 1;
+            let verdict = if holds { Verdict::Valid } else { Verdict::Invalid };
+            tally.add(format!("polygraph: {:?}, {:?}", question.form, question.kept), verdict);
         }
     }
+    tally.print();
     assert!(held > 1_000 && violated > 1_000, "{held} held, {violated} violated");
 }
 
