@@ -1,5 +1,5 @@
-//! What tests of this crate share: drawn histories (see [`tribunal_history::drawn`] for the notation)
-//! and counts of verdicts that were compared with a definition.
+//! What tests of this crate share: drawn histories (see [`tribunal_history::drawn`] for the
+//! notation) and counts of verdicts that were compared with a definition.
 
 use std::collections::BTreeMap;
 

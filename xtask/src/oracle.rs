@@ -1,5 +1,5 @@
-//! The checkers against the definitions, on as many random histories per data type, level or rule as
-//! are asked for.
+//! The checkers against the definitions, on as many random histories per data type, level or rule
+//! as are asked for.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 use crate::steps::root;
 
 /// Runs the checkers' tests with `histories` random histories each, and prints one row per data
-/// type, level and rule. A disagreement ends its test, and with it this: 0 mismatches is what a row means.
+/// type, level and rule. A disagreement ends its test, and with it this: 0 mismatches is what a row
+/// means.
 pub(crate) fn run(histories: u64) -> Result<ExitCode> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut tests = Command::new(cargo)
