@@ -63,7 +63,15 @@ impl<M: FromHistory> Case<'_, M> {
             let (kept, minimal, configurations) = (shrink::before(&problem, dead.rank), false, 0);
             Proved {
                 problem,
-                found: Counterexample { kept, dead, states, minimal, configurations, sum: None },
+                found: Counterexample {
+                    kept,
+                    dead,
+                    states,
+                    complete: true,
+                    minimal,
+                    configurations,
+                    sum: None,
+                },
             }
         });
         self.verify_closed(component, &problem, &found)?;

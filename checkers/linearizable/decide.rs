@@ -272,8 +272,15 @@ impl<M: FromHistory> Case<'_, M> {
         let found = shrink::shrink(self.model, problem, self.ledger, whole, cost, rules);
         // Where the budget leaves nothing to shrink with, the search's own words are the evidence,
         // and still a proof.
-        let (minimal, configurations) = (false, 0);
-        let own = || Counterexample { kept, dead, states, minimal, configurations, sum: None };
+        let own = || Counterexample {
+            kept,
+            dead,
+            states,
+            complete: false,
+            minimal: false,
+            configurations: 0,
+            sum: None,
+        };
         let found = self.clearer(problem, rank, found.unwrap_or_else(own));
         self.refuted(key, (problem, problem), took, found)
     }

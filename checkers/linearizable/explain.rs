@@ -130,7 +130,8 @@ fn summary<M: Model>(
         return what + &model.clash_beyond(op(failed), &bound(model, history, problem, sum));
     }
     let clashes = found.states.iter().map(|state| model.clash(state, problem.op(failed)));
-    if let Some(clash) = clashes.collect::<Option<BTreeSet<String>>>().and_then(joined) {
+    let clashes = clashes.collect::<Option<BTreeSet<String>>>().filter(|_| found.complete);
+    if let Some(clash) = clashes.and_then(joined) {
         return what + &clash;
     }
     if found.kept.len() == 1 || found.states.is_empty() {
@@ -153,13 +154,16 @@ fn summary<M: Model>(
             let perfect = shortened(model.words(op(entry)).perfect);
             format!("{what} after {} had {perfect}", process(entry))
         }
-        (None, _) => what + &against(states, found.kept.len()),
+        (None, _) => what + &against(states, found.kept.len(), found.complete),
     }
 }
 
 /// What no operation says alone.
-fn against(states: &[StateBefore], operations: usize) -> String {
+fn against(states: &[StateBefore], operations: usize, complete: bool) -> String {
     match states {
+        [_, _, ..] if !complete => {
+            format!(", but in no order of these {operations} operations it found that")
+        }
         [] => String::new(),
         [only] => format!(", but {}", shortened(only.because.clone())),
         [first, rest @ ..] if rest.iter().all(|state| state.because == first.because) => {

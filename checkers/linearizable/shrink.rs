@@ -32,6 +32,8 @@ pub(super) struct Counterexample<S> {
     pub(super) dead: Dead,
     /// The states behind `dead.states`.
     pub(super) states: Vec<S>,
+    /// Whether these are all that are possible there.
+    pub(super) complete: bool,
     /// Whether every smaller closed set was tried and is no proof.
     pub(super) minimal: bool,
     /// Configurations spent.
@@ -45,7 +47,8 @@ impl<S> Counterexample<S> {
     pub(super) fn summed(sum: Sum, rank: u32) -> Counterexample<S> {
         let dead = Dead { entry: sum.entry, rank, prefix: Vec::new(), states: Vec::new() };
         let (kept, minimal, states) = (sum.kept.clone(), sum.minimal, Vec::new());
-        Counterexample { kept, dead, states, minimal, configurations: 0, sum: Some(sum) }
+        let (complete, configurations) = (true, 0);
+        Counterexample { kept, dead, states, complete, minimal, configurations, sum: Some(sum) }
     }
 }
 
@@ -104,12 +107,13 @@ pub(super) fn shrink<M: Model>(
     let late = ledger.is_cancelled();
     let Shrinker { kept, dead, minimal, configurations, states, .. } = shrinker;
     let merged = || dead.states.iter().map(|state| states.get(*state).clone()).collect();
+    let complete = told.is_some() || !states.has_turned_back();
     let told = told.unwrap_or_else(merged);
     if late {
         states.free_aside();
     }
     let states = told;
-    Some(Counterexample { kept, dead, states, minimal, configurations, sum: None })
+    Some(Counterexample { kept, dead, states, complete, minimal, configurations, sum: None })
 }
 
 /// Positions of the operations invoked before the event of rank `rank`.
@@ -350,12 +354,14 @@ impl<M: Model> Shrinker<'_, M> {
         }
     }
 
-    /// The states before what fails as people know them, where searches see several as one and
-    /// they can still be told apart with little more work.
+    /// The states before what fails as people know them, where searches see several as one, or
+    /// turn back before they have seen all, and little more work tells.
     fn told(&mut self) -> Option<Vec<M::State>> {
-        let _merge = self.model.merged(&self.problem.ops)?;
+        if !self.states.has_turned_back() {
+            let _merge = self.model.merged(&self.problem.ops)?;
+        }
         let (_, entries) = self.part(&self.kept);
-        let mut states = States::new(self.model, &self.problem.ops[..]);
+        let mut states = States::every(self.model, &self.problem.ops[..]);
         let mut table = Table::new(&states, self.ledger.most_bytes() / 16);
         let grid = Grid { table: &mut table, source: &mut states };
         let (found, took) = search(grid, &entries, self.ledger, TOLD, self.rules, None);

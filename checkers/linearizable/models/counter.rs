@@ -96,8 +96,11 @@ impl Model for Counter {
     fn clash_beyond(&self, _op: &CounterOp, bound: &Bound) -> String {
         match &bound.since {
             Since::Operation(done) if bound.certain.0 == 0 => format!(" after {done}"),
-            Since::Operation(done) => {
+            Since::Operation(done) if bound.at_least => {
                 format!(" after {done} and {} more had been added", bound.certain.1)
+            }
+            Since::Operation(done) => {
+                format!(" after {done} and {} had been taken away", bound.certain.1)
             }
             Since::Start | Since::Moment(_) => {
                 format!(" while the counter showed {}", bound.words())

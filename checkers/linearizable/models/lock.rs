@@ -79,6 +79,15 @@ fn counted(op: &LockOp, bound: &Bound) -> String {
         LockOp::Acquire(_) => ("acquire", "release"),
         LockOp::Release(_) => ("release", "acquire"),
     };
+    if let Since::Operation(done) = &bound.since {
+        // Nothing is given back since then, or it would not be counted from there.
+        let more = match certain.0 {
+            0 => String::new(),
+            1 => format!(", one more {own} had returned"),
+            count => format!(", {count} more {own}s had returned"),
+        };
+        return format!(" after {done}{more} and no {other} had been invoked since");
+    }
     let (certain, possible) = (said(certain, own), said(possible, other));
     match &bound.since {
         Since::Moment(when) => format!(
@@ -199,12 +208,12 @@ impl<L: Locking> Model for Lock<L> {
     }
 
     fn beyond(&self, op: &LockOp, bound: &Bound) -> StateBefore {
-        let (taken, word) = match op {
-            LockOp::Acquire(_) => ("too many", "acquired"),
-            LockOp::Release(_) => ("too few", "released"),
+        let word = match op {
+            LockOp::Acquire(_) => "acquired",
+            LockOp::Release(_) => "released",
         };
         let because = format!("it cannot be {word}{}", counted(op, bound));
-        StateBefore { state: format!("{taken} taken"), because }
+        StateBefore { state: format!("{} taken", bound.words()), because }
     }
 
     fn clash_beyond(&self, op: &LockOp, bound: &Bound) -> String {

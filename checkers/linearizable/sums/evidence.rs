@@ -68,7 +68,9 @@ pub(in crate::linearizable) fn find<O>(
     });
     let smallest = found.min_by_key(|sum| sum.kept.len())?;
     let grows = problem.ops.iter().all(|op| (number.count)(op).change >= 0);
-    Some(Sum { minimal: smallest.minimal && grows, ..smallest })
+    // One operation alone would have been found to be none that can be.
+    let minimal = smallest.minimal && grows || smallest.kept.len() <= 2;
+    Some(Sum { minimal, ..smallest })
 }
 
 impl Case<'_> {

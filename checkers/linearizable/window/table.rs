@@ -3,6 +3,8 @@
 //! Three parts: [`States`] knows the data type, [`Table`] only numbers, and a search sees both as
 //! a [`Grid`]. So searches are compiled once for all data types, and a table outlives a search.
 
+use std::cell::Cell;
+
 use rustc_hash::FxHashMap;
 
 use super::super::aside::aside;
@@ -61,6 +63,10 @@ pub(crate) struct States<'m, M: Model, O = &'m [<M as Model>::Op]> {
     numbers: FxHashMap<M::State, u32>,
     heap_bytes: u64,
     merge: Option<Merge<'m, M::State>>,
+    /// Whether a state that is lost is gone on with, to see every one that there is.
+    goes_on: bool,
+    /// Whether one was lost.
+    lost: Cell<bool>,
 }
 
 impl<'m, M: Model> States<'m, M> {
@@ -69,7 +75,9 @@ impl<'m, M: Model> States<'m, M> {
     pub(crate) fn merging(model: &'m M, ops: &'m [M::Op]) -> States<'m, M> {
         let merge = model.merged(ops);
         let (states, numbers) = (Vec::new(), FxHashMap::default());
-        let mut states = States { model, ops, states, numbers, heap_bytes: 0, merge };
+        let (goes_on, lost) = (false, Cell::new(false));
+        let mut states =
+            States { model, ops, states, numbers, heap_bytes: 0, merge, goes_on, lost };
         states.number(model.initial());
         states
     }
@@ -78,9 +86,21 @@ impl<'m, M: Model> States<'m, M> {
 impl<'m, M: Model, O> States<'m, M, O> {
     pub(crate) fn new(model: &'m M, ops: O) -> States<'m, M, O> {
         let (all, numbers) = (Vec::new(), FxHashMap::default());
-        let mut states = States { model, ops, states: all, numbers, heap_bytes: 0, merge: None };
+        let (goes_on, lost) = (false, Cell::new(false));
+        let mut states =
+            States { model, ops, states: all, numbers, heap_bytes: 0, merge: None, goes_on, lost };
         states.number(model.initial());
         states
+    }
+
+    /// Of a search that goes on where it is lost.
+    pub(crate) fn every(model: &'m M, ops: O) -> States<'m, M, O> {
+        States { goes_on: true, ..States::new(model, ops) }
+    }
+
+    /// Whether some search turned back, so that it may not have met every state.
+    pub(crate) fn has_turned_back(&self) -> bool {
+        self.lost.get()
     }
 
     /// Frees the states without making anybody wait.
@@ -148,7 +168,10 @@ impl<M: Model, O: AsRef<[M::Op]>> Source for States<'_, M, O> {
     }
 
     fn is_lost(&self, state: u32, class: u32) -> bool {
-        self.model.is_lost(&self.states[state as usize], &self.ops.as_ref()[class as usize])
+        let (state, op) = (&self.states[state as usize], &self.ops.as_ref()[class as usize]);
+        let lost = !self.goes_on && self.model.is_lost(state, op);
+        self.lost.set(self.lost.get() || lost);
+        lost
     }
 
     fn classes(&self) -> usize {

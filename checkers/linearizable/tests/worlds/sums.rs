@@ -294,3 +294,69 @@ fn a_lock_that_too_many_have_says_how_many() {
     let expected = "when 1001 acquires had returned and at most 997 releases had been invoked";
     assert!(summary.ends_with(expected), "{summary}");
 }
+
+/// Counted from an operation after which nothing was given back, or taken: that operation is named,
+/// for the numbers since then say nothing by themselves.
+#[test]
+fn a_lock_that_is_counted_from_an_operation_names_it() {
+    let quiet = |permits: u32, last: &[(u32, Op)]| {
+        let mut it = Told::new();
+        for round in 0..6_000 {
+            it.at_once(round % 5, &acquire());
+            it.at_once(round % 5, &release());
+        }
+        for (client, op) in last {
+            it.at_once(*client, op);
+        }
+        let semaphore = Lock(Permits { total: permits });
+        told::<Semaphore>(&semaphore, &it.builder.finish()).0
+    };
+    let taken = [(1, acquire()), (2, acquire()), (3, acquire()), (4, acquire())];
+    let one = quiet(1, &taken[..2]);
+    let since = "after p1 had acquired a permit and no release had been invoked since";
+    assert!(one.starts_with("p2 acquired a permit at ") && one.ends_with(since), "{one}");
+    let three = quiet(3, &taken);
+    let since = ", 2 more acquires had returned and no release had been invoked since";
+    assert!(three.ends_with(since), "{three}");
+    assert!(three.contains(" after p1 had acquired a permit,"), "{three}");
+    let twice = quiet(1, &[(2, release())]);
+    let since = "released a permit and no acquire had been invoked since";
+    assert!(twice.starts_with("p2 released a permit at ") && twice.ends_with(since), "{twice}");
+}
+
+/// What was taken away was not added.
+#[test]
+fn what_is_taken_from_a_counter_is_said_to_be_taken() {
+    let mut it = Told::new();
+    for at in 0..1_000 {
+        it.at_once(at % 7, &add(1));
+    }
+    it.at_once(8, &read(1_000));
+    for _ in 0..4 {
+        it.at_once(0, &add(-10));
+    }
+    it.at_once(9, &read(995));
+    let counter = Counter { initial: 0, shrinks: true };
+    let (summary, ..) = told(&counter, &it.builder.finish());
+    let since = " after p8 had read 1000 and 10 had been taken away";
+    assert!(summary.starts_with("p9 read 995 at ") && summary.ends_with(since), "{summary}");
+}
+
+/// A search of what only grows turns back where it is too much; people are told every state.
+#[test]
+fn every_state_of_a_counter_is_told() {
+    let mut it = Told::new();
+    for (client, delta) in [(0, 2), (1, 4), (2, 8)] {
+        it.ask(client, &add(delta));
+    }
+    it.at_once(9, &read(3));
+    let budget = Budget::unlimited();
+    let history = it.builder.finish();
+    let report = judge(&GROWS, &history, Dialect::TRIBUNAL, &budget, Options::default());
+    let report = report.expect("a counter");
+    let Evidence::Counterexample { states, .. } = &report.anomalies[0].evidence else { panic!() };
+    let mut states: Vec<i64> =
+        states.iter().map(|it| it.state.parse().expect("a number")).collect();
+    states.sort_unstable();
+    assert_eq!(states, [0, 2, 4, 6, 8, 10, 12, 14]);
+}
