@@ -26,6 +26,14 @@ pub(crate) fn check(args: &CheckArgs, runs_dir: &Path) -> Result<ExitCode, Troub
     if args.report.is_some() && args.inputs.len() > 1 {
         return Err(Trouble::usage("--report takes one input: a page is about one history"));
     }
+    if let Some(run) = args.inputs.first().filter(|_| args.orders.is_some()) {
+        let run = named(run, runs_dir).path;
+        if run.is_dir() {
+            let shown = run.display();
+            let words = "--orders is about one history: name it with its model, as in";
+            return Err(Trouble::usage(format!("{words} `check {shown}/history.log -m register`")));
+        }
+    }
     let mut code = None::<ExitCode>;
     let mut results = Vec::new();
     for input in &args.inputs {

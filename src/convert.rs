@@ -10,6 +10,7 @@ use crate::cli::ConvertArgs;
 use crate::exit_code::{ExitCode, Trouble};
 use crate::flags;
 use crate::judging::read_file;
+use crate::place::{Place, beside, open, place_of, put};
 use crate::progress::aside;
 use crate::run::print;
 
@@ -58,26 +59,33 @@ fn target(args: &ConvertArgs) -> Result<Format, Trouble> {
     }
 }
 
-/// Writes beside `path` first: nobody finds half a history there, and the input may be the output.
+/// Writes beside a file first: nobody finds half a history there. Through a link it is the file
+/// behind it, and what is no file (a device, a pipe) is written as it comes.
 fn write(read: &Read, to: Format, path: &Path) -> Result<Vec<String>, Trouble> {
     let shown = path.display();
     let failed = |error: &dyn std::fmt::Display| Trouble::usage(format!("write {shown}: {error}"));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("history");
-    let aside = folder.unwrap_or(Path::new(".")).join(format!(".{name}.part"));
-    let written = std::fs::File::create(&aside).map_err(CodecError::Io).and_then(|file| {
+    let place = place_of(path);
+    let aside = match &place {
+        Place::File(file) => beside(file, ".part"),
+        Place::Stream => path.to_path_buf(),
+    };
+    let written = open(&place, &aside).map_err(CodecError::Io).and_then(|file| {
         let mut file = BufWriter::new(file);
         let lost = codec::write(&read.history, to, &mut file)?;
         file.flush()?;
         Ok(lost)
     });
     let lost = written.and_then(|lost| {
-        std::fs::rename(&aside, path)?;
+        if let Place::File(file) = &place {
+            put(&aside, file)?;
+        }
         Ok(lost)
     });
     lost.map_err(|error| {
         // It may not be there; then nothing is left behind either.
-        let _ = std::fs::remove_file(&aside);
+        if let Place::File(_) = place {
+            let _ = std::fs::remove_file(&aside);
+        }
         match error {
             CodecError::Io(error) if error.kind() == ErrorKind::StorageFull => {
                 let words = format!("write {shown}: {error}; free some space there");

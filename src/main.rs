@@ -12,6 +12,7 @@ mod heal;
 mod judging;
 mod lab;
 mod list;
+mod place;
 mod plan;
 mod progress;
 mod report;
@@ -52,7 +53,9 @@ fn main() -> std::process::ExitCode {
         .log_internal_errors(false)
         .init();
     // A panic has told its story on stderr already; its code must not look like a verdict.
-    match catch_unwind(AssertUnwindSafe(|| dispatch(&cli))) {
+    let ended = catch_unwind(AssertUnwindSafe(|| dispatch(&cli)));
+    run::wait_if_leaving();
+    match ended {
         Ok(Ok(code)) => code.into(),
         Ok(Err(trouble)) => {
             aside(format!("tribunal: error: {trouble}"));

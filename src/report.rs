@@ -11,6 +11,7 @@ use tribunal_results::{RunReport, html};
 
 use crate::exit_code::{ExitCode, Trouble};
 use crate::judging::{self, Job, Limits};
+use crate::place;
 use crate::progress::aside;
 use crate::run::print;
 
@@ -63,8 +64,7 @@ pub(crate) fn named(path: &Path, runs_dir: &Path) -> Named {
     Named { path, moment }
 }
 
-/// Writes the page of a checked history beside its place and renames it: a reader sees all or
-/// nothing. Where it is.
+/// Writes the page of a checked history: a reader of the file sees all or nothing. Where it is.
 pub(crate) fn write_page(
     path: &Path,
     report: &RunReport,
@@ -75,12 +75,7 @@ pub(crate) fn write_page(
     for note in &page.notes {
         aside(format!("tribunal: {shown}: {note}"));
     }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".tmp");
-    let written = std::fs::write(&beside, &page.text).and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|error| {
-        // A part of a page would keep a full disk full.
-        let _ = std::fs::remove_file(&beside);
+    place::write(path, page.text.as_bytes()).map_err(|error| {
         Trouble::usage(format!("write {shown}: {error}; name a writable file with --report"))
     })?;
     Ok(shown)

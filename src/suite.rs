@@ -103,9 +103,13 @@ impl TargetTable {
         let place = |bug: &str| self.bugs.iter().find(|it| it.get_ref() == bug);
         let bugs = experiment.bugs.iter().map(String::as_str);
         let bugs = bugs.map(|bug| (bug, place(bug).map(|it| it.span().start)));
+        // Who knows no bugs at all complains of the option.
+        let first = self.bugs.first().filter(|bug| experiment.bugs.contains(bug.get_ref()));
+        let option = first.map(|bug| ("bug", Some(bug.span().start)));
         let Experiment { target, target_options, .. } = experiment;
         // What the name is blamed for is most often the fault of something else that is named too.
-        bugs.chain(words(&self.name, target, &self.options, target_options)).collect()
+        let words = words(&self.name, target, &self.options, target_options);
+        bugs.chain(option).chain(words).collect()
     }
 }
 

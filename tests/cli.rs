@@ -671,6 +671,34 @@ fn a_flag_is_blamed_for_what_it_says_and_the_suite_for_the_rest() {
 }
 
 #[test]
+fn what_is_no_file_is_written_and_never_replaced() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let history = file(&dir, "h.edn", "{:process 0, :type :invoke, :f :read, :value nil}\n");
+    let (link, real) = (dir.path().join("link.jsonl"), dir.path().join("real.jsonl"));
+    std::fs::write(&real, "old").expect("a file");
+    std::os::unix::fs::symlink("real.jsonl", &link).expect("a link");
+    let converted = tribunal(&["convert", path(&history), path(&link)]);
+    assert_eq!(code(&converted), 0, "{}", stderr(&converted));
+    assert!(link.is_symlink());
+    assert!(std::fs::read_to_string(&real).expect("it is there").contains("tribunal.history"));
+    for (device, expected) in [("/dev/null", 0), ("/dev/full", 69)] {
+        let mut command = Command::new("/usr/bin/unshare");
+        // What goes wrong here goes wrong in a mount of its own.
+        let script = "mount -t tmpfs tmpfs /mnt && mknod /mnt/it c 1 $1 && shift && \
+                      { \"$@\"; code=$?; test -c /mnt/it && exit $code; }";
+        let minor = if device == "/dev/null" { "3" } else { "7" };
+        command.args(["-m", "sh", "-c", script, "sh", minor, env!("CARGO_BIN_EXE_tribunal")]);
+        command.args(["convert", path(&history), "/mnt/it", "--to", "jsonl"]);
+        if !nix::unistd::geteuid().is_root() {
+            println!("skipped: needs root");
+            return;
+        }
+        let ended = command.output().expect("it starts");
+        assert_eq!(code(&ended), expected, "{device}: {}", stderr(&ended));
+    }
+}
+
+#[test]
 fn lists_are_data_where_asked() {
     let listed = tribunal(&["list", "--json"]);
     assert_eq!(code(&listed), 0, "{}", stderr(&listed));

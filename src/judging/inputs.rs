@@ -18,6 +18,7 @@ use super::worker::{Limited, at, limit};
 use crate::cli::CheckArgs;
 use crate::exit_code::{ExitCode, Trouble};
 use crate::flags;
+use crate::place;
 use crate::progress::aside;
 use crate::report::write_page;
 use crate::run::{quoted, write_artefacts};
@@ -279,11 +280,6 @@ fn write_orders(file: &Path, history: &History, answers: &[Answer]) -> Result<()
         })
         .collect();
     let text = serde_json::to_string(&orders).map_err(Trouble::bug)?;
-    std::fs::write(file, text + "\n").map_err(|error| {
-        // A part of it would keep a full disk full, and be taken for the whole.
-        if file.is_file() {
-            let _ = std::fs::remove_file(file);
-        }
-        Trouble::usage(format!("write {}: {error}", file.display()))
-    })
+    place::write(file, (text + "\n").as_bytes())
+        .map_err(|error| Trouble::usage(format!("write {}: {error}", file.display())))
 }

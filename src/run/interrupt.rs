@@ -4,8 +4,9 @@
 //! is judged; afterwards there is nothing left to shorten.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -107,6 +108,16 @@ pub(crate) fn watch(brakes: Brakes, voice: Voice, left: Arc<Mutex<Leftovers>>) {
     }
 }
 
+/// Whether [`leave_without`] is about to end the program.
+static LEAVING: AtomicBool = AtomicBool::new(false);
+
+/// Returns, unless the program is about to end by an interrupt: what failed meanwhile failed of it.
+pub(crate) fn wait_if_leaving() {
+    while LEAVING.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// A command that makes no history ends with the first interrupt, and takes `scratch` along: there
 /// are keys in it. For as long as the program lives.
 pub(crate) fn leave_without(scratch: PathBuf) {
@@ -115,20 +126,34 @@ pub(crate) fn leave_without(scratch: PathBuf) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async {
-            let (Ok(mut interrupt), Ok(mut terminate)) =
-                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-            else {
+            let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
+                signal(SignalKind::interrupt()),
+                signal(SignalKind::terminate()),
+                signal(SignalKind::hangup()),
+            ) else {
                 return;
             };
             let _ = ready.send(());
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
             }
         });
-        // Others may still write there: what is seen is gone, and nobody begins anything anew.
-        let gone = || std::fs::remove_dir_all(&scratch).is_ok() || !scratch.exists();
-        let _ = (0..20).any(|_| gone());
+        LEAVING.store(true, Ordering::Relaxed);
+        // Others may be in the midst of writing there.
+        let mut away = 0;
+        for _ in 0..40 {
+            away = match scratch.exists() && std::fs::remove_dir_all(&scratch).is_ok() {
+                true => 0,
+                false if scratch.exists() => 0,
+                false => away + 1,
+            };
+            if away == 5 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(40));
+        }
         aside("interrupted: left at once");
         std::process::exit(ExitCode::Interrupted as i32);
     });
