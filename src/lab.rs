@@ -33,7 +33,12 @@ pub(crate) fn up(args: &UpArgs) -> Result<ExitCode, Trouble> {
     let state = dir.join(STATE);
     let fresh = !state.exists();
     let log = dir.join("keeper.log");
-    match lab::up(keeper, &inventory, &log, Duration::from_secs(60)).map_err(trouble)? {
+    let raised = lab::up(keeper, &inventory, &log, Duration::from_secs(60));
+    if raised.is_err() {
+        // Empty, or somebody's.
+        let _ = std::fs::remove_dir(&dir);
+    }
+    match raised.map_err(trouble)? {
         Raised::Kept => print(&inventory.display().to_string())?,
         Raised::Interrupted => {
             // A keeper that had not begun to listen was ended in the midst of it.

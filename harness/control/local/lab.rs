@@ -164,6 +164,8 @@ pub fn up(
             let problem = format!("the keeper: {why}: {}", said.trim());
             let _ = child.kill();
             let _ = child.wait();
+            // It is told here.
+            let _ = fs::remove_file(log);
             return Err(ClusterError::local("start the cluster", problem, "see above"));
         }
         thread::sleep(Duration::from_millis(20));

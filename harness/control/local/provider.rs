@@ -54,7 +54,7 @@ impl LocalCluster {
         }
         fs::create_dir_all(state).map_err(|error| ClusterError::file(state, error))?;
         let state = state.canonicalize().map_err(|error| ClusterError::file(state, error))?;
-        has_room(&state)?;
+        has_room(&state, count)?;
         let ipv6 = Path::new("/proc/net/if_inet6").exists();
         let plan = LocalPlan::new(count, cluster_id(), &state, ipv6).map_err(usage)?;
         // Keys are made by programs and links by others: at the same time.
@@ -143,15 +143,17 @@ impl LocalCluster {
     }
 }
 
-/// The disk of every local node is a directory beneath `state`: what each would ask for by itself
-/// is looked for here, where its place can be named.
-fn has_room(state: &Path) -> Result<(), ClusterError> {
+/// The disk of every local node is a directory beneath `state`, and on it are the programs that the
+/// node is given. What is needed is looked for here, where its place can be named: as much for
+/// each as it asks for by itself, and as much again.
+fn has_room(state: &Path, nodes: usize) -> Result<(), ClusterError> {
+    let wanted = (nodes as u64 + 1) * FREE_BYTES;
     let disk = statvfs(state).map_err(|error| ClusterError::file(state, error))?;
     let free = disk.blocks_available() * disk.fragment_size();
-    if free >= FREE_BYTES {
+    if free >= wanted {
         return Ok(());
     }
-    let (shown, free, wanted) = (state.display(), free >> 20, FREE_BYTES >> 20);
+    let (shown, free, wanted) = (state.display(), free >> 20, wanted >> 20);
     let problem = format!(
         "disk full: {free} MiB free at {shown}, where local nodes keep their files; {wanted} are \
          needed"
