@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum as _;
 use serde_json::{Value as Json, json};
 use tribunal_checkers::Checker;
 use tribunal_history::codec::{self, CodecError, Format, Read, ReadOptions};
@@ -15,7 +16,7 @@ use tribunal_workloads::{Setting, registry};
 use super::judge::{self, Limits};
 use super::order::{Death, Job, Judged, Order, Place};
 use super::worker::{Limited, at, limit};
-use crate::cli::CheckArgs;
+use crate::cli::{CheckArgs, EngineArg};
 use crate::exit_code::{ExitCode, Trouble};
 use crate::flags;
 use crate::place;
@@ -228,6 +229,10 @@ fn foreign(args: &CheckArgs, shown: &str) -> RunInfo {
     flag("--format", args.format.as_ref());
     flag("--init", Some(&args.init).filter(|init| *init != "nil"));
     flag("--dialect", args.dialect.as_ref());
+    let engine = args.engine.to_possible_value().map(|engine| engine.get_name().to_owned());
+    flag("--engine", engine.as_ref().filter(|_| args.engine != EngineArg::Auto));
+    let independent = args.independent.map(|whether| whether.to_string());
+    flag("--independent", independent.as_ref());
     args.options.iter().for_each(|option| flag("--option", Some(option)));
     info.plan.repro = quoted(words);
     info
