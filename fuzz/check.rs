@@ -50,7 +50,10 @@ fn setting(name: &str, bytes: &mut Bytes<'_>) -> (String, String) {
     let value = match name {
         "permits" => (1 + bytes.below(3)).to_string(),
         "first" => ["greatest", "least"][usize::from(bytes.below(2))].to_owned(),
-        "own-writes" => ["true", "false"][usize::from(bytes.below(2))].to_owned(),
+        "total" => (10 * u32::from(bytes.below(3))).to_string(),
+        "own-writes" | "negative" | "real-time" => {
+            ["true", "false"][usize::from(bytes.below(2))].to_owned()
+        }
         other => panic!("which values has {other}?"),
     };
     (name.to_owned(), value)
