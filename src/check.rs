@@ -34,6 +34,14 @@ pub(crate) fn check(args: &CheckArgs, runs_dir: &Path) -> Result<ExitCode, Troub
             return Err(Trouble::usage(format!("{words} `check {shown}/history.log -m register`")));
         }
     }
+    for (flag, path) in [("--orders", &args.orders), ("--report", &args.report)] {
+        // Who judges is another process, and tells its result there.
+        let ours = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+        if path.as_ref().is_some_and(|path| ours.iter().any(|it| path == Path::new(it))) {
+            let words = "standard output has the result; name a file";
+            return Err(Trouble::usage(format!("{flag}: {words}")));
+        }
+    }
     let mut code = None::<ExitCode>;
     let mut results = Vec::new();
     for input in &args.inputs {

@@ -163,7 +163,7 @@ pub(crate) struct RunArgs {
     #[arg(long = "workload-option", short = 'w', value_name = "K=V")]
     pub(crate) workload_options: Vec<String>,
 
-    /// Directory of this run, instead of a new one below --runs-dir.
+    /// Directory of this run, new or empty, instead of a new one below --runs-dir.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 

@@ -1,6 +1,5 @@
 //! `tribunal convert`: a history in another format, and aloud what that format cannot hold.
 
-use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 use tribunal_history::codec::{self, CodecError, Format, Read, ReadOptions};
@@ -10,7 +9,7 @@ use crate::cli::ConvertArgs;
 use crate::exit_code::{ExitCode, Trouble};
 use crate::flags;
 use crate::judging::read_file;
-use crate::place::{Place, beside, open, place_of, put};
+use crate::output;
 use crate::progress::aside;
 use crate::run::print;
 
@@ -59,41 +58,12 @@ fn target(args: &ConvertArgs) -> Result<Format, Trouble> {
     }
 }
 
-/// Writes beside a file first: nobody finds half a history there. Through a link it is the file
-/// behind it, and what is no file (a device, a pipe) is written as it comes.
+/// Nobody finds half a history there, and the input may be the output.
 fn write(read: &Read, to: Format, path: &Path) -> Result<Vec<String>, Trouble> {
-    let shown = path.display();
-    let failed = |error: &dyn std::fmt::Display| Trouble::usage(format!("write {shown}: {error}"));
-    let place = place_of(path);
-    let aside = match &place {
-        Place::File(file) => beside(file, ".part"),
-        Place::Stream => path.to_path_buf(),
-    };
-    let written = open(&place, &aside).map_err(CodecError::Io).and_then(|file| {
-        let mut file = BufWriter::new(file);
-        let lost = codec::write(&read.history, to, &mut file)?;
-        file.flush()?;
-        Ok(lost)
-    });
-    let lost = written.and_then(|lost| {
-        if let Place::File(file) = &place {
-            put(&aside, file)?;
-        }
-        Ok(lost)
-    });
-    lost.map_err(|error| {
-        // It may not be there; then nothing is left behind either.
-        if let Place::File(_) = place {
-            let _ = std::fs::remove_file(&aside);
-        }
-        match error {
-            CodecError::Io(error) if error.kind() == ErrorKind::StorageFull => {
-                let words = format!("write {shown}: {error}; free some space there");
-                Trouble::infra(words)
-            }
-            CodecError::Io(error) => failed(&error),
-            error => failed(&error),
-        }
+    let lost = output::write(path, |mut out| codec::write(&read.history, to, &mut out));
+    lost.map_err(|error| match error {
+        CodecError::Io(error) => output::trouble(path, &error, ""),
+        error => Trouble::usage(format!("write {}: {error}", path.display())),
     })
 }
 

@@ -12,7 +12,7 @@ mod heal;
 mod judging;
 mod lab;
 mod list;
-mod place;
+mod output;
 mod plan;
 mod progress;
 mod report;

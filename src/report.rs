@@ -1,6 +1,7 @@
 //! `tribunal report`: the page of a stored run again, from its files alone; and the page of a
 //! history that was only checked.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tribunal_results::{RunReport, html};
 
 use crate::exit_code::{ExitCode, Trouble};
 use crate::judging::{self, Job, Limits};
-use crate::place;
+use crate::output;
 use crate::progress::aside;
 use crate::run::print;
 
@@ -75,9 +76,9 @@ pub(crate) fn write_page(
     for note in &page.notes {
         aside(format!("tribunal: {shown}: {note}"));
     }
-    place::write(path, page.text.as_bytes()).map_err(|error| {
-        Trouble::usage(format!("write {shown}: {error}; name a writable file with --report"))
-    })?;
+    let written: io::Result<()> = output::write(path, |out| out.write_all(page.text.as_bytes()));
+    written
+        .map_err(|error| output::trouble(path, &error, "; name a writable file with --report"))?;
     Ok(shown)
 }
 

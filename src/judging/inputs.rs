@@ -1,7 +1,7 @@
 //! Histories and runs, from the disk to an answered report: what a worker does.
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
+use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
@@ -19,7 +19,7 @@ use super::worker::{Limited, at, limit};
 use crate::cli::{CheckArgs, EngineArg};
 use crate::exit_code::{ExitCode, Trouble};
 use crate::flags;
-use crate::place;
+use crate::output;
 use crate::progress::aside;
 use crate::report::write_page;
 use crate::run::{quoted, write_artefacts};
@@ -285,6 +285,6 @@ fn write_orders(file: &Path, history: &History, answers: &[Answer]) -> Result<()
         })
         .collect();
     let text = serde_json::to_string(&orders).map_err(Trouble::bug)?;
-    place::write(file, (text + "\n").as_bytes())
-        .map_err(|error| Trouble::usage(format!("write {}: {error}", file.display())))
+    let written: io::Result<()> = output::write(file, |out| writeln!(out, "{text}"));
+    written.map_err(|error| output::trouble(file, &error, ""))
 }
