@@ -4,8 +4,8 @@
 //! is judged; afterwards there is nothing left to shorten.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -108,13 +108,32 @@ pub(crate) fn watch(brakes: Brakes, voice: Voice, left: Arc<Mutex<Leftovers>>) {
     }
 }
 
-/// Whether [`leave_without`] is about to end the program.
-static LEAVING: AtomicBool = AtomicBool::new(false);
+/// How far a program is that [`leave_without`] ends.
+static LEAVING: (Mutex<Leaving>, Condvar) = (Mutex::new(Leaving::No), Condvar::new());
+
+/// Patience for the command to notice that its files are gone.
+const UNWINDING: Duration = Duration::from_secs(2);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leaving {
+    No,
+    Interrupted,
+    /// And the command has come to its end, so that nobody writes any more.
+    Unwound,
+}
 
 /// Returns, unless the program is about to end by an interrupt: what failed meanwhile failed of it.
 pub(crate) fn wait_if_leaving() {
-    while LEAVING.load(Ordering::Relaxed) {
-        std::thread::sleep(Duration::from_millis(50));
+    let (state, changed) = &LEAVING;
+    let mut leaving = state.lock().unwrap_or_else(PoisonError::into_inner);
+    if *leaving == Leaving::No {
+        return;
+    }
+    *leaving = Leaving::Unwound;
+    changed.notify_all();
+    drop(leaving);
+    loop {
+        std::thread::park();
     }
 }
 
@@ -140,20 +159,16 @@ pub(crate) fn leave_without(scratch: PathBuf) {
                 _ = hangup.recv() => {}
             }
         });
-        LEAVING.store(true, Ordering::Relaxed);
-        // Others may be in the midst of writing there.
-        let mut away = 0;
-        for _ in 0..40 {
-            away = match scratch.exists() && std::fs::remove_dir_all(&scratch).is_ok() {
-                true => 0,
-                false if scratch.exists() => 0,
-                false => away + 1,
-            };
-            if away == 5 {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(40));
-        }
+        let (state, changed) = &LEAVING;
+        let mut leaving = state.lock().unwrap_or_else(PoisonError::into_inner);
+        *leaving = Leaving::Interrupted;
+        // What goes on fails of this soon, and ends; whoever is not yet done by then has no
+        // directory to write to.
+        let _ = std::fs::remove_dir_all(&scratch);
+        let goes_on = |leaving: &mut Leaving| *leaving != Leaving::Unwound;
+        let waited = changed.wait_timeout_while(leaving, UNWINDING, goes_on);
+        drop(waited);
+        let _ = std::fs::remove_dir_all(&scratch);
         aside("interrupted: left at once");
         std::process::exit(ExitCode::Interrupted as i32);
     });
