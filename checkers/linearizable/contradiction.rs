@@ -45,7 +45,7 @@ impl<M: FromHistory> Case<'_, M> {
             Err(unready) => return self.undecided(component, took, unready),
         };
         let _held = ledger.hold(problem.ops_bytes(model));
-        let Decision { found, states, took: cost } =
+        let Decision { found, states, complete, took: cost } =
             portfolio::decide(model, &problem, ledger, u64::MAX, Rules::default());
         let dead = match found {
             Found::Dead(dead) => dead,
@@ -67,7 +67,7 @@ impl<M: FromHistory> Case<'_, M> {
                     kept,
                     dead,
                     states,
-                    complete: true,
+                    complete,
                     minimal,
                     configurations,
                     sum: None,

@@ -250,7 +250,10 @@ impl<M: FromHistory> Case<'_, M> {
                     "the model calls `{op}` pure but it changes {state}"
                 )));
             }
-            Found::Dead(dead) => self.died(key, &problem, took, (dead, decision.states))?,
+            Found::Dead(dead) => {
+                let Decision { states, complete, .. } = decision;
+                self.died(key, &problem, took, (dead, states, complete))?
+            }
         };
         Ok((judged, seen))
     }
@@ -261,7 +264,7 @@ impl<M: FromHistory> Case<'_, M> {
         key: &Value,
         problem: &Problem<M::Op>,
         took: Took,
-        (dead, states): (Dead, Vec<M::State>),
+        (dead, states, complete): (Dead, Vec<M::State>, bool),
     ) -> Result<Judged, CheckError> {
         let (rank, rules) = (dead.rank, Rules::default());
         let mut kept = shrink::before(problem, rank);
@@ -276,7 +279,7 @@ impl<M: FromHistory> Case<'_, M> {
             kept,
             dead,
             states,
-            complete: false,
+            complete,
             minimal: false,
             configurations: 0,
             sum: None,

@@ -31,6 +31,8 @@ pub(crate) struct Decision<S> {
     pub(crate) found: Found,
     /// The states behind [`Dead::states`].
     pub(crate) states: Vec<S>,
+    /// Whether these are all that are possible there.
+    pub(crate) complete: bool,
     pub(crate) took: Took,
 }
 
@@ -89,10 +91,11 @@ pub(crate) fn decide_by<M: Model>(
         Found::Dead(dead) => dead.states.iter().map(|at| states.get(*at).clone()).collect(),
         Found::Linearization(_) | Found::Spent(..) | Found::Impure(..) => Vec::new(),
     };
+    let complete = !states.has_turned_back();
     if matches!(found, Found::Spent(Spent::Time, _)) {
         states.free_aside();
     }
-    Decision { found, states: told, took }
+    Decision { found, states: told, complete, took }
 }
 
 /// Decides `entries`, by call, of which `grid` knows the transitions.
