@@ -1,5 +1,5 @@
 //! What tests of this crate share: drawn histories (see [`tribunal_history::drawn`] for the
-//! notation) and counts of verdicts that were compared with a definition.
+//! notation), random numbers, and counts of verdicts that were compared with a definition.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,34 @@ pub(crate) fn drawn(drawing: &str) -> History {
         event
     });
     History::new(events, Vec::new()).expect("the same history on another scale")
+}
+
+/// SplitMix64: a number per call, the same for a seed.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// Of `0..many`.
+    pub(crate) fn below(&mut self, many: u64) -> u64 {
+        self.next() % many
+    }
+
+    pub(crate) fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// How many random histories a test looks at: the oracle asks for more.
+pub(crate) fn histories(default: u64) -> u64 {
+    let asked = std::env::var("TRIBUNAL_HISTORIES").ok();
+    asked.map_or(default, |asked| asked.parse().expect("TRIBUNAL_HISTORIES is a count"))
 }
 
 /// Verdicts that agreed with a definition, by what was judged. `cargo xtask nightly oracle` prints

@@ -20,6 +20,7 @@ mod window;
 mod worlds;
 mod zones;
 
+pub(super) use crate::testing::histories;
 use tribunal_history::{History, Value};
 
 use crate::linearizable::meter::Ledger;
@@ -46,10 +47,4 @@ pub(super) fn prepare<M: FromHistory>(
 ) -> Result<Problem<M::Op>, Unready> {
     let budget = Budget::unlimited();
     prep::prepare(model, history, component, dialect, &Ledger::new(&budget))
-}
-
-/// How many random histories a test looks at: `TRIBUNAL_HISTORIES`, or what fits a quick run.
-pub(super) fn histories(default: u64) -> u64 {
-    let told = std::env::var("TRIBUNAL_HISTORIES").ok();
-    told.map_or(default, |told| told.parse().expect("TRIBUNAL_HISTORIES is a count"))
 }

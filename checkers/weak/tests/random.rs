@@ -7,31 +7,10 @@ use tribunal_history::{
 use super::drawn::NO_MEMORY;
 use super::oracle::{Axiom, Keep, clean, has_memory, holds, weakly_causal, written};
 use super::promises::{Promise, kept};
-use crate::testing::{Tally, drawn};
+use crate::testing::{Random, Tally, drawn, histories};
 use crate::weak::planted::{Bug, Planted};
 use crate::weak::{Options, RwRegister};
 use crate::{Budget, Checker, Consistency as C, Report, Verdict};
-
-/// SplitMix64: a number per call, the same for a seed.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    pub(super) fn below(&mut self, many: u64) -> u64 {
-        self.next() % many
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
 
 /// One transaction before it is recorded.
 struct Draft {
@@ -322,12 +301,6 @@ fn shown(history: &History) -> String {
         format!("T{} s{} {:?} {}\n", op.index().0, op.session().0, op.outcome(), op.op())
     };
     history.operations().map(one).collect()
-}
-
-/// How many histories: nightly asks for more.
-fn histories(default: u64) -> u64 {
-    let asked = std::env::var("TRIBUNAL_HISTORIES").ok();
-    asked.and_then(|asked| asked.parse().ok()).unwrap_or(default)
 }
 
 #[test]

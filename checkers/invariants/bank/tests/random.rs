@@ -5,29 +5,8 @@ use tribunal_history::Outcome;
 use super::oracle::{Act, Look, Terms, history, holds, is_strict};
 use crate::invariants::bank::planted::Bug;
 use crate::invariants::bank::{Bank, Opening, Options};
-use crate::testing::Tally;
+use crate::testing::{Random, Tally, histories};
 use crate::{Budget, Checker, Verdict};
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, many: u64) -> u64 {
-        self.next() % many
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
 
 /// A bank and what happened to it; most have something wrong.
 fn world(random: &mut Random) -> (Vec<Act>, Terms) {
@@ -158,10 +137,6 @@ fn verdict(acts: &[Act], terms: Terms, bug: Option<Bug>) -> Verdict {
     bank.check(&history(acts), &Budget::unlimited()).expect("a bank").verdict
 }
 
-fn cases() -> u64 {
-    std::env::var("TRIBUNAL_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(3_000)
-}
-
 /// Whether every account is named by somebody, so that the checker knows as many as the oracle.
 fn all_named(acts: &[Act]) -> bool {
     let named = |account: usize| {
@@ -182,7 +157,7 @@ fn all_named(acts: &[Act]) -> bool {
 fn verdicts_are_those_of_the_definitions() {
     let (mut valid, mut invalid, mut strict) = (0, 0, 0);
     let mut tally = Tally::default();
-    for case in 0..cases() {
+    for case in 0..histories(3_000) {
         let (acts, terms) = world(&mut Random(case));
         if !all_named(&acts) {
             continue;
@@ -203,7 +178,7 @@ fn verdicts_are_those_of_the_definitions() {
         }
     }
     tally.print();
-    let least = cases() / 10;
+    let least = histories(3_000) / 10;
     assert!(valid > least && invalid > least && strict > least, "{valid} {invalid} {strict}");
 }
 
@@ -211,7 +186,7 @@ fn verdicts_are_those_of_the_definitions() {
 #[test]
 fn a_bank_of_unknown_opening_is_not_accused_wrongly() {
     let (mut strict, mut found) = (0, 0);
-    for case in 0..cases() {
+    for case in 0..histories(3_000) {
         let (acts, terms) = world(&mut Random(case));
         let asked = Options { total: None, opening: Opening::Unknown, ..options(terms, &acts) };
         let bank = Bank::new(Options { negative: true, real_time: true, ..asked });
@@ -222,7 +197,10 @@ fn a_bank_of_unknown_opening_is_not_accused_wrongly() {
         }
         found += u64::from(said == Verdict::Invalid);
     }
-    assert!(strict > cases() / 10 && found > cases() / 50, "{strict} strict, {found} found");
+    assert!(
+        strict > histories(3_000) / 10 && found > histories(3_000) / 50,
+        "{strict} strict, {found} found"
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::tricks::Tricks;
 use crate::Budget;
 use crate::linearizable::Allowance;
 use crate::linearizable::meter::Ledger;
+pub(super) use crate::testing::histories;
 
 /// Knuth's MMIX generator: tests need variety, not quality, and the same numbers every time.
 pub(in crate::linearizable) struct Random(pub(in crate::linearizable) u64);
@@ -65,12 +66,6 @@ impl World {
         let acts = of.iter().map(|at| self.acts[*at as usize]).collect();
         World { acts, ..self.clone() }
     }
-}
-
-/// Histories a test looks at.
-pub(super) fn histories(default: u64) -> u64 {
-    let given = std::env::var("TRIBUNAL_HISTORIES").ok();
-    given.map_or(default, |given| given.parse().expect("a number"))
 }
 
 /// Whether what goes with what is there: what a contradiction must hold.

@@ -9,7 +9,7 @@ use super::super::level::{Form, Kept, Question};
 use super::super::search::{Outcome, Search};
 use super::super::traps::{Planted, Trap};
 use super::super::verify::{holds_in_some_order, shows};
-use crate::testing::Tally;
+use crate::testing::{Tally, histories};
 use crate::{Budget, Verdict};
 
 /// xorshift64*.
@@ -72,11 +72,6 @@ fn facts(random: &mut Random, most: u32) -> Facts {
 
 fn random(seed: u64) -> Random {
     Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-}
-
-fn histories(default: u64) -> u64 {
-    let wanted = std::env::var("TRIBUNAL_HISTORIES").ok();
-    wanted.and_then(|count| count.parse().ok()).unwrap_or(default)
 }
 
 /// What is wrong with an answer, if anything.
