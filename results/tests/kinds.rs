@@ -1,12 +1,14 @@
-//! Every kind of anomaly of transactions and sessions, found by its checker in a drawn history, as
-//! the terminal, the data and the page tell it: `snapshots/kinds/KIND.txt`.
+//! Kinds of anomaly of transactions, sessions and banks, found by their checkers in small
+//! histories, as the terminal, the data and the page tell them: `snapshots/kinds/KIND.txt`.
 
 use std::collections::BTreeSet;
 
 use expect_test::expect_file;
+use tribunal_checkers::invariants::{Bank, BankOptions, Opening};
 use tribunal_checkers::txn::ListAppend;
 use tribunal_checkers::weak::RwRegister;
 use tribunal_checkers::{Budget, Checker, Consistency as C};
+use tribunal_history::codec::{self, ReadOptions};
 use tribunal_history::{History, drawn};
 use tribunal_results::{HumanOptions, RunInfo, RunReport, assemble, html, human};
 
@@ -70,7 +72,7 @@ const LISTS: [Case; 27] = [
 ];
 
 /// Registers.
-const REGISTERS: [Case; 22] = [
+const REGISTERS: [Case; 24] = [
     (C::Causal, &["|-[w(x)=1]-x", "|-[r(x)=1]-|"]),
     (C::Causal, &["|-[w(x)=1 w(x)=2]-|", "|-[r(x)=1]-|"]),
     (C::Causal, &["|-[w(x)=1 r(y)=1]-|", "|-[w(y)=1 r(x)=1]-|"]),
@@ -125,7 +127,35 @@ const REGISTERS: [Case; 22] = [
     (C::Causal, &["|-[r(x)=3]-|"]),
     (C::ReadAtomic, &["|-[w(x)=1 r(x)=nil]-|"]),
     (C::StrictSerializable, &["|-[w(x)=1]-|", "                |-[r(x)=nil]-|"]),
+    (C::StrongSessionSerializable, &["|-[w(x)=1]-| |-[r(y)=nil]-|", "|-[w(y)=1]-| |-[r(x)=nil]-|"]),
+    (C::Pram, &["|-[w(x)=1]-| |-[r(x)=2]-| |-[r(x)=1]-|", "|-[w(x)=2]-|"]),
 ];
+
+/// Banks, as Jepsen writes them.
+const BANKS: [&[&str]; 5] = [
+    // A deposit is not needed: accounts hold ten at first.
+    &["0 :transfer {:from 0 :to 1 :amount 5}", "1 :read {0 5 1 14}"],
+    &["0 :transfer {:from 0 :to 1 :amount 5}", "1 :read {0 10 1 10}"],
+    &["0 :transfer {:from 0 :to 1 :amount 11}", "1 :read {0 -1 1 21}"],
+    &["0 :transfer {:from 0 :to 1 :amount 5}", "1 :read {0 5}"],
+    &["0 :transfer {:from 0 :to 1 :amount 5}", "1 :read {0 \"five\" 1 15}"],
+];
+
+/// Each operation is over before the next one begins.
+fn bank(lines: &[&str]) -> History {
+    let events = lines.iter().map(|line| {
+        let (process, rest) = line.split_once(' ').expect("a process");
+        let (f, value) = rest.split_once(' ').expect("what it did");
+        let asked = if f == ":read" { "nil" } else { value };
+        format!(
+            "{{:type :invoke :process {process} :f {f} :value {asked}}}\n\
+             {{:type :ok :process {process} :f {f} :value {value}}}\n"
+        )
+    });
+    let text: String = events.collect();
+    let read = codec::read(text.as_bytes(), None, &ReadOptions::default());
+    read.expect("a bank").history
+}
 
 fn history(lines: &[&str]) -> History {
     let lines = lines.iter().enumerate().map(|(at, line)| format!("p{at} {line}\n"));
@@ -133,16 +163,20 @@ fn history(lines: &[&str]) -> History {
 }
 
 /// `case` names the file, `name` the level that the history breaks.
-fn told(case: &str, name: &str, checker: &dyn Checker, lines: &[&str]) -> BTreeSet<String> {
-    let history = history(lines);
-    let answer = checker.check(&history, &Budget::unlimited());
+fn told(
+    case: &str,
+    (name, checker): (&str, &dyn Checker),
+    history: &History,
+    lines: &[&str],
+) -> BTreeSet<String> {
+    let answer = checker.check(history, &Budget::unlimited());
     let mut info = RunInfo::default();
     info.plan.id = "drawn".to_owned();
-    let report = assemble(&info, &history, &[(name.into(), answer)]);
+    let report = assemble(&info, history, &[(name.into(), answer)]);
     assert!(!report.findings.is_empty(), "{lines:?} keep {name}");
     let first = report.findings[0].kind.clone();
     let path = format!("snapshots/kinds/{case}-{first}.txt");
-    expect_file![path].assert_eq(&everything(&report, &history, lines));
+    expect_file![path].assert_eq(&everything(&report, history, lines));
     report.findings.into_iter().map(|finding| finding.kind).collect()
 }
 
@@ -171,11 +205,18 @@ fn every_kind_is_told_in_every_output() {
     let mut kinds = BTreeSet::new();
     for (at, (level, lines)) in LISTS.into_iter().enumerate() {
         let case = format!("list-{at:02}");
-        kinds.extend(told(&case, level.name(), &ListAppend::new(level), lines));
+        let checker = ListAppend::new(level);
+        kinds.extend(told(&case, (level.name(), &checker), &history(lines), lines));
     }
     for (at, (level, lines)) in REGISTERS.into_iter().enumerate() {
         let case = format!("register-{at:02}");
-        kinds.extend(told(&case, level.name(), &RwRegister::new(level), lines));
+        let checker = RwRegister::new(level);
+        kinds.extend(told(&case, (level.name(), &checker), &history(lines), lines));
+    }
+    for (at, lines) in BANKS.into_iter().enumerate() {
+        let checker = Bank::new(BankOptions { opening: Opening::Each(10), ..Default::default() });
+        let case = format!("bank-{at:02}");
+        kinds.extend(told(&case, ("bank", &checker), &bank(lines), lines));
     }
     let kinds: Vec<String> = kinds.into_iter().collect();
     expect_test::expect![[r#"
@@ -208,14 +249,19 @@ fn every_kind_is_told_in_every_output() {
         incompatible-order
         internal
         lost-update
+        missing-account
         monotonic-reads-violation
         monotonic-writes-violation
+        negative-balance
         non-monotonic-view
         non-prefix
         non-prefix-process
         non-repeatable-read
+        pram-violation
         read-your-writes-violation
         thin-air-read
-        writes-follow-reads-violation"#]]
+        unexplained-balances
+        writes-follow-reads-violation
+        wrong-total"#]]
     .assert_eq(&kinds.join("\n"));
 }
