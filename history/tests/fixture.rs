@@ -80,7 +80,19 @@ fn every_kind() -> Vec<u8> {
         let (sent, answered) = (Nanos(time), Nanos(time + 1));
         log.complete(Process(4), Outcome::Ok, Some(op), None, sent, answered).expect("fits");
     }
-    log.end(Nanos(6_000_000_100), "time").expect("fits");
+    // What 2.1 added: times of a slow database, sent after the last event and before it.
+    let (asked, answered) = (read(Observed::Pending), read(Observed::Absent));
+    for (process, time) in [(5, 6_000_000_100), (6, 6_000_000_200)] {
+        log.invoke(Process(process), None, None, &asked, Nanos(time)).expect("fits");
+    }
+    for (process, sent, time) in
+        [(5, 6_000_100_000, 6_090_000_000), (6, 6_080_000_000, 6_094_000_000)]
+    {
+        let (sent, time) = (Nanos(sent), Nanos(time));
+        log.complete(Process(process), Outcome::Ok, Some(&answered), None, sent, time)
+            .expect("fits");
+    }
+    log.end(Nanos(7_000_000_000), "time").expect("fits");
     put(&mut log, &mut file);
     file
 }
@@ -120,7 +132,7 @@ fn every_object() -> Vec<Op> {
 /// `WRITE_FIXTURE=1` creates a missing one.
 #[test]
 fn the_written_bytes_do_not_drift() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/history-2.0.log");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/history-2.1.log");
     if std::env::var_os("WRITE_FIXTURE").is_some() && !std::path::Path::new(path).exists() {
         std::fs::write(path, every_kind()).expect("write the fixture");
     }

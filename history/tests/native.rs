@@ -50,6 +50,15 @@ fn a_register_event_costs_at_most_twelve_bytes() {
 }
 
 #[test]
+fn so_does_one_of_a_slow_database() {
+    for pace in [10_000, 50_000, 200_000] {
+        let each = common::slow(4_000, pace) as f64 / 8_000.0;
+        println!("an operation every {pace} us: {each:.2} bytes per event");
+        assert!(each <= 12.0, "{each:.2} bytes per event at an operation every {pace} us");
+    }
+}
+
+#[test]
 fn everything_written_is_read() {
     let count = u64::from(SEGMENT_EVENTS) * 2 + 77;
     let log = read_log(&common::log(count, 13)).expect("intact");

@@ -4,7 +4,8 @@
 use super::fields::{Dictionary, Fields, observation};
 use super::frames::{Chain, FRAME_LIMIT, HEAD_ROOM};
 use super::header::cut;
-use super::wire::{put_text, put_varint, put_zigzag};
+use super::times::Times;
+use super::wire::{put_text, put_varint, zigzag};
 use super::{HEADER_LEN, LogHeader, RECORD_LIMIT, SEGMENT_EVENTS, WIDE_F, tag};
 use crate::codec::CodecError;
 use crate::{
@@ -152,7 +153,7 @@ impl FrameEncoder {
             self.frame.push(f);
         }
         self.fields().put_question(op);
-        put_zigzag(&mut self.frame, t_dispatch.0.wrapping_sub(self.base) as i64);
+        put_varint(&mut self.frame, zigzag(t_dispatch.0.wrapping_sub(self.base) as i64));
         self.close_event(start, t_dispatch)
     }
 
@@ -186,9 +187,10 @@ impl FrameEncoder {
         }
         let start = self.frame.len();
         let seen = op.map_or(0, observation);
-        self.frame.push(
-            tag::COMPLETE | outcome_code(outcome) | u8::from(error.is_some()) << 2 | seen << 3,
-        );
+        let times = Times::of(self.base, t_send.0, t_recv.0);
+        let tag = if times.are_packed() { tag::COMPLETE_PACKED } else { tag::COMPLETE };
+        let flags = outcome_code(outcome) | u8::from(error.is_some()) << 2 | seen << 3;
+        self.frame.push(tag | flags);
         put_varint(&mut self.frame, process.0.into());
         if let Some(error) = error {
             self.fields().put_string(&error.0);
@@ -196,8 +198,7 @@ impl FrameEncoder {
         if let Some(op) = op {
             self.fields().put_observation(op);
         }
-        put_zigzag(&mut self.frame, t_recv.0.wrapping_sub(self.base) as i64);
-        put_varint(&mut self.frame, sent(self.base, t_send.0, t_recv.0).unwrap_or(0));
+        times.put(&mut self.frame);
         self.close_event(start, t_recv)
     }
 
@@ -367,18 +368,6 @@ impl FrameEncoder {
             return Err(CodecError::FrameTooLong { bytes, limit: FRAME_LIMIT });
         }
         Ok(())
-    }
-}
-
-/// When a request was sent: how long before its answer, or how long after the last event where that
-/// is the smaller number. `None` if that cannot be believed, or not be written.
-fn sent(base: u64, t_send: u64, t_recv: u64) -> Option<u64> {
-    let form = |distance: u64, form: u64| distance.checked_mul(2)?.checked_add(1 + form);
-    let before = form(t_recv.checked_sub(t_send)?, 0);
-    let after = t_send.checked_sub(base).and_then(|after| form(after, 1));
-    match (before, after) {
-        (Some(before), Some(after)) => Some(before.min(after)),
-        (before, after) => before.or(after),
     }
 }
 

@@ -11,6 +11,7 @@ mod frames;
 mod header;
 mod parts;
 mod reader;
+mod times;
 mod wire;
 
 pub use encoder::FrameEncoder;
@@ -49,6 +50,8 @@ mod tag {
     pub(super) const INVOKE: u8 = 0x20;
     /// Bits 0-1: outcome. Bit 2: error class follows. Bits 3-4: a [`super::form`].
     pub(super) const COMPLETE: u8 = 0x40;
+    /// The same, and its times are packed.
+    pub(super) const COMPLETE_PACKED: u8 = 0x60;
     pub(super) const ADVISORY: u8 = 0x80;
     pub(super) const META: u8 = 0x80;
     pub(super) const NOTE: u8 = 0x81;

@@ -3,7 +3,7 @@
 use super::frames::{Frame, Framing, HEAD_ROOM};
 use super::header::{HEADER_LEN, LogHeader};
 use super::wire::Cursor;
-use super::{INTERN_COUNT, INTERN_LENGTH, RECORD_LIMIT, WIDE_F, parts, tag};
+use super::{INTERN_COUNT, INTERN_LENGTH, RECORD_LIMIT, WIDE_F, parts, tag, times};
 use crate::codec::CodecError;
 use crate::codec::window::Window;
 use crate::{
@@ -219,7 +219,7 @@ impl Reader {
                 Ok(())
             }
             tag @ tag::INVOKE..=0x3f => self.invoke(tag, cursor, start),
-            tag @ tag::COMPLETE..=0x5f => self.complete(tag, cursor, start),
+            tag @ tag::COMPLETE..=0x7f => self.complete(tag, cursor, start),
             tag @ tag::ADVISORY..=u8::MAX => {
                 let head = cursor.take(4)?;
                 let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
@@ -284,17 +284,16 @@ impl Reader {
             }
         };
         let base = self.base;
-        let time = self.time(cursor)?;
-        if let Some(told) = cursor.varint()?.checked_sub(1) {
-            let sent = match (self.latencies, told & 1, told >> 1) {
-                (true, ..) => time.0.checked_sub(told),
-                (false, 0, before) => time.0.checked_sub(before),
-                (false, _, after) => base.checked_add(after).filter(|sent| *sent <= time.0),
-            };
-            let Some(sent) = sent else {
-                return Err(cursor.error("sent before the run began, or after it was answered"));
-            };
-            self.builder.sent(process, Nanos(sent)).map_err(|source| impossible(start, source))?;
+        let (time, sent) = if tag >= tag::COMPLETE_PACKED {
+            let (time, sent) = times::packed(base, cursor)?;
+            self.base = time.0;
+            (time, Some(sent))
+        } else {
+            let time = self.time(cursor)?;
+            (time, times::sent(base, time.0, self.latencies, cursor)?)
+        };
+        if let Some(sent) = sent {
+            self.builder.sent(process, sent).map_err(|source| impossible(start, source))?;
         }
         let added = self.builder.complete(time, process, outcome, op.as_ref(), error.as_ref());
         added.map(drop).map_err(|source| impossible(start, source))

@@ -100,6 +100,36 @@ pub(crate) fn realistic(
     turn(encoder);
 }
 
+/// Bytes of `operations` of a slow database, each event in a frame of its own: invoked every
+/// `pace` us, sent 100 us later, answered after 2 to 8 ms.
+pub(crate) fn slow(operations: u64, pace: u64) -> u64 {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut encoder = FrameEncoder::new(&tribunal_history::codec::native::LogHeader::default());
+    let before = encoder.bytes_written();
+    let mut now = 0;
+    for number in 0..operations {
+        let (key, process) = (number as i64 % 50, Process(number as u32 % 5));
+        let node = Some(NodeId(process.0 as u16));
+        let (asked, answered) = match number % 2 {
+            0 => (
+                read(key, Observed::Pending),
+                read(key, Observed::Present(Value::Int(number as i64 / 50))),
+            ),
+            _ => (write(key, number as i64 / 50), write(key, number as i64 / 50)),
+        };
+        now += pace * 1_000 - random.below(pace * 500);
+        encoder.invoke(process, None, node, &asked, Nanos(now)).expect("fits");
+        encoder.frame().expect("an event");
+        let sent = now + 80_000 + random.below(60_000);
+        now = sent + 2_000_000 + random.below(6_000_000);
+        encoder
+            .complete(process, Outcome::Ok, Some(&answered), None, Nanos(sent), Nanos(now))
+            .expect("fits");
+        encoder.frame().expect("an event");
+    }
+    encoder.bytes_written() - before
+}
+
 /// A whole file of [`realistic`] events.
 pub(crate) fn log(events: u64, per_frame: u64) -> Vec<u8> {
     let header = tribunal_history::codec::native::LogHeader {
