@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first ends what is going on in good order, the second leaves at once.
+//! Ctrl-C, SIGTERM and a terminal that is gone: the first ends what is going on in good order, the second leaves at once.
 //!
 //! While the run is being set up it is taken back; under load everything is healed and what exists
 //! is judged; afterwards there is nothing left to shorten.
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tribunal_harness::runner::{StopReason, StopSignal};
 
@@ -108,6 +108,50 @@ pub(crate) fn watch(brakes: Brakes, voice: Voice, left: Arc<Mutex<Leftovers>>) {
     }
 }
 
+/// The signals that ask a program to end.
+struct Asked {
+    interrupt: Signal,
+    terminate: Signal,
+    /// None where it was started to outlive its terminal, as `nohup` does.
+    hangup: Option<Signal>,
+}
+
+impl Asked {
+    fn listen() -> std::io::Result<Asked> {
+        Ok(Asked {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: match ignores_hangup() {
+                true => None,
+                false => Some(signal(SignalKind::hangup())?),
+            },
+        })
+    }
+
+    async fn once_more(&mut self) {
+        let Asked { interrupt, terminate, hangup } = self;
+        let hung_up = async {
+            match hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hung_up => {}
+        }
+    }
+}
+
+/// Whether whoever started this program said that SIGHUP, the first bit of the mask, is ignored.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
+}
+
 /// How far a program is that [`leave_without`] ends.
 static LEAVING: (Mutex<Leaving>, Condvar) = (Mutex::new(Leaving::No), Condvar::new());
 
@@ -145,19 +189,9 @@ pub(crate) fn leave_without(scratch: PathBuf) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async {
-            let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
-                signal(SignalKind::interrupt()),
-                signal(SignalKind::terminate()),
-                signal(SignalKind::hangup()),
-            ) else {
-                return;
-            };
+            let Ok(mut asked) = Asked::listen() else { return };
             let _ = ready.send(());
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
-            }
+            asked.once_more().await;
         });
         let (state, changed) = &LEAVING;
         let mut leaving = state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,18 +216,11 @@ async fn answer(
     left: Arc<Mutex<Leftovers>>,
     ready: mpsc::Sender<()>,
 ) {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
+    let Ok(mut asked) = Asked::listen() else { return };
     // Whoever waits for it lives until then.
     let _ = ready.send(());
     for count in 0.. {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        asked.once_more().await;
         if count > 0 {
             let left = left.lock().unwrap_or_else(PoisonError::into_inner);
             leave(&voice, &left, brakes.phase());

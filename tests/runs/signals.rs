@@ -129,6 +129,40 @@ fn an_interrupt_shortens_the_quiet_period_and_the_final_reads() {
     ended.left_nothing(dir.path());
 }
 
+/// Unless it was started to outlive its terminal.
+#[test]
+fn a_terminal_that_is_gone_interrupts() {
+    if !support::servers() {
+        return;
+    }
+    for outlives in [false, true] {
+        let dir = scratch();
+        let run = dir.path().join("run");
+        let program = env!("CARGO_BIN_EXE_tribunal");
+        let mut command = match outlives {
+            true => Command::new("nohup"),
+            false => Command::new("env"),
+        };
+        command.args([program, "run", "--target", "raftkv", "--nodes", "processes:3"]);
+        command.args(["--nemesis", "none", "--time", "120s", "--out", text(&run)]);
+        command.current_dir(dir.path());
+        let mut running = Running::spawn(command);
+        let history = run.join("history.log");
+        let length = || fs::metadata(&history).map_or(0, |file| file.len());
+        running.until("history", || length() > 40_000);
+        kill(Pid::from_raw(running.pid()), Signal::SIGHUP).expect("it runs");
+        if outlives {
+            let before = length();
+            running.until("more history", || length() > before + 40_000);
+            kill(Pid::from_raw(running.pid()), Signal::SIGINT).expect("it still runs");
+        }
+        let ended = running.end();
+        assert!((0..=3).contains(&ended.code()), "{}: {}", ended.code(), ended.words());
+        assert_eq!(ended.words().matches("interrupted: healing").count(), 1, "{}", ended.words());
+        ended.left_nothing(dir.path());
+    }
+}
+
 #[test]
 fn an_interrupt_before_the_load_takes_everything_back() {
     if support::local_nodes() {
