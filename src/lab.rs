@@ -15,6 +15,8 @@ use crate::run::{print, trouble};
 const INVENTORY: &str = "inventory.toml";
 /// Where in it the keeper keeps what it needs of the nodes.
 const STATE: &str = "state";
+/// What the keeper says. Who makes it has the directory.
+const LOG: &str = "keeper.log";
 
 /// Starts a keeper and prints its inventory.
 pub(crate) fn up(args: &UpArgs) -> Result<ExitCode, Trouble> {
@@ -25,15 +27,19 @@ pub(crate) fn up(args: &UpArgs) -> Result<ExitCode, Trouble> {
     std::fs::create_dir_all(&args.dir)
         .map_err(|error| Trouble::infra(format!("make {shown}: {error}")))?;
     let dir = args.dir.canonicalize().map_err(Trouble::infra)?;
+    let inventory = dir.join(INVENTORY);
+    if !inventory.exists()
+        && let Some(name) = first_name(&dir).map_err(Trouble::infra)?
+    {
+        return Err(Trouble::usage(format!(
+            "--dir {shown} is not empty, there is {name}; name a new or an empty directory"
+        )));
+    }
     let program = std::env::current_exe()
         .map_err(|error| Trouble::infra(format!("find this program: {error}")))?;
     let mut keeper = std::process::Command::new(program);
     keeper.arg("keep").arg(&dir).arg(nodes.to_string());
-    let inventory = dir.join(INVENTORY);
-    let state = dir.join(STATE);
-    let fresh = !state.exists();
-    let log = dir.join("keeper.log");
-    let raised = lab::up(keeper, &inventory, &log, Duration::from_secs(60));
+    let raised = lab::up(keeper, &inventory, &dir.join(LOG), Duration::from_secs(60));
     if raised.is_err() {
         // Empty, or somebody's.
         let _ = std::fs::remove_dir(&dir);
@@ -42,9 +48,7 @@ pub(crate) fn up(args: &UpArgs) -> Result<ExitCode, Trouble> {
         Raised::Kept => print(&inventory.display().to_string())?,
         Raised::Interrupted => {
             // A keeper that had not begun to listen was ended in the midst of it.
-            if fresh {
-                let _ = std::fs::remove_dir_all(&state);
-            }
+            let _ = std::fs::remove_dir_all(dir.join(STATE));
             // Empty, or somebody's.
             let _ = std::fs::remove_dir(&dir);
             let message = "interrupted: the nodes that were started are taken down".into();
@@ -54,14 +58,26 @@ pub(crate) fn up(args: &UpArgs) -> Result<ExitCode, Trouble> {
     Ok(ExitCode::Held)
 }
 
-/// Takes the lab behind an inventory down.
+/// The first of what stands in a directory: it is somebody's.
+fn first_name(dir: &Path) -> std::io::Result<Option<String>> {
+    let names: std::io::Result<Vec<_>> =
+        std::fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name())).collect();
+    Ok(names?.into_iter().min().map(|name| name.to_string_lossy().into_owned()))
+}
+
+/// Takes the lab behind an inventory down, and its directory along.
 pub(crate) fn down(inventory: &Path) -> Result<ExitCode, Trouble> {
     if !inventory.is_file() {
         let shown = inventory.display();
         let words = format!("{shown}: no such inventory; `tribunal up` printed the path of one");
         return Err(Trouble::usage(words));
     }
-    lab::down(inventory).map_err(trouble)?;
+    let state = lab::down(inventory).map_err(trouble)?;
+    let _ = std::fs::remove_file(state.with_file_name(LOG));
+    if let Some(dir) = state.parent() {
+        // Empty, or somebody's.
+        let _ = std::fs::remove_dir(dir);
+    }
     Ok(ExitCode::Held)
 }
 

@@ -87,7 +87,7 @@ fn a_lab_serves_one_controller_at_a_time_and_goes_when_told() {
 
     let down = tribunal(&["down", text(&lab.inventory)]);
     assert_eq!(down.status.code(), Some(0), "{}", String::from_utf8_lossy(&down.stderr));
-    assert!(!lab.inventory.exists());
+    assert!(!lab.path().join("lab").exists(), "and its directory");
     gone(&BTreeMap::new(), lab.path());
     let gone = Running::start(lab.path(), &lab.run(&suite, &second)).end();
     assert_eq!(gone.code(), 64, "an inventory that is gone: {}", gone.words());
@@ -115,4 +115,33 @@ fn a_wrong_host_key_is_refused() {
     assert_eq!(refused.code(), 69, "{}", refused.words());
     assert!(refused.stderr.contains("host key"), "{}", refused.words());
     assert!(!out.join("report.html").exists());
+}
+
+/// Whatever stands there is somebody's.
+#[test]
+fn a_lab_takes_a_new_or_an_empty_directory() {
+    if !local_nodes() {
+        return;
+    }
+    let dir = TempDir::new().expect("a scratch directory");
+    for name in ["keeper.log", "state", ".hidden"] {
+        let place = dir.path().join(format!("lab-{name}"));
+        fs::create_dir(&place).expect("a scratch directory");
+        let own = place.join(name);
+        fs::write(&own, "mine").expect("a scratch file");
+        let refused = tribunal(&["up", "--nodes", "local:1", "--dir", text(&place)]);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(64), "{said}");
+        assert!(said.contains(&format!("is not empty, there is {name}")), "{said}");
+        assert_eq!(fs::read_to_string(&own).expect("it stands"), "mine");
+    }
+    let place = dir.path().join("both");
+    fs::create_dir(&place).expect("a scratch directory");
+    let up = || Running::start(dir.path(), &["up", "--nodes", "local:1", "--dir", text(&place)]);
+    let ended = [up(), up()].map(Running::end);
+    let codes = ended.map(|it| it.code());
+    assert!(codes.contains(&0) && codes.iter().any(|code| [64, 69].contains(code)), "{codes:?}");
+    let down = tribunal(&["down", text(&place.join("inventory.toml"))]);
+    assert_eq!(down.status.code(), Some(0), "{}", String::from_utf8_lossy(&down.stderr));
+    assert!(!place.exists(), "empty again, and gone");
 }

@@ -94,6 +94,11 @@ impl Drop for Hatchery {
     }
 }
 
+/// Where the launcher of a node says what it has to say.
+pub(super) fn log_of(state: &Path, node: &str) -> PathBuf {
+    state.join(format!("{node}.log"))
+}
+
 fn hatch(
     agent: &Path,
     state: &Path,
@@ -103,7 +108,7 @@ fn hatch(
     make_room(&state.join("nodes"))?;
     let mut waiting = Vec::new();
     for plan in plans {
-        let log = state.join(format!("{}.log", plan.name));
+        let log = log_of(state, &plan.name);
         let (mut launcher, stdout) = spawn(agent, plan, &log)?;
         let said = reports(stdout);
         let written = feed(&mut launcher, plan);

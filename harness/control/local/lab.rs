@@ -5,6 +5,7 @@
 //! with owned nodes "nothing was left behind" would be true for the wrong reason.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -16,8 +17,9 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, setsid};
 use serde::{Deserialize, Serialize};
 
-use super::provider::LocalCluster;
-use super::provider::clear;
+use super::hatchery::log_of;
+use super::plan::LocalPlan;
+use super::provider::{LocalCluster, clear};
 use crate::control::bootstrap::AgentBinary;
 use crate::control::error::ClusterError;
 use crate::control::hostkey::HostKeys;
@@ -65,6 +67,7 @@ struct Node {
 #[derive(Deserialize)]
 struct Kept {
     lab: Keeper,
+    node: Vec<toml::Table>,
 }
 
 /// Becomes the keeper: brings `count` nodes up, writes `inventory`, and returns when SIGTERM or
@@ -119,7 +122,7 @@ pub enum Raised {
 
 /// Starts `keeper` (a command that calls [`keep`]) detached, and waits for its inventory. Call it
 /// on the main thread before any other thread exists: SIGINT and SIGTERM are blocked from then on,
-/// and looked at here.
+/// and looked at here. `log`, which the keeper writes, must not exist.
 ///
 /// # Errors
 /// It ended before, with the end of its log; or nothing came in `patience`.
@@ -140,7 +143,13 @@ pub fn up(
     signals.thread_block().map_err(trouble)?;
     let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
         .map_err(trouble)?;
-    let output = File::create(log).map_err(|error| ClusterError::file(log, error))?;
+    let output = File::create_new(log).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            let problem = "there is one already: a cluster is being started here";
+            ClusterError::file(log, format!("{problem}; name another directory, or remove it"))
+        }
+        _ => ClusterError::file(log, error),
+    })?;
     let mut child = keeper
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -185,15 +194,16 @@ fn take_back(keeper: &mut Child) {
     let _ = keeper.wait();
 }
 
-/// Ends the cluster behind `inventory`. Idempotent as far as its keeper is gone already.
+/// Ends the cluster behind `inventory` and returns where its files were. Idempotent as far as its
+/// keeper is gone already.
 ///
 /// # Errors
 /// No lab inventory, or a keeper that would not go.
-pub fn down(inventory: &Path) -> Result<(), ClusterError> {
+pub fn down(inventory: &Path) -> Result<PathBuf, ClusterError> {
     let text = fs::read_to_string(inventory).map_err(|error| {
         ClusterError::file(inventory, format!("cannot read it: {error}; is a lab cluster up?"))
     })?;
-    let Kept { lab } = toml::from_str(&text).map_err(|error| ClusterError::Input {
+    let Kept { lab, node } = toml::from_str(&text).map_err(|error| ClusterError::Input {
         place: inventory.display().to_string(),
         problem: format!(
             "no inventory of a lab: {}; give the one that `tribunal up` printed",
@@ -211,7 +221,15 @@ pub fn down(inventory: &Path) -> Result<(), ClusterError> {
     // A keeper that was killed could not do this.
     let _ = fs::remove_file(inventory);
     let _stuck = clear(&lab.state);
-    Ok(())
+    // What a run keeps for its reader is of no use any more.
+    if let Ok(plan) = LocalPlan::new(node.len(), 0, &lab.state, false) {
+        let _ = fs::remove_file(plan.known_hosts());
+        for node in &plan.nodes {
+            let _ = fs::remove_file(log_of(&lab.state, &node.name));
+        }
+    }
+    let _ = fs::remove_dir(&lab.state);
+    Ok(lab.state)
 }
 
 impl Keeper {
