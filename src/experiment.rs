@@ -65,6 +65,9 @@ impl Live {
     }
 }
 
+/// Each has a task and a connection.
+const MOST_CLIENTS: usize = 100_000;
+
 impl Experiment {
     /// Folds flags over the suite over the defaults.
     pub(crate) fn resolve(args: &RunArgs, file: &SuiteFile) -> Result<Experiment, Trouble> {
@@ -132,9 +135,10 @@ impl Experiment {
             None => text.parse().ok(),
         };
         match clients {
-            Some(clients) if (1..=100_000).contains(&clients) => Ok(clients),
+            Some(clients) if (1..=MOST_CLIENTS).contains(&clients) => Ok(clients),
             _ => Err(Trouble::usage(format!(
-                "concurrency {text:?} is not a number of clients; write 10, or 2n for two per node"
+                "concurrency {text:?} is not a number of clients from 1 to {MOST_CLIENTS}; write 10, \
+                 or 2n for two per node"
             ))),
         }
     }

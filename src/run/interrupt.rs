@@ -1,4 +1,5 @@
-//! Ctrl-C, SIGTERM and a terminal that is gone: the first ends what is going on in good order, the second leaves at once.
+//! Ctrl-C, SIGTERM and a terminal that is gone: the first ends what is going on in good order, the
+//! second leaves at once.
 //!
 //! While the run is being set up it is taken back; under load everything is healed and what exists
 //! is judged; afterwards there is nothing left to shorten.
