@@ -13,6 +13,7 @@ use super::prep::Unready;
 use super::quick::Refutation;
 use super::rules::Rules;
 use super::shrink::Counterexample;
+use super::sums::Sum;
 use super::{
     Dialect, Engines, FromHistory, NEVER, Options, Problem, certificate, explain, portfolio, prep,
     quick, shrink, unseen,
@@ -24,6 +25,9 @@ const PATIENCE: u64 = 1 << 8;
 
 /// Operations from which on a counterexample is not made as small as it could be.
 const LONG: usize = 1 << 13;
+
+/// Operations of which a counterexample shows at a glance what no sum would.
+const FEW: usize = 8;
 /// Configurations it may take to decide what that claims.
 pub(super) const QUICK_LIMIT: u64 = 1 << 16;
 /// Its name in reports.
@@ -288,20 +292,25 @@ impl<M: FromHistory> Case<'_, M> {
         self.refuted(key, (problem, problem), took, found)
     }
 
-    /// The proof by a sum instead of a long one that is not much shorter: that says why.
+    /// The proof by a sum that no smaller one can replace instead of one that is much longer, or by
+    /// any instead of a long one that is not much shorter: it says why.
     fn clearer(
         &self,
         problem: &Problem<M::Op>,
         rank: u32,
         found: Counterexample<M::State>,
     ) -> Counterexample<M::State> {
-        let long = found.kept.len() > 4 * SMALL;
-        let shown = long.then(|| self.summed(problem, Some(rank))).flatten();
-        match shown.and_then(|shown| shown.sum) {
-            Some(sum) if sum.kept.len() <= 2 * found.kept.len() => {
-                Counterexample::summed(sum, rank)
-            }
-            Some(_) | None => found,
+        let length = found.kept.len();
+        if length <= FEW {
+            return found;
+        }
+        let clearer = |sum: &Sum| match length > 4 * SMALL {
+            true => sum.kept.len() <= 2 * length,
+            false => sum.minimal && sum.kept.len() <= length / 2,
+        };
+        match self.summed(problem, Some(rank)).and_then(|shown| shown.sum).filter(clearer) {
+            Some(sum) => Counterexample::summed(sum, rank),
+            None => found,
         }
     }
 

@@ -52,7 +52,7 @@ fn few(anomaly: &Anomaly) -> bool {
     operations.len() <= 4
 }
 
-fn wide<W: World>(world: &W, random: &mut Random) -> Vec<Act> {
+pub(super) fn wide<W: World>(world: &W, random: &mut Random) -> Vec<Act> {
     let shape = Shape {
         ops: 12 + random.below(20) as usize,
         clients: 2 + random.below(3),

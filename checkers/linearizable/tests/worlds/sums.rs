@@ -9,6 +9,7 @@ use tribunal_history::{
 use super::super::generate::Random;
 use super::super::{histories, prepare};
 use super::locks::{mutex, semaphore};
+use super::minimal::wide;
 use super::numbers::Sum;
 use super::oracle::is_linearizable;
 use super::{Act, World, history, settle, small};
@@ -97,6 +98,42 @@ fn sums_of_counters_are_right() {
 fn sums_of_locks_are_right() {
     sums_are_right("mutex", &mutex());
     sums_are_right("semaphore", &semaphore());
+}
+
+/// What takes more than eight operations takes them because no sum of half as many says it.
+fn no_sum_is_much_shorter<W: World>(name: &str, world: &W) {
+    let mut random = Random(67);
+    let (model, budget) = (world.model(), Budget::unlimited().with_configurations(100_000));
+    let (mut long, mut summed) = (0, 0);
+    for _ in 0..histories(20_000).div_ceil(4) {
+        let history = history(&wide(world, &mut random));
+        let report = judge(&model, &history, Dialect::TRIBUNAL, &budget, Options::default());
+        for anomaly in &report.expect("its family").anomalies {
+            let Evidence::Counterexample { operations, failed, .. } = &anomaly.evidence else {
+                continue;
+            };
+            let components = components(&model, &history);
+            let own = components.iter().find(|it| it.operations.contains(&operations[0]));
+            let own = own.expect("a component of its own");
+            let problem = prepare(&model, &history, own, Dialect::TRIBUNAL).expect("its family");
+            let sum = find(&model_number(&model), &problem, failed.0);
+            let Some(sum) = sum.filter(|sum| sum.minimal) else { continue };
+            long += u64::from(operations.len() > 8);
+            summed += u64::from(operations.len() == sum.kept.len());
+            let fits = operations.len() <= 8 || operations.len() < 2 * sum.kept.len();
+            assert!(fits, "{} of {}: {history:?}", sum.kept.len(), operations.len());
+        }
+    }
+    println!("{name}: {summed} as short as a sum, {long} longer than eight");
+    assert!(summed > 0);
+}
+
+#[test]
+fn no_sum_is_much_shorter_than_what_is_shown() {
+    no_sum_is_much_shorter("counter", &Sum { shrinks: true });
+    no_sum_is_much_shorter("counter that grows", &Sum { shrinks: false });
+    no_sum_is_much_shorter("mutex", &mutex());
+    no_sum_is_much_shorter("semaphore", &semaphore());
 }
 
 /// Whether the verifier, with a mistake, takes some operations for a proof.
