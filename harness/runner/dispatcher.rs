@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use tribunal_history::codec::native::Spread;
 use tribunal_history::{Kind, Nanos, Outcome};
 
 use super::alarm::Alarm;
@@ -90,8 +91,11 @@ impl Dispatcher {
         let (recorder, signal, hub) =
             (self.recorder.clone(), self.stop.clone(), Rc::clone(&self.hub));
         let mut stopped = pin!(signal.stopped());
+        let spread = Spread::new(self.config.concurrency, self.config.nodes);
+        let told = spread.map_or(Ok(()), |spread| recorder.spread(spread));
+        let mut told = told.map_err(Ended::History);
         let ended = loop {
-            match self.turn(&recorder) {
+            match std::mem::replace(&mut told, Ok(())).and_then(|()| self.turn(&recorder)) {
                 Err(ended) => break ended,
                 Ok(until) => {
                     let mut sent = false;

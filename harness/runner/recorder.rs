@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use tribunal_history::codec::CodecError;
-use tribunal_history::codec::native::{FrameEncoder, LogHeader};
+use tribunal_history::codec::native::{FrameEncoder, LogHeader, Spread};
 use tribunal_history::{ErrorClass, FaultEvent, Mark, Nanos, NodeId, Op, Outcome, Process};
 
 use super::reserve::{Purpose, Reserve};
@@ -145,6 +145,14 @@ impl Recorder {
     /// See [`RecordError`].
     pub fn meta(&self, json: &str) -> Result<(), RecordError> {
         self.control(false, |encoder| encoder.meta(json))
+    }
+
+    /// Processes from here on are lives of `clients`, who are dealt out to nodes in turn.
+    ///
+    /// # Errors
+    /// See [`RecordError`].
+    pub(crate) fn spread(&self, spread: Spread) -> Result<(), RecordError> {
+        self.control(false, |encoder| encoder.spread(spread))
     }
 
     /// One edge of a fault. `durable` before an injection: an undo nobody remembers is worse than

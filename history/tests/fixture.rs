@@ -1,6 +1,6 @@
 //! Writes the fixture of the native format, and checks that the writer still writes the same.
 
-use tribunal_history::codec::native::{FrameEncoder, LogHeader};
+use tribunal_history::codec::native::{FrameEncoder, LogHeader, Spread};
 use tribunal_history::{
     CounterOp, ErrorClass, FaultEdge, FaultEvent, IdOp, LockOp, Mark, Mop, Nanos, NodeId, Observed,
     Op, Outcome, Process, QueueOp, RegisterOp, Session, SetOp, TxnOp, Value,
@@ -80,10 +80,12 @@ fn every_kind() -> Vec<u8> {
         let (sent, answered) = (Nanos(time), Nanos(time + 1));
         log.complete(Process(4), Outcome::Ok, Some(op), None, sent, answered).expect("fits");
     }
-    // What 2.1 added: times of a slow database, sent after the last event and before it.
+    // What 2.1 added: nodes that need not be said, and times of a slow database, sent after the
+    // last event and before it.
+    log.spread(Spread::new(5, 3).expect("clients and nodes")).expect("fits");
     let (asked, answered) = (read(Observed::Pending), read(Observed::Absent));
-    for (process, time) in [(5, 6_000_000_100), (6, 6_000_000_200)] {
-        log.invoke(Process(process), None, None, &asked, Nanos(time)).expect("fits");
+    for (process, node, time) in [(5, Some(NodeId(0)), 6_000_000_100), (6, None, 6_000_000_200)] {
+        log.invoke(Process(process), None, node, &asked, Nanos(time)).expect("fits");
     }
     for (process, sent, time) in
         [(5, 6_000_100_000, 6_090_000_000), (6, 6_080_000_000, 6_094_000_000)]

@@ -4,7 +4,7 @@ mod common;
 
 use tribunal_history::codec::CodecError;
 use tribunal_history::codec::native::{
-    FrameEncoder, HEADER_LEN, LogFile, LogHeader, SEGMENT_EVENTS, read_log,
+    FrameEncoder, HEADER_LEN, LogFile, LogHeader, SEGMENT_EVENTS, Spread, read_log,
 };
 use tribunal_history::{
     ErrorClass, Event, FaultEdge, FaultEvent, Mark, Mop, Nanos, NodeId, Observed, Op, OpIndex,
@@ -158,6 +158,45 @@ fn the_interval_of_an_ok_operation_starts_when_it_was_sent() {
     let log = read_log(&file).expect("intact");
     let sent: Vec<_> = log.history.operations().map(|op| op.invoked_at()).collect();
     assert_eq!(sent, [Nanos(30), Nanos(11)]);
+}
+
+/// With and without the usual node of each process, and with none.
+#[test]
+fn a_process_is_on_the_node_it_is_written_with() {
+    let spreads =
+        [None, Spread::new(1, 1), Spread::new(10, 5), Spread::new(7, 3), Spread::new(2, 9)];
+    let nodes = [None, Some(NodeId(0)), Some(NodeId(2)), Some(NodeId(u16::MAX - 1))];
+    let mut lengths = Vec::new();
+    for spread in spreads {
+        let mut written = Vec::new();
+        let file = with_frame(|log| {
+            if let Some(spread) = spread {
+                log.spread(spread).expect("fits");
+            }
+            for process in 0..100 {
+                let node = nodes[process as usize % nodes.len()];
+                let op = write(0, 1);
+                log.invoke(Process(process), None, node, &op, Nanos(10)).expect("fits");
+                written.push(node);
+            }
+        });
+        let log = read_log(&file).expect("intact");
+        let read: Vec<_> = log.history.operations().map(|op| op.node()).collect();
+        assert_eq!(read, written, "{spread:?}");
+        lengths.push(file.len());
+    }
+    let usual = with_frame(|log| {
+        log.spread(Spread::new(10, 5).expect("clients")).expect("fits");
+        for process in 0..100 {
+            let node = Some(NodeId((process % 5) as u16));
+            log.invoke(Process(process), None, node, &write(0, 1), Nanos(10)).expect("fits");
+        }
+    });
+    assert!(usual.len() + 70 < lengths[0], "a byte less for each: {} {lengths:?}", usual.len());
+    for body in [[0x05, 0, 5], [0x05, 5, 0]] {
+        let error = read_log(&with_body(&body)).expect_err("nobody, or nowhere").to_string();
+        assert!(error.contains("no clients, or no nodes"), "{error}");
+    }
 }
 
 /// Any prefix: no panic, and exactly the events of the whole frames are kept.

@@ -11,7 +11,8 @@ pub const HEADER_LEN: usize = 4096;
 pub const MAJOR: u16 = 2;
 /// A newer minor version adds advisory records, which older readers skip, and operations and
 /// essential records, which they refuse by number. 1.1 added every family but registers and
-/// transactions; 1.2 added histories without real time; 2.1 added packed times.
+/// transactions; 1.2 added histories without real time; 2.1 added packed times and
+/// nodes that need not be said.
 pub const MINOR: u16 = 1;
 
 /// Longest run or boot id, in bytes.

@@ -11,6 +11,7 @@ mod frames;
 mod header;
 mod parts;
 mod reader;
+mod spread;
 mod times;
 mod wire;
 
@@ -18,6 +19,7 @@ pub use encoder::FrameEncoder;
 pub use header::{HEADER_LEN, LogHeader, MAJOR, MINOR};
 pub(in crate::codec) use reader::read_window;
 pub use reader::{Late, LogFile, Torn, read_log};
+pub use spread::Spread;
 
 /// First bytes of every native log.
 pub const MAGIC: &[u8; 8] = b"TRIBHIST";
@@ -45,6 +47,8 @@ mod tag {
     pub(super) const GIVEN_ORDER: u8 = 0x03;
     /// The same, and the order tells nothing between sessions. Stands before every event.
     pub(super) const PER_SESSION: u8 = 0x04;
+    /// Where processes are that do not say it.
+    pub(super) const SPREAD: u8 = 0x05;
     /// Bit 0: session follows. Bit 1: node follows. Bits 2-4: the number of a [`crate::F`], or
     /// [`super::WIDE_F`].
     pub(super) const INVOKE: u8 = 0x20;

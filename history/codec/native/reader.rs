@@ -2,6 +2,7 @@
 
 use super::frames::{Frame, Framing, HEAD_ROOM};
 use super::header::{HEADER_LEN, LogHeader};
+use super::spread::{NO_NODE, Spread};
 use super::wire::Cursor;
 use super::{INTERN_COUNT, INTERN_LENGTH, RECORD_LIMIT, WIDE_F, parts, tag, times};
 use crate::codec::CodecError;
@@ -132,6 +133,7 @@ struct Reader {
     /// Whether completions say when they were sent as version 1 did.
     latencies: bool,
     dictionary: Vec<Box<str>>,
+    spread: Option<Spread>,
     base: u64,
     meta: Option<String>,
     late: Vec<Late>,
@@ -147,6 +149,7 @@ impl Reader {
             builder: Builder::by_time(),
             latencies: matches!(framing, Framing::Apart),
             dictionary: Vec::new(),
+            spread: None,
             base: 0,
             meta: None,
             late: Vec::new(),
@@ -218,6 +221,10 @@ impl Reader {
                 }
                 Ok(())
             }
+            tag::SPREAD => {
+                self.spread = Some(spread(cursor)?);
+                Ok(())
+            }
             tag @ tag::INVOKE..=0x3f => self.invoke(tag, cursor, start),
             tag @ tag::COMPLETE..=0x7f => self.complete(tag, cursor, start),
             tag @ tag::ADVISORY..=u8::MAX => {
@@ -241,8 +248,8 @@ impl Reader {
             _ => Some(Session(cursor.narrow("session")?)),
         };
         let node = match tag >> 1 & 1 {
-            0 => None,
-            _ => Some(self.node(cursor)?),
+            0 => self.spread.map(|spread| spread.node(process)),
+            _ => self.node(cursor)?,
         };
         let f = match tag >> 2 & 7 {
             WIDE_F => cursor.byte()?,
@@ -254,10 +261,11 @@ impl Reader {
         added.map(drop).map_err(|source| impossible(start, source))
     }
 
-    fn node(&self, cursor: &mut Cursor<'_>) -> Result<NodeId, CodecError> {
-        match cursor.narrow::<u16>("node")? {
-            u16::MAX => Err(cursor.error("node 65535 cannot exist")),
-            node => Ok(NodeId(node)),
+    fn node(&self, cursor: &mut Cursor<'_>) -> Result<Option<NodeId>, CodecError> {
+        match cursor.narrow("node")? {
+            NO_NODE if self.spread.is_some() => Ok(None),
+            NO_NODE => Err(cursor.error("node 65535 cannot exist")),
+            node => Ok(Some(NodeId(node))),
         }
     }
 
@@ -366,6 +374,13 @@ impl Reader {
 
 fn impossible(at: usize, source: HistoryError) -> CodecError {
     CodecError::NativeEvents { at: at as u64, source }
+}
+
+fn spread(cursor: &mut Cursor<'_>) -> Result<Spread, CodecError> {
+    let clients = cursor.narrow("number of clients")?;
+    let nodes = cursor.narrow("number of nodes")?;
+    let spread = Spread::new(clients, nodes);
+    spread.ok_or_else(|| cursor.error("no clients, or no nodes to spread them over"))
 }
 
 fn outcome(code: u8, cursor: &Cursor<'_>) -> Result<Outcome, CodecError> {

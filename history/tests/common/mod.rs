@@ -1,6 +1,6 @@
 //! Streams of events that look like a run, and equality of what was read.
 
-use tribunal_history::codec::native::FrameEncoder;
+use tribunal_history::codec::native::{FrameEncoder, Spread};
 use tribunal_history::{
     ErrorClass, Nanos, NodeId, Observed, Op, Outcome, Process, RegisterOp, Value,
 };
@@ -105,6 +105,7 @@ pub(crate) fn realistic(
 pub(crate) fn slow(operations: u64, pace: u64) -> u64 {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut encoder = FrameEncoder::new(&tribunal_history::codec::native::LogHeader::default());
+    encoder.spread(Spread::new(10, 5).expect("clients and nodes")).expect("fits");
     let before = encoder.bytes_written();
     let mut now = 0;
     for number in 0..operations {
