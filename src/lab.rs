@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use tribunal_harness::cluster::Provider;
 use tribunal_harness::control::AgentBinary;
 use tribunal_harness::control::local::lab::{self, Raised};
 
 use crate::cli::UpArgs;
 use crate::exit_code::{ExitCode, Trouble};
-use crate::run::{print, trouble};
+use crate::run::{ignores_hangup, print, trouble};
 
 /// Name of the inventory in a lab's directory.
 const INVENTORY: &str = "inventory.toml";
@@ -18,12 +19,19 @@ const STATE: &str = "state";
 /// What the keeper says. Who makes it has the directory.
 const LOG: &str = "keeper.log";
 
+/// Patience for the nodes of a lab.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Starts a keeper and prints its inventory.
 pub(crate) fn up(args: &UpArgs) -> Result<ExitCode, Trouble> {
     let Provider::Local(nodes) = args.nodes.parse().map_err(trouble)? else {
         return Err(Trouble::usage(format!("--nodes {}: only local:N can be kept", args.nodes)));
     };
     let shown = args.dir.display();
+    if !args.dir.is_dir() && (args.dir.exists() || args.dir.is_symlink()) {
+        let words = format!("--dir {shown} is no directory; name one, or a new path");
+        return Err(Trouble::usage(words));
+    }
     std::fs::create_dir_all(&args.dir)
         .map_err(|error| Trouble::infra(format!("make {shown}: {error}")))?;
     let dir = args.dir.canonicalize().map_err(Trouble::infra)?;
@@ -39,9 +47,14 @@ pub(crate) fn up(args: &UpArgs) -> Result<ExitCode, Trouble> {
         .map_err(|error| Trouble::infra(format!("find this program: {error}")))?;
     let mut keeper = std::process::Command::new(program);
     keeper.arg("keep").arg(&dir).arg(nodes.to_string());
-    let raised = lab::up(keeper, &inventory, &dir.join(LOG), Duration::from_secs(60));
-    if raised.is_err() {
-        // Empty, or somebody's.
+    let mut signals = vec![Signal::SIGTERM, Signal::SIGINT];
+    if !ignores_hangup() {
+        signals.push(Signal::SIGHUP);
+    }
+    let raised = lab::up(keeper, &inventory, &dir.join(LOG), (PATIENCE, &signals));
+    if raised.is_err() && !inventory.exists() && !dir.join(LOG).exists() {
+        // Nobody else is starting a lab here, and nothing else stood here.
+        let _ = std::fs::remove_dir_all(dir.join(STATE));
         let _ = std::fs::remove_dir(&dir);
     }
     match raised.map_err(trouble)? {

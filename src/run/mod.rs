@@ -27,7 +27,7 @@ use crate::suite::SuiteFile;
 use interrupt::{Brakes, Leftovers};
 
 pub(crate) use finish::{color, of_report, print, show, write_artefacts};
-pub(crate) use interrupt::{leave_without, wait_if_leaving};
+pub(crate) use interrupt::{ignores_hangup, leave_without, wait_if_leaving};
 pub(crate) use setup::{host_keys, sound, trouble};
 
 /// A run before it begins.

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::support::{Running, gone, local_nodes, suite, text, tribunal};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 /// A lab of three nodes, gone with this value.
@@ -144,4 +147,45 @@ fn a_lab_takes_a_new_or_an_empty_directory() {
     let down = tribunal(&["down", text(&place.join("inventory.toml"))]);
     assert_eq!(down.status.code(), Some(0), "{}", String::from_utf8_lossy(&down.stderr));
     assert!(!place.exists(), "empty again, and gone");
+}
+
+/// So that the same command may be given again when what was missing is there.
+#[test]
+fn a_lab_that_cannot_be_started_leaves_nothing() {
+    if !local_nodes() {
+        return;
+    }
+    let dir = TempDir::new().expect("a scratch directory");
+    let place = dir.path().join("lab");
+    for _ in 0..2 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tribunal"));
+        command.args(["up", "--nodes", "local:1", "--dir", text(&place)]);
+        command.env("PATH", dir.path()).current_dir(dir.path());
+        let failed = Running::spawn(command).end();
+        assert_eq!(failed.code(), 69, "{}", failed.words());
+        assert!(failed.stderr.contains("install"), "{}", failed.words());
+        assert!(!place.exists(), "{}", failed.words());
+    }
+    fs::write(&place, "mine").expect("a scratch file");
+    let refused = tribunal(&["up", "--nodes", "local:1", "--dir", text(&place)]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(64), "{said}");
+    assert!(said.contains("is no directory; name one, or a new path"), "{said}");
+}
+
+#[test]
+fn a_lab_whose_terminal_is_gone_is_taken_back() {
+    if !local_nodes() {
+        return;
+    }
+    let dir = TempDir::new().expect("a scratch directory");
+    let place = dir.path().join("lab");
+    let mut running =
+        Running::start(dir.path(), &["up", "--nodes", "local:3", "--dir", text(&place)]);
+    running.until_it_started_somebody();
+    kill(Pid::from_raw(running.pid()), Signal::SIGHUP).expect("it runs");
+    let ended = running.end();
+    assert_eq!(ended.code(), 130, "{}", ended.words());
+    assert!(!place.exists(), "{}", ended.words());
+    ended.left_nothing(dir.path());
 }

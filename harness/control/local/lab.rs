@@ -121,8 +121,8 @@ pub enum Raised {
 }
 
 /// Starts `keeper` (a command that calls [`keep`]) detached, and waits for its inventory. Call it
-/// on the main thread before any other thread exists: SIGINT and SIGTERM are blocked from then on,
-/// and looked at here. `log`, which the keeper writes, must not exist.
+/// on the main thread before any other thread exists: `interrupts` are blocked from then on, and
+/// looked at here. `log`, which the keeper writes, must not exist.
 ///
 /// # Errors
 /// It ended before, with the end of its log; or nothing came in `patience`.
@@ -130,7 +130,7 @@ pub fn up(
     mut keeper: Command,
     inventory: &Path,
     log: &Path,
-    patience: Duration,
+    (patience, interrupts): (Duration, &[Signal]),
 ) -> Result<Raised, ClusterError> {
     if inventory.exists() {
         let problem = "there is one already";
@@ -139,7 +139,7 @@ pub fn up(
     let trouble = |error: Errno| {
         ClusterError::local("start the cluster: watch signals", error, "report this bug")
     };
-    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
+    let signals: SigSet = interrupts.iter().copied().collect();
     signals.thread_block().map_err(trouble)?;
     let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
         .map_err(trouble)?;
