@@ -151,7 +151,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
 
-    /// Plant a defect in one of the project's own servers.
+    /// Plant a defect in one of the project's own servers; suites/negative has the faults that each
+    /// needs to be seen.
     #[arg(long, value_name = "NAME")]
     pub(crate) bug: Vec<String>,
 

@@ -20,8 +20,8 @@ pub(crate) fn heal(args: &HealArgs) -> Result<ExitCode, Trouble> {
     let nodes = &args.nodes.nodes;
     if let Provider::Local(_) | Provider::Processes(_) = nodes.parse().map_err(trouble)? {
         return Err(Trouble::usage(format!(
-            "nodes of {nodes} end with their run: there is nothing to heal; name nodes that stay, \
-             as an inventory or `vagrant`"
+            "--nodes {nodes}: such nodes end with their run, there is nothing to heal; name nodes \
+             that stay: --nodes INVENTORY or --nodes vagrant"
         )));
     }
     let attached = attach(&args.nodes)?;

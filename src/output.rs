@@ -59,6 +59,13 @@ pub(crate) fn trouble(path: &Path, error: &io::Error, advice: &str) -> Trouble {
         ErrorKind::StorageFull => {
             Trouble::infra(format!("write {shown}: {error}; free some space there"))
         }
+        ErrorKind::IsADirectory => {
+            Trouble::usage(format!("write {shown}: that is a directory; name a file in it{advice}"))
+        }
+        ErrorKind::NotFound => Trouble::usage(format!(
+            "write {shown}: there is no directory {}; make it first{advice}",
+            end_of_links(path).parent().unwrap_or(path).display()
+        )),
         _ => Trouble::usage(format!("write {shown}: {error}{advice}")),
     }
 }

@@ -33,7 +33,13 @@ pub(crate) trait While<T> {
 
 impl<T> While<T> for io::Result<T> {
     fn during(self, what: impl Display) -> Outcome<T> {
-        self.map_err(|error| Failure::io(format!("{what}: {error}")))
+        self.map_err(|error| {
+            let next = match error.kind() {
+                io::ErrorKind::StorageFull => "; free some space there",
+                _ => "",
+            };
+            Failure::io(format!("{what}: {error}{next}"))
+        })
     }
 }
 

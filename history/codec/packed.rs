@@ -91,7 +91,7 @@ fn zstd(mut rest: &[u8], limit: u64, out: &mut Vec<u8>) -> io::Result<()> {
         match StreamingDecoder::new_with_decoder(&mut rest, &mut decoder) {
             Ok(frame) => {
                 let room = limit + 1 - out.len() as u64;
-                frame.take(room).read_to_end(out)?;
+                frame.take(room).read_to_end(out).map_err(|error| plain(&error))?;
             }
             Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
                 length,
@@ -101,7 +101,7 @@ fn zstd(mut rest: &[u8], limit: u64, out: &mut Vec<u8>) -> io::Result<()> {
                 rest = rest.get(length as usize..).ok_or_else(short)?;
                 continue;
             }
-            Err(error) => return Err(io::Error::other(error)),
+            Err(error) => return Err(plain(&error)),
         }
         let (said, found) = (decoder.get_checksum_from_data(), decoder.get_calculated_checksum());
         if decoder.is_finished() && said.is_some() && said != found {
@@ -109,6 +109,17 @@ fn zstd(mut rest: &[u8], limit: u64, out: &mut Vec<u8>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether it ends too early or is damaged, which is all of the decoder's words that helps.
+fn plain(error: &(dyn std::error::Error + 'static)) -> io::Error {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    let early = causes.filter_map(|error| error.downcast_ref::<io::Error>());
+    let early = early.map(io::Error::kind).any(|kind| kind == io::ErrorKind::UnexpectedEof);
+    match early || error.to_string().contains("UnexpectedEof") {
+        true => io::ErrorKind::UnexpectedEof.into(),
+        false => io::Error::other("a block of it does not decode"),
+    }
 }
 
 /// Every member, with its checksum.
