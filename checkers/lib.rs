@@ -11,6 +11,8 @@ pub mod invariants;
 pub mod linearizable;
 mod planted;
 pub mod registry;
+#[cfg(test)]
+mod simulated;
 pub mod stats;
 #[cfg(test)]
 mod testing;
