@@ -39,6 +39,8 @@ pub const REPORT: &str = "report.html";
 pub const FILES: [&str; 7] = [HISTORY, PLAN, SUITE, ENVIRONMENT, FAULTS, VERDICTS, REPORT];
 /// Logs of the nodes, one directory each.
 pub const LOGS: &str = "logs";
+/// The link to the run whose load began last.
+const LATEST: &str = "latest";
 /// What a directory with this file holds is nodes, and no run.
 const LAB: &str = "inventory.toml";
 
@@ -59,7 +61,9 @@ pub enum StoreError {
     },
     /// The file is not what its name says.
     #[error(
-        "read {path}: {problem}; it was damaged or written by another tool",
+        "read {path}: {problem}; it was damaged or written by another tool; the history beside it \
+         can be judged alone: tribunal check {} -m MODEL",
+        path.with_file_name(HISTORY).display(),
         path = path.display()
     )]
     Malformed {
@@ -85,16 +89,19 @@ impl StoreError {
     fn io(action: &'static str, path: &Path, source: io::Error) -> StoreError {
         let advice = match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "free some space or choose another disk with --out"
+                "free some space, or choose another disk"
             }
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                "make it writable for this user or choose another directory with --out"
+                "make it writable for this user, or choose another directory"
+            }
+            io::ErrorKind::NotFound if action == "create" => {
+                "check the path; a directory above it, or the one you are in, is gone"
             }
             io::ErrorKind::NotFound => "check the path, or list the runs with `tribunal list runs`",
             io::ErrorKind::NotADirectory
             | io::ErrorKind::IsADirectory
             | io::ErrorKind::AlreadyExists => {
-                "move what stands in its way or choose another directory with --out"
+                "move what stands in its way, or choose another directory"
             }
             _ => "check the disk and the path",
         };
@@ -146,6 +153,11 @@ impl Runs {
             fs::create_dir_all(path).map_err(|error| StoreError::io("create", path, error))
         };
         make(&self.root)?;
+        let link = self.root.join(LATEST);
+        if link.symlink_metadata().is_ok_and(|known| !known.is_symlink()) {
+            let error = io::Error::new(io::ErrorKind::AlreadyExists, "it is there and no link");
+            return Err(StoreError::io("link", &link, error));
+        }
         let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let mix = u64::from(since.subsec_nanos()) ^ u64::from(std::process::id()) << 13;
         for attempt in 0..=u64::from(u16::MAX) {
@@ -171,7 +183,7 @@ impl Runs {
     /// The link cannot be made.
     pub fn begin(&self, run: &RunDir) -> Result<(), StoreError> {
         let id = &run.id();
-        let (link, temporary) = (self.root.join("latest"), self.root.join(format!(".{id}.latest")));
+        let (link, temporary) = (self.root.join(LATEST), self.root.join(format!(".{id}.latest")));
         let done =
             std::os::unix::fs::symlink(id, &temporary).and_then(|()| fs::rename(&temporary, &link));
         done.map_err(|error| StoreError::io("link", &link, error))

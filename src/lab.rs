@@ -10,6 +10,7 @@ use tribunal_harness::control::local::lab::{self, Raised};
 
 use crate::cli::UpArgs;
 use crate::exit_code::{ExitCode, Trouble};
+use crate::output::make_directory;
 use crate::run::{ignores_hangup, print, trouble};
 
 /// Name of the inventory in a lab's directory.
@@ -32,8 +33,7 @@ pub(crate) fn up(args: &UpArgs) -> Result<ExitCode, Trouble> {
         let words = format!("--dir {shown} is no directory; name one, or a new path");
         return Err(Trouble::usage(words));
     }
-    std::fs::create_dir_all(&args.dir)
-        .map_err(|error| Trouble::infra(format!("make {shown}: {error}")))?;
+    make_directory(&args.dir, "--dir")?;
     let dir = args.dir.canonicalize().map_err(Trouble::infra)?;
     let inventory = dir.join(INVENTORY);
     if !inventory.exists()

@@ -21,6 +21,7 @@ mod suite;
 mod units;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -69,6 +70,7 @@ fn main() -> std::process::ExitCode {
 }
 
 fn dispatch(cli: &Cli) -> Result<ExitCode, Trouble> {
+    paths_are_text()?;
     match &cli.command {
         Command::Run(args) => run::run(cli, args),
         Command::Plan(args) => plan::plan(args),
@@ -83,6 +85,20 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Trouble> {
         Command::Down { inventory } => lab::down(inventory),
         Command::Keep { dir, nodes } => lab::keep(dir, *nodes),
         Command::Work { order } => judging::work(order),
+    }
+}
+
+/// Paths stand in plans, inventories and commands to run again, which are text: what is none is
+/// refused before anything starts.
+fn paths_are_text() -> Result<(), Trouble> {
+    let here = std::env::current_dir().map(PathBuf::into_os_string);
+    let said = std::env::args_os().skip(1).chain(std::env::var_os("TRIBUNAL_RUNS_DIR")).chain(here);
+    match said.into_iter().find(|word| word.to_str().is_none()) {
+        None => Ok(()),
+        Some(word) => {
+            let shown = word.display();
+            Err(Trouble::usage(format!("{shown} is not UTF-8; rename it, or name another path")))
+        }
     }
 }
 

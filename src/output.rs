@@ -55,6 +55,9 @@ fn end_of_links(path: &Path) -> PathBuf {
 /// Why `path` was not written. A full disk is no fault of who named it.
 pub(crate) fn trouble(path: &Path, error: &io::Error, advice: &str) -> Trouble {
     let shown = path.display();
+    let file = end_of_links(path);
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
     match error.kind() {
         ErrorKind::StorageFull => {
             Trouble::infra(format!("write {shown}: {error}; free some space there"))
@@ -62,12 +65,27 @@ pub(crate) fn trouble(path: &Path, error: &io::Error, advice: &str) -> Trouble {
         ErrorKind::IsADirectory => {
             Trouble::usage(format!("write {shown}: that is a directory; name a file in it{advice}"))
         }
-        ErrorKind::NotFound => Trouble::usage(format!(
+        ErrorKind::NotFound if !folder.is_dir() => Trouble::usage(format!(
             "write {shown}: there is no directory {}; make it first{advice}",
-            end_of_links(path).parent().unwrap_or(path).display()
+            folder.display()
         )),
-        _ => Trouble::usage(format!("write {shown}: {error}{advice}")),
+        // Without the name of what was to become the file.
+        kind => Trouble::usage(format!(
+            "write {shown}: {}; name a file that can be written{advice}",
+            error.raw_os_error().map_or(kind.into(), io::Error::from_raw_os_error)
+        )),
     }
+}
+
+/// Makes a directory that a flag names, and those above it.
+pub(crate) fn make_directory(path: &Path, flag: &str) -> Result<(), Trouble> {
+    std::fs::create_dir_all(path).map_err(|error| {
+        let words = format!("{flag} {}: {error}", path.display());
+        match error.kind() {
+            ErrorKind::StorageFull => Trouble::infra(format!("{words}; free some space there")),
+            _ => Trouble::usage(format!("{words}; name a directory that can be made")),
+        }
+    })
 }
 
 #[cfg(test)]

@@ -32,7 +32,10 @@ pub(crate) struct Suite {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table: write `[target]` and below it `name = \"raftkv\"`"
+)]
 pub(crate) struct TargetTable {
     pub(crate) name: Option<Spanned<String>>,
     #[serde(default)]
@@ -42,14 +45,14 @@ pub(crate) struct TargetTable {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table: write `[cluster]` and its keys below it")]
 pub(crate) struct ClusterTable {
     pub(crate) nodes: Option<Spanned<String>>,
     pub(crate) host_keys: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table: write `[load]` and its keys below it")]
 pub(crate) struct LoadTable {
     pub(crate) concurrency: Option<Spanned<Scalar>>,
     pub(crate) rate: Option<Spanned<f64>>,
@@ -60,7 +63,10 @@ pub(crate) struct LoadTable {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table: write `[workload]` and below it `name = \"register\"`"
+)]
 pub(crate) struct WorkloadTable {
     pub(crate) name: Option<Spanned<String>>,
     #[serde(default)]
@@ -68,7 +74,7 @@ pub(crate) struct WorkloadTable {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table: write `[[fault]]` and its keys below it")]
 pub(crate) struct FaultTable {
     pub(crate) kind: Spanned<String>,
     #[serde(default)]
@@ -78,7 +84,7 @@ pub(crate) struct FaultTable {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table: write `[check]` and its keys below it")]
 pub(crate) struct CheckTable {
     pub(crate) time: Option<Spanned<String>>,
     pub(crate) memory: Option<Spanned<String>>,
@@ -88,7 +94,7 @@ pub(crate) struct CheckTable {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table: write `[expect]` and its keys below it")]
 pub(crate) struct ExpectTable {
     #[serde(default)]
     pub(crate) anomaly: bool,
@@ -190,6 +196,8 @@ impl SuiteFile {
             let message = error.message().trim();
             let hint = match message {
                 "invalid type: map, expected a sequence" => "; write `[[fault]]` for each fault",
+                _ if message.ends_with("expected a string") => "; put it in quotes, as in \"5s\"",
+                _ if message.ends_with("expected f64") => "; write a number, as in 100",
                 _ => "",
             };
             Trouble::usage(format!("{place}: {message}{hint}"))
@@ -278,7 +286,21 @@ mod tests {
         );
         complains(
             "schema = 1\n[load]\nrate = \"fast\"\n",
-            expect![[r#"s.toml:3:8: invalid type: string "fast", expected f64"#]],
+            expect![[
+                r#"s.toml:3:8: invalid type: string "fast", expected f64; write a number, as in 100"#
+            ]],
+        );
+        complains(
+            "schema = 1\ntarget = \"raftkv\"\n",
+            expect![[
+                r#"s.toml:2:10: invalid type: string "raftkv", expected a table: write `[target]` and below it `name = "raftkv"`"#
+            ]],
+        );
+        complains(
+            "schema = 1\n[load]\ntime = 5\n",
+            expect![[
+                r#"s.toml:3:8: invalid type: integer `5`, expected a string; put it in quotes, as in "5s""#
+            ]],
         );
         complains(
             "schema = 1\nname = \n",

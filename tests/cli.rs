@@ -698,6 +698,42 @@ fn what_is_no_file_is_written_and_never_replaced() {
     }
 }
 
+/// Before anything starts, and without a trace.
+#[test]
+fn a_path_that_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = TempDir::new().expect("a scratch directory");
+    let odd = std::ffi::OsStr::from_bytes(b"odd\xff");
+    for words in [
+        &["up", "--nodes", "local:1", "--dir"][..],
+        &["run", "--target", "raftkv", "--nodes", "processes:3", "--out"],
+        &["check", "-m", "register"],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tribunal"));
+        let output = command.args(words).arg(odd).current_dir(dir.path()).output();
+        let output = output.expect("the binary starts");
+        assert_eq!(code(&output), 64, "{words:?}");
+        assert!(stderr(&output).contains("is not UTF-8; rename it"), "{}", stderr(&output));
+        assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 0, "{words:?}");
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_says_what_to_do() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let file = file(&dir, "file", "mine");
+    let below = file.join("below");
+    for words in [
+        &["up", "--nodes", "local:1", "--dir", path(&below)][..],
+        &["run", "--target", "raftkv", "--nodes", "processes:3", "--out", path(&below)],
+    ] {
+        let output = tribunal(words);
+        assert_eq!(code(&output), 64, "{}", stderr(&output));
+        let advice = "name a directory that can be made";
+        assert!(stderr(&output).contains(advice), "{}", stderr(&output));
+    }
+}
+
 #[test]
 fn lists_are_data_where_asked() {
     let listed = tribunal(&["list", "--json"]);

@@ -136,7 +136,7 @@ fn failures_name_the_path_and_what_to_do() {
     fs::write(&blocked, "").expect("written");
     let error = Runs::at(&blocked).create("s", seconds(1)).expect_err("a file is in the way");
     let text = error.to_string();
-    assert!(text.contains("file") && text.contains("--out"), "{text}");
+    assert!(text.contains("file") && text.contains("choose another directory"), "{text}");
     let run = Runs::at(scratch.path().join("runs")).create("s", seconds(1)).expect("created");
     let error = run.load_verdicts().expect_err("none yet").to_string();
     assert!(error.contains("verdicts.json") && error.contains("list runs"), "{error}");
@@ -165,4 +165,20 @@ fn a_full_disk_leaves_the_old_file_and_says_so() {
     let error = run.write("plan.json", &[b'x'; 1 << 20]).expect_err("full").to_string();
     assert!(error.contains("plan.json") && error.contains("free some space"), "{error}");
     assert_eq!(fs::read(run.file("plan.json")).expect("still there"), b"old");
+}
+
+/// It would be replaced, or stop a run that has already begun.
+#[test]
+fn what_stands_in_place_of_the_latest_link_is_left_alone() {
+    let scratch = tempfile::tempdir().unwrap();
+    let runs = Runs::at(scratch.path());
+    let latest = scratch.path().join("latest");
+    std::fs::create_dir(&latest).unwrap();
+    let refused = runs.create("s", UNIX_EPOCH).unwrap_err().to_string();
+    assert!(refused.contains("latest") && refused.contains("move what stands in its way"));
+    std::fs::remove_dir(&latest).unwrap();
+    std::fs::write(&latest, "mine").unwrap();
+    assert!(runs.create("s", UNIX_EPOCH).is_err());
+    assert_eq!(std::fs::read_to_string(&latest).unwrap(), "mine");
+    assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 1, "and nothing was made");
 }

@@ -13,6 +13,7 @@ use super::interrupt::Leftovers;
 use super::{Request, program, quoted};
 use crate::exit_code::Trouble;
 use crate::experiment::Experiment;
+use crate::output::make_directory;
 
 /// Where in it the controller keeps what it needs of the nodes.
 const NODES: &str = "cluster";
@@ -42,8 +43,7 @@ pub(super) fn directory(
                 let words = format!("--out {shown} is no directory; name one, or a new path");
                 return Err(Trouble::usage(words));
             }
-            std::fs::create_dir_all(path)
-                .map_err(|error| Trouble::infra(format!("make {shown}: {error}")))?;
+            make_directory(path, "--out")?;
             let dir = RunDir::open(path).map_err(Trouble::infra)?;
             let held = free(&dir)?;
             if let Some(name) = taken(&dir).map_err(Trouble::infra)? {
