@@ -179,6 +179,14 @@ const ROWS: &[Row] = &[
     },
     Row {
         group: "etcd",
+        name: "etcd transactions on registers",
+        args: &["suites/claims/etcd-wr.toml"],
+        wanted: 0,
+        share: 50,
+        misses: 0,
+    },
+    Row {
+        group: "etcd",
         name: "etcd bank",
         args: &["suites/claims/etcd-bank.toml"],
         wanted: 0,
