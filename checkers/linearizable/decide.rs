@@ -5,7 +5,7 @@ use tribunal_history::{History, OpIndex, Outcome, Value};
 use super::fast::{Allowance, Decided, Fast, Partition, Proof, Tally};
 use super::found::{Dead, Found, Progress, Took};
 use super::meter::Ledger;
-use super::narrow::{SMALL, Shown};
+use super::narrow::Shown;
 use super::partition::Component;
 use super::parts::{interleaved, parts};
 use super::portfolio::Decision;
@@ -13,24 +13,15 @@ use super::prep::Unready;
 use super::quick::Refutation;
 use super::rules::Rules;
 use super::shrink::Counterexample;
-use super::sums::Sum;
 use super::{
-    Dialect, Engines, FromHistory, NEVER, Options, Problem, certificate, explain, portfolio, prep,
-    quick, shrink, unseen,
+    Dialect, Engines, FromHistory, NEVER, Options, Problem, certificate, explain, prep, shrink,
+    unseen,
 };
 use crate::{Anomaly, CheckError, Spent, Verdict};
 
-/// Configurations a search may visit before a refutation without search is tried.
-const PATIENCE: u64 = 1 << 8;
-
-/// Operations from which on a counterexample is not made as small as it could be.
-const LONG: usize = 1 << 13;
-
-/// Operations of which a counterexample shows at a glance what no sum would.
-const FEW: usize = 8;
-/// Configurations it may take to decide what that claims.
+/// Configurations it may take to decide what a quick refutation claims.
 pub(super) const QUICK_LIMIT: u64 = 1 << 16;
-/// Its name in reports.
+/// The name of those in reports.
 const QUICK: &str = "quick";
 
 /// What became of one partition.
@@ -218,7 +209,7 @@ impl<M: FromHistory> Case<'_, M> {
         let key = &component.key;
         let rules = Rules::default();
         let (decision, refutation) = self.conclude(&problem);
-        let took = decision.took;
+        let (took, refuted) = (decision.took, refutation.is_some());
         if let Some(Shown { part, refutation: Refutation { kept, rank }, sum }) = refutation {
             let narrow = part.is_some();
             let (cost, part) = (took.configurations, part.as_ref().unwrap_or(&problem));
@@ -246,6 +237,12 @@ impl<M: FromHistory> Case<'_, M> {
                 Judged::Valid { took, verified, order }
             }
             Found::Spent(spent, progress) => {
+                // Its patience, where there was a refutation that is too much to be shown.
+                let spent = match refuted {
+                    false => spent,
+                    true if ledger.is_cancelled() => Spent::Time,
+                    true => Spent::Memory,
+                };
                 let reason = unfinished(history, &problem, component, spent, &progress);
                 Judged::Unknown { took, spent, reason }
             }
@@ -292,28 +289,6 @@ impl<M: FromHistory> Case<'_, M> {
         self.refuted(key, (problem, problem), took, found)
     }
 
-    /// The proof by a sum that no smaller one can replace instead of one that is much longer, or by
-    /// any instead of a long one that is not much shorter: it says why.
-    fn clearer(
-        &self,
-        problem: &Problem<M::Op>,
-        rank: u32,
-        found: Counterexample<M::State>,
-    ) -> Counterexample<M::State> {
-        let length = found.kept.len();
-        if length <= FEW {
-            return found;
-        }
-        let clearer = |sum: &Sum| match length > 4 * SMALL {
-            true => sum.kept.len() <= 2 * length,
-            false => sum.minimal && sum.kept.len() <= length / 2,
-        };
-        match self.summed(problem, Some(rank)).and_then(|shown| shown.sum).filter(clearer) {
-            Some(sum) => Counterexample::summed(sum, rank),
-            None => found,
-        }
-    }
-
     /// The verdict on one partition, without evidence.
     pub(super) fn verdict(&self, component: &Component) -> Result<(Verdict, Took), CheckError> {
         let Case { model, history, dialect, .. } = *self;
@@ -353,57 +328,6 @@ impl<M: FromHistory> Case<'_, M> {
                 )));
             }
         })
-    }
-
-    /// The search names the earliest return that no order passes, so it is asked first; but it
-    /// need not be asked for ever where few operations contradict each other.
-    fn conclude(&self, problem: &Problem<M::Op>) -> (Decision<M::State>, Option<Shown<M::Op>>) {
-        let Case { model, ledger, options, .. } = *self;
-        let rules = Rules::default();
-        if !options.quick {
-            return (portfolio::decide(model, problem, ledger, u64::MAX, rules), None);
-        }
-        let patience = PATIENCE + 2 * problem.entries.len() as u64;
-        let decision = portfolio::decide(model, problem, ledger, patience, rules);
-        match decision.found {
-            Found::Dead(ref dead) if problem.entries.len() > SMALL => {
-                // To make what is long smaller takes longer than to say why at once.
-                let long = problem.entries.len() > LONG;
-                let at_once = self.summed(problem, Some(dead.rank));
-                let at_once = at_once.filter(|shown| {
-                    let sum = shown.sum.as_ref();
-                    sum.is_some_and(|sum| {
-                        long && sum.best || sum.minimal && sum.kept.len() <= SMALL
-                    })
-                });
-                let shown = at_once.or_else(|| self.narrow(problem));
-                return (decision, shown);
-            }
-            Found::Spent(Spent::Configurations, _) => {}
-            Found::Linearization(_) | Found::Spent(..) | Found::Impure(..) | Found::Dead(_) => {
-                return (decision, None);
-            }
-        }
-        if let Some(shown) = self.summed(problem, None).or_else(|| self.narrow(problem)) {
-            return (decision, Some(shown));
-        }
-        // What it claims is decided by a search over the few operations it names.
-        let stop = || ledger.is_cancelled();
-        let refutation = quick::refute(model, problem, rules, &stop).filter(|refutation| {
-            let part = shrink::cut(model, problem, &refutation.kept, refutation.rank);
-            let _held = ledger.hold(part.ops_bytes(model));
-            let budget = ledger.spare();
-            let few = Ledger::new(&budget);
-            let decision = portfolio::decide(model, &part, &few, QUICK_LIMIT, rules);
-            matches!(decision.found, Found::Dead(_))
-        });
-        if let Some(refutation) = refutation {
-            return (decision, Some(Shown { part: None, refutation, sum: None }));
-        }
-        let first = decision.took.configurations;
-        let mut decision = portfolio::decide(model, problem, ledger, u64::MAX, rules);
-        decision.took.configurations += first;
-        (decision, None)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the searches of one check have spent together, against its budget.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tribunal_history::Value;
@@ -18,8 +19,10 @@ pub(super) const POLL_BYTES: u64 = 1 << 16;
 #[derive(Debug)]
 pub(super) struct Ledger<'b> {
     budget: &'b Budget,
-    configurations: AtomicU64,
-    bytes: AtomicU64,
+    configurations: Arc<AtomicU64>,
+    bytes: Arc<AtomicU64>,
+    /// The most that one search may hold of them.
+    most: u64,
 }
 
 /// Bytes on the account of a ledger until this is dropped.
@@ -62,7 +65,15 @@ const LEAST: u64 = 1 << 16;
 
 impl<'b> Ledger<'b> {
     pub(super) fn new(budget: &'b Budget) -> Ledger<'b> {
-        Ledger { budget, configurations: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+        let (configurations, bytes) = (Arc::default(), Arc::default());
+        Ledger { budget, configurations, bytes, most: u64::MAX }
+    }
+
+    /// The same account, of which one search may hold `bytes`, and half of what nobody holds now.
+    pub(super) fn part(&self, bytes: u64) -> Ledger<'b> {
+        let (configurations, held) = (Arc::clone(&self.configurations), Arc::clone(&self.bytes));
+        let most = bytes.min(self.spare().bytes / 2);
+        Ledger { budget: self.budget, configurations, bytes: held, most }
     }
 
     /// Whether the caller's time is up.
@@ -183,6 +194,9 @@ impl Meter<'_, '_> {
     /// # Errors
     /// [`Spent::Memory`]; nothing was taken.
     pub(super) fn reserve(&mut self, bytes: u64) -> Result<(), Spent> {
+        if self.bytes + bytes > self.ledger.most {
+            return Err(Spent::Memory);
+        }
         if (self.bytes + bytes).saturating_sub(self.reported_bytes) > self.slack {
             let new = (self.bytes + bytes).wrapping_sub(self.reported_bytes);
             let held = self.ledger.bytes.fetch_add(new, Ordering::Relaxed).wrapping_add(new);

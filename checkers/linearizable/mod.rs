@@ -9,6 +9,7 @@ mod aside;
 pub mod certificate;
 mod checker;
 mod codes;
+mod conclude;
 pub mod containers;
 mod contradiction;
 mod decide;

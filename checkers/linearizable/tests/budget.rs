@@ -246,23 +246,70 @@ fn a_fast_path_that_ends_early_says_how_far_it_came() {
     assert!(!nothing.iter().any(|nothing| reason.contains(nothing)), "{reason}");
 }
 
-/// Millions of small things are held when the flag is raised; nobody waits until they are free.
-#[test]
-fn a_raised_flag_does_not_wait_for_what_is_held() {
+/// Crashed additions that are all seen, and with them one of 99, which nobody ever added.
+fn crowded(additions: u32) -> History {
     let mut builder = Builder::as_given();
     let key = || Value::Nil;
-    for at in 0..60_u32 {
-        let (time, element) = (Nanos(u64::from(at)), Value::Int(i64::from(at)));
+    for at in 0..additions {
+        let (time, element) = (Nanos(u64::from(at)), Value::Int(100 + i64::from(at)));
         let op = Op::Set(SetOp::Add { key: key(), element, added: Observed::Pending });
         builder.invoke(time, Process(at), None, None, &op).expect("in order");
         builder.complete(time, Process(at), Outcome::Info, Some(&op), None).expect("in order");
     }
-    // Each of them is seen, and no order shows 99, too.
-    let elements = Observed::Present((0..60).chain([99]).map(Value::Int).collect());
-    let read = Op::Set(SetOp::Read { key: key(), elements });
-    builder.invoke(Nanos(60), Process(60), None, None, &read.pending()).expect("in order");
-    builder.complete(Nanos(61), Process(60), Outcome::Ok, Some(&read), None).expect("in order");
+    let all = (0..i64::from(additions)).map(|at| 100 + at).chain([99]);
+    let elements = Observed::Present(all.map(Value::Int).collect());
+    let (time, read) = (Nanos(u64::from(additions)), Op::Set(SetOp::Read { key: key(), elements }));
+    builder.invoke(time, Process(additions), None, None, &read.pending()).expect("in order");
+    builder.complete(time, Process(additions), Outcome::Ok, Some(&read), None).expect("in order");
+    builder.finish()
+}
+
+/// A search that takes all the memory there is does not keep it from what needs next to none.
+#[test]
+fn what_needs_no_search_is_tried_where_memory_ends_one() {
+    let (model, dialect, history) = (Set { shrinks: true }, Dialect::TRIBUNAL, crowded(60));
+    let budget = Budget::unlimited().with_bytes(4 << 20);
+    let judged = |quick| {
+        let options = Options { quick, ..Options::default() };
+        judge(&model, &history, dialect, &budget, options).expect("a set")
+    };
+    let searched = judged(false);
+    assert_eq!((searched.verdict, searched.cost.spent), (Verdict::Unknown, Some(Spent::Memory)));
+    let report = judged(true);
+    assert_eq!(report.verdict, Verdict::Invalid, "{:?}", report.reason);
+    let half = (4 << 20) / 2;
+    assert!(report.cost.peak_bytes <= half, "{} bytes held", report.cost.peak_bytes);
+}
+
+/// Nor does one that would take all the time: of a long history it is asked after them.
+#[test]
+fn of_a_long_history_what_needs_no_search_is_tried_first() {
+    let mut builder = Builder::as_given();
+    let key = || Value::Nil;
+    let mut at_once = |at: u64, op: SetOp| {
+        let (time, op) = (Nanos(at), Op::Set(op));
+        builder.invoke(time, Process(0), None, None, &op.pending()).expect("in order");
+        builder.complete(time, Process(0), Outcome::Ok, Some(&op), None).expect("in order");
+    };
+    let additions = 9_000;
+    for at in 0..additions {
+        let element = Value::Int(at as i64);
+        at_once(at, SetOp::Add { key: key(), element, added: Observed::Pending });
+    }
+    let elements = Observed::Present((0..=additions as i64).map(Value::Int).collect());
+    at_once(additions, SetOp::Read { key: key(), elements });
+    let (model, dialect, budget) = (Set { shrinks: false }, Dialect::TRIBUNAL, Budget::unlimited());
     let history = builder.finish();
+    let report = judge(&model, &history, dialect, &budget, Options::default()).expect("a set");
+    assert_eq!(report.verdict, Verdict::Invalid);
+    assert_eq!(report.cost.certificates_verified, 1);
+    assert!(report.cost.configurations < 100, "{} configurations", report.cost.configurations);
+}
+
+/// Millions of small things are held when the flag is raised; nobody waits until they are free.
+#[test]
+fn a_raised_flag_does_not_wait_for_what_is_held() {
+    let history = crowded(60);
     // A machine that is busy with something else may be late by itself, but not every time.
     let late = (0..4).map(|_| late_with_much_held(&history)).min().expect("four times");
     assert!(late < Duration::from_millis(150), "{late:?}");
