@@ -297,6 +297,9 @@ pub fn verify_counterexample<M: Model>(
     let barriers = Barriers::of(model, &whole);
     for (dropped, _) in problem.entries.iter().zip(&keep).filter(|(_, keep)| !**keep) {
         if dropped.call <= failed {
+            if stop() {
+                return Ok(Accepted::Undecided(Spent::Time));
+            }
             may_be_left_out(model, &whole, &barriers, &as_kept(dropped))?;
         }
     }

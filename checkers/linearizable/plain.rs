@@ -1,16 +1,60 @@
 //! The plainest search: Wing & Gong's list with a bit per operation of the history, no purity, no
 //! classes, no dominance. It shares no code with the search whose refutations it re-decides.
 
-use fixedbitset::FixedBitSet;
-use rustc_hash::FxHashSet;
+use std::hash::{Hash, Hasher};
 
+use fixedbitset::FixedBitSet;
+use rustc_hash::{FxHashSet, FxHasher};
+
+use super::aside::aside;
 use super::{Entry, Model, NEVER, Steps};
 use crate::Spent;
 
-/// Steps between two looks at the caller's flag.
+/// Steps between two looks at the caller's flag, and words of bits that were copied and compared.
 const POLL: u64 = 1 << 10;
+const POLL_WORDS: u64 = 1 << 16;
+/// Configurations that are freed before anybody waits for them.
+const FEW: usize = 1 << 10;
 
-/// Whether some order of `entries` is legal, of which `ops` says what they are.
+/// A configuration that was seen. What it hashes to is kept: a table of gigabytes that grows would
+/// have to read them all.
+struct Seen<S> {
+    hash: u64,
+    linearized: FixedBitSet,
+    state: S,
+}
+
+impl<S: Hash> Seen<S> {
+    fn new(linearized: &FixedBitSet, state: S) -> Seen<S> {
+        let mut hasher = FxHasher::default();
+        linearized.hash(&mut hasher);
+        state.hash(&mut hasher);
+        Seen { hash: hasher.finish(), linearized: linearized.clone(), state }
+    }
+}
+
+impl<S> Hash for Seen<S> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(self.hash);
+    }
+}
+
+impl<S: PartialEq> PartialEq for Seen<S> {
+    fn eq(&self, other: &Seen<S>) -> bool {
+        self.hash == other.hash && self.linearized == other.linearized && self.state == other.state
+    }
+}
+
+impl<S: Eq> Eq for Seen<S> {}
+
+/// What a search holds: configurations, and the way to the one it is at, with how each was left.
+struct Held<S> {
+    seen: FxHashSet<Seen<S>>,
+    stack: Vec<(usize, usize, S)>,
+}
+
+/// Whether some order of `entries` is legal, of which `ops` says what they are. Nobody waits until
+/// what it held is free.
 ///
 /// # Errors
 /// [`Spent::Memory`] after `limit` remembered configurations, [`Spent::Time`] where told to stop.
@@ -21,20 +65,38 @@ pub(super) fn is_linearizable<M: Model>(
     limit: usize,
     stop: &dyn Fn() -> bool,
 ) -> Result<bool, Spent> {
+    let mut held = Held { seen: FxHashSet::default(), stack: Vec::new() };
+    let found = search(model, (entries, ops), limit, stop, &mut held);
+    if held.seen.len() > FEW {
+        aside(held);
+    }
+    found
+}
+
+fn search<M: Model>(
+    model: &M,
+    (entries, ops): (&[Entry], &[M::Op]),
+    limit: usize,
+    stop: &dyn Fn() -> bool,
+    held: &mut Held<M::State>,
+) -> Result<bool, Spent> {
+    let Held { seen, stack } = held;
     let mut list = List::new(entries);
     let mut linearized = FixedBitSet::with_capacity(entries.len());
     let mut state = model.initial();
-    let mut seen = FxHashSet::default();
-    let mut stack: Vec<(usize, usize, M::State)> = Vec::new();
     let (mut node, mut branch) = (list.first(), 0);
-    let mut steps = 0_u64;
+    let words = (entries.len() / 64) as u64;
+    let (mut steps, mut copied) = (0_u64, 0);
     loop {
         if list.returns == 0 {
             return Ok(true);
         }
         steps += 1;
-        if steps.is_multiple_of(POLL) && stop() {
-            return Err(Spent::Time);
+        if steps.is_multiple_of(POLL) || copied > POLL_WORDS {
+            copied = 0;
+            if stop() {
+                return Err(Spent::Time);
+            }
         }
         let call = node != HEAD && !list.nodes[node].is_return;
         if call {
@@ -45,7 +107,8 @@ pub(super) fn is_linearizable<M: Model>(
                 continue;
             };
             linearized.insert(entry);
-            if seen.insert((linearized.clone(), next.clone())) {
+            copied += words;
+            if seen.insert(Seen::new(&linearized, next.clone())) {
                 if seen.len() > limit {
                     return Err(Spent::Memory);
                 }

@@ -1,6 +1,8 @@
 //! Certificates that are none, models that break their word, and data types of others.
 
 use std::cell::Cell;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tribunal_history::OpIndex;
 
@@ -10,7 +12,7 @@ use crate::linearizable::found::Found;
 use crate::linearizable::meter::Ledger;
 use crate::linearizable::portfolio::decide;
 use crate::linearizable::rules::Rules;
-use crate::linearizable::{CasRegister, CasRegisterOp, Model, NEVER, Problem, Steps};
+use crate::linearizable::{CasRegister, CasRegisterOp, Entry, Model, NEVER, Problem, Steps, plain};
 use crate::{Budget, Spent};
 
 fn problem(operations: &[(CasRegisterOp, u32, u32)]) -> (CasRegister, Problem<CasRegisterOp>) {
@@ -138,6 +140,91 @@ fn a_counterexample_is_not_confirmed_beyond_a_limit() {
     let later = || looks.replace(looks.get() + 1) == 9;
     assert_eq!(verify(usize::MAX, &later), Ok(Accepted::Undecided(Spent::Time)));
     assert_eq!(looks.get(), 10, "it goes on after it was told to stop");
+}
+
+thread_local! {
+    /// States that were hashed and that were freed on this thread.
+    static HASHED: Cell<u64> = const { Cell::new(0) };
+    static FREED: Cell<u64> = const { Cell::new(0) };
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Watched(u32);
+
+impl Hash for Watched {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        HASHED.set(HASHED.get() + 1);
+        self.0.hash(hasher);
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        FREED.set(FREED.get() + 1);
+    }
+}
+
+/// Bits that are set, by who never says when, and asked for by who cannot have them.
+struct Bits(AtomicU64);
+
+impl Model for Bits {
+    type State = Watched;
+    type Op = Option<u32>;
+
+    fn initial(&self) -> Watched {
+        Watched(0)
+    }
+
+    fn step(&self, state: &Watched, op: &Option<u32>) -> Steps<Watched> {
+        let Some(bit) = op else { return Steps::None };
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Steps::One(Watched(state.0 | 1 << bit))
+    }
+
+    fn is_pure(&self, op: &Option<u32>) -> bool {
+        op.is_none()
+    }
+
+    fn refusal(&self, state: &Watched, _op: &Option<u32>) -> String {
+        format!("nobody has {state:?}")
+    }
+}
+
+/// What the plain search holds may be gigabytes: it is hashed once, and nobody waits until it is
+/// free.
+#[test]
+fn a_verifier_that_is_stopped_leaves_at_once() {
+    const BITS: u32 = 14;
+    let bits = (0..BITS).map(|at| (Some(at), at, NEVER));
+    let all: Vec<(Option<u32>, u32, u32)> = bits.chain([(None, BITS, BITS + 1)]).collect();
+    let entry = |at: u32| {
+        let (_, call, ret) = all[at as usize];
+        Entry { origin: OpIndex(at), call, ret, class: at }
+    };
+    let entries: Vec<Entry> = (0..=BITS).map(entry).collect();
+    let ops: Vec<Option<u32>> = all.iter().map(|(op, ..)| *op).collect();
+    let (model, looks, freed) = (Bits(AtomicU64::new(0)), Cell::new(0), Cell::new(0));
+    let stop = || {
+        freed.set(FREED.get());
+        looks.set(looks.get() + 1);
+        looks.get() == 100
+    };
+    let found = plain::is_linearizable(&model, &entries, &ops, usize::MAX, &stop);
+    assert_eq!(found, Err(Spent::Time));
+    let late = FREED.get() - freed.get();
+    assert!(late < 10, "{late} states were freed after it was told to stop");
+    // Of each it asks for another way to step when it comes back, which there is not.
+    let (hashed, steps) = (HASHED.get(), model.0.into_inner());
+    assert!(2 * hashed <= steps + 2 * u64::from(BITS), "{hashed} hashed in {steps} steps");
+    assert!(hashed > 10_000, "{hashed}");
+}
+
+/// Nor does it compare all of what is kept with all of what was left out.
+#[test]
+fn a_verifier_looks_at_the_flag_before_it_searches() {
+    let (model, problem) = problem(&[(write(1), 0, 1), (write(3), 2, 3), (read(2), 4, 5)]);
+    let stopped = verify_counterexample(&model, &problem, &[0, 2], 5, 1_000, &|| true);
+    assert_eq!(stopped, Ok(Accepted::Undecided(Spent::Time)));
 }
 
 /// A counter whose read may lag by one: nondeterministic, and nobody's register.
