@@ -177,8 +177,9 @@ pub enum Evidence {
         prefix_states: Vec<String>,
         /// Every state possible just before the failed operation, and why each refuses it.
         states: Vec<StateBefore>,
-        /// What ended a separate verifier before it had decided the operations again; `None` where
-        /// it has found, as the search had, that they have no legal order.
+        /// What ended a separate verifier before it had decided the operations again:
+        /// configurations, where more memory is not likely to help. `None` where it has found, as
+        /// the search had, that they have no legal order.
         unconfirmed: Option<Spent>,
     },
     /// Transactions each of which comes before the next, and the last before the first.

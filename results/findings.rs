@@ -282,7 +282,13 @@ fn unconfirmed(evidence: &Evidence) -> Option<String> {
     let Evidence::Counterexample { operations, unconfirmed, .. } = evidence else { return None };
     let (of, spent) = (grouped(operations.len() as u64), (*unconfirmed)?);
     Some(match spent {
-        Spent::Memory | Spent::Configurations => format!(
+        Spent::Configurations => format!(
+            "not confirmed: the search alone found that these {of} operations have no legal \
+             order; the separate verifier, which knows no shortcuts, could not decide that again \
+             within the part of --memory-limit that it may hold, nor would it be likely to with \
+             more"
+        ),
+        Spent::Memory => format!(
             "not confirmed: the search found that these {of} operations have no legal order, but \
              to decide that again the separate verifier needs more than the part of \
              --memory-limit that it may hold; raise that to have it confirmed"

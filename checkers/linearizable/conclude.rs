@@ -8,7 +8,7 @@
 use super::decide::{Case, QUICK_LIMIT};
 use super::found::{Found, Progress, Took};
 use super::meter::Ledger;
-use super::narrow::{SMALL, Shown};
+use super::narrow::{MANY, Return, SMALL, Shown};
 use super::portfolio::Decision;
 use super::rules::Rules;
 use super::shrink::Counterexample;
@@ -57,13 +57,13 @@ impl<M: FromHistory> Case<'_, M> {
         match decision.found {
             Found::Dead(ref dead) if problem.entries.len() > SMALL => {
                 // To make what is long smaller takes longer than to say why at once.
-                let at_once = self.summed(problem, Some(dead.rank)).filter(|shown| {
+                let at_once = self.summed(problem, Return::At(dead.rank)).filter(|shown| {
                     let sum = shown.sum.as_ref();
                     sum.is_some_and(|sum| {
                         long && sum.best || sum.minimal && sum.kept.len() <= SMALL
                     })
                 });
-                let shown = at_once.or_else(late);
+                let shown = at_once.map(|shown| self.shortest(problem, shown)).or_else(late);
                 return (decision, shown);
             }
             Found::Spent(Spent::Configurations | Spent::Memory, _) => {}
@@ -71,7 +71,9 @@ impl<M: FromHistory> Case<'_, M> {
                 return (decision, None);
             }
         }
-        let shown = self.summed(problem, None).or_else(late).or_else(|| self.quick(problem));
+        let summed = self.summed(problem, Return::First);
+        let summed = summed.map(|shown| self.shortest(problem, shown));
+        let shown = summed.or_else(late).or_else(|| self.quick(problem));
         if shown.is_some() {
             return (decision, shown);
         }
@@ -96,8 +98,14 @@ impl<M: FromHistory> Case<'_, M> {
         is_dead.then_some(Shown { part: None, refutation, sum: None })
     }
 
+    /// What sums refute later instead, where that is much shorter.
+    fn shortest(&self, problem: &Problem<M::Op>, shown: Shown<M::Op>) -> Shown<M::Op> {
+        self.shorter(problem, shown.refutation.kept.len()).unwrap_or(shown)
+    }
+
     /// The proof by a sum that no smaller one can replace instead of one that is much longer, or by
-    /// any instead of a long one that is not much shorter: it says why.
+    /// any instead of a long one that is not much shorter: it says why. Of what is long even so, one
+    /// that ends later where that is short.
     pub(super) fn clearer(
         &self,
         problem: &Problem<M::Op>,
@@ -108,13 +116,20 @@ impl<M: FromHistory> Case<'_, M> {
         if length <= FEW {
             return found;
         }
-        let clearer = |sum: &Sum| match length > 4 * SMALL {
+        let clearer = |sum: &Sum| match length > MANY {
             true => sum.kept.len() <= 2 * length,
             false => sum.minimal && sum.kept.len() <= length / 2,
         };
-        match self.summed(problem, Some(rank)).and_then(|shown| shown.sum).filter(clearer) {
+        let summed = self.summed(problem, Return::At(rank)).and_then(|shown| shown.sum);
+        let found = match summed.filter(clearer) {
             Some(sum) => Counterexample::summed(sum, rank),
             None => found,
+        };
+        match self.shorter(problem, found.kept.len()) {
+            Some(Shown { sum: Some(sum), refutation, .. }) => {
+                Counterexample::summed(sum, refutation.rank)
+            }
+            Some(_) | None => found,
         }
     }
 }

@@ -188,8 +188,9 @@ impl<M: FromHistory> Case<'_, M> {
     ) -> Result<Judged, CheckError> {
         let took = Took { configurations: took.configurations + found.configurations, ..took };
         let (parties, subject) = ((self.model, self.history), key.to_string());
+        let found = (&found, took.configurations);
         let (anomaly, verified) =
-            explain::anomaly(parties, self.ledger, &subject, (problem, whole), &found)
+            explain::anomaly(parties, self.ledger, &subject, (problem, whole), found)
                 .map_err(|why| refused_counterexample(key, &why))?;
         Ok(Judged::Invalid { took, anomaly: Box::new(anomaly), verified })
     }

@@ -11,7 +11,7 @@ use super::models::is_unparsed_read;
 use super::shrink::Counterexample;
 use super::sums::{Base, Sum};
 use super::{Bound, Entry, Model, NEVER, Problem, Since, replay};
-use crate::{Anomaly, AnomalyKind, Evidence, StateBefore};
+use crate::{Anomaly, AnomalyKind, Evidence, Spent, StateBefore};
 
 /// Longest text of one operation in a summary, in bytes.
 const LENGTH: usize = 160;
@@ -21,10 +21,15 @@ const MANY: usize = 4;
 /// what is the part of 4 GiB.
 const CONFIRM_SHARE: u64 = 256;
 const CONFIRM_BYTES: u64 = 16 << 20;
+/// Where it may remember so many times what all searches visited, or so many operations crashed,
+/// whose subsets it tells apart, more memory is not what it lacks.
+const HOPELESS: u64 = 4;
+const SUBSETS: usize = 20;
 
 /// The finding, and whether its certificate was accepted: not where that would take more than a
 /// part of the memory that `ledger` allows, or time is up. `found` is of `problem`, which is what
-/// `whole` says, perhaps of some elements alone; people are told the whole.
+/// `whole` says, perhaps of some elements alone; people are told the whole. It took `searched`
+/// configurations.
 ///
 /// # Errors
 /// Why the certificate was refused: a defect of the search.
@@ -33,13 +38,18 @@ pub(super) fn anomaly<M: Model>(
     ledger: &Ledger<'_>,
     subject: &str,
     (problem, whole): (&Problem<M::Op>, &Problem<M::Op>),
-    found: &Counterexample<M::State>,
+    (found, searched): (&Counterexample<M::State>, u64),
 ) -> Result<(Anomaly, bool), String> {
     let (kept, rank) = (&found.kept, found.dead.rank);
     let (limit, stop) = (most_remembered(ledger, kept.len()), || ledger.is_cancelled());
     let accepted = certificate::verify_counterexample(model, problem, kept, rank, limit, &stop)?;
     let unconfirmed = match accepted {
         Accepted::Proved => None,
+        Accepted::Undecided(Spent::Memory) => {
+            let crashed = kept.iter().filter(|at| problem.entries[**at as usize].ret == NEVER);
+            let hopeless = crashed.count() > SUBSETS || limit as u64 / HOPELESS >= searched;
+            Some(if hopeless { Spent::Configurations } else { Spent::Memory })
+        }
         Accepted::Undecided(spent) => Some(spent),
     };
     let origin = |at: &u32| problem.entries[*at as usize].origin;

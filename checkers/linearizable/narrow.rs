@@ -15,6 +15,20 @@ use super::{Entry, FromHistory, Problem, portfolio, shrink, sums};
 /// Where a history has no more operations, its own evidence is small enough.
 pub(super) const SMALL: usize = 12;
 
+/// More operations than anybody reads: fewer that fail later say more.
+pub(super) const MANY: usize = 4 * SMALL;
+
+/// A return that sums may refute.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Return {
+    /// The one of this rank.
+    At(u32),
+    /// The first that they do.
+    First,
+    /// The one that takes the fewest operations.
+    OfFewest,
+}
+
 /// A refutation, in terms of the problem it is about.
 pub(super) struct Shown<O> {
     /// What the operations say of a few elements; `None`: the whole problem.
@@ -46,22 +60,33 @@ impl<M: FromHistory> Case<'_, M> {
         Some(Shown { part: Some(part), refutation, sum: None })
     }
 
-    /// What sums refute at `rank`, or first, if there is room to look.
-    pub(super) fn summed(
-        &self,
-        problem: &Problem<M::Op>,
-        rank: Option<u32>,
-    ) -> Option<Shown<M::Op>> {
+    /// What sums refute there, if there is room to look.
+    pub(super) fn summed(&self, problem: &Problem<M::Op>, at: Return) -> Option<Shown<M::Op>> {
         let number = self.model.number()?;
         let bytes = problem.entries.len() as u64 * sums::BYTES;
         self.ledger.allows(bytes).ok()?;
         let _held = self.ledger.hold(bytes);
-        let rank = match rank {
-            Some(rank) => rank,
-            None => sums::beyond(&number, problem)?,
+        let rank = match at {
+            Return::At(rank) => rank,
+            Return::First => sums::beyond(&number, problem)?,
+            Return::OfFewest => sums::fewest(&number, problem)?,
         };
         let sum = sums::find(&number, problem, rank)?;
         let refutation = Refutation { kept: sum.kept.clone(), rank };
         Some(Shown { part: None, refutation, sum: Some(sum) })
+    }
+
+    /// What sums refute at another return where that takes at most half of `operations`, if these
+    /// are more than anybody reads.
+    pub(super) fn shorter(
+        &self,
+        problem: &Problem<M::Op>,
+        operations: usize,
+    ) -> Option<Shown<M::Op>> {
+        if operations <= MANY {
+            return None;
+        }
+        let shown = self.summed(problem, Return::OfFewest)?;
+        (shown.refutation.kept.len() <= operations / 2).then_some(shown)
     }
 }

@@ -1,5 +1,6 @@
 //! The first return that sums refute, in histories that a search does not end with.
 
+use super::recent;
 use super::signed::{Item, SIDES, Side, items};
 use crate::linearizable::model::{FAR, Number};
 use crate::linearizable::{NEVER, Problem};
@@ -27,13 +28,14 @@ impl Sums {
     }
 }
 
-/// The rank of the first return that cannot be, by what the object was at first, or by what an
-/// earlier operation left behind where nothing takes away. A hint. O(n log n).
+/// The rank of the first return that cannot be, by what the object was at first, by what an earlier
+/// operation left behind where nothing takes away, or by what it is at least. A hint. O(n log n).
 pub(in crate::linearizable) fn beyond<O>(
     number: &Number<'_, O>,
     problem: &Problem<O>,
 ) -> Option<u32> {
-    SIDES.into_iter().filter_map(|side| beyond_on(number, problem, side)).min()
+    let found = SIDES.into_iter().filter_map(|side| beyond_on(number, problem, side));
+    found.chain(recent::first(number, problem)).min()
 }
 
 fn beyond_on<O>(number: &Number<'_, O>, problem: &Problem<O>, side: Side) -> Option<u32> {

@@ -3,11 +3,13 @@
 
 mod beyond;
 mod evidence;
+mod recent;
 mod signed;
 mod verify;
 
 pub(super) use beyond::beyond;
 pub(super) use evidence::{Base, Sum, find};
+pub(super) use recent::fewest;
 pub(super) use signed::BYTES;
 #[cfg(test)]
 pub(super) use verify::Bug;

@@ -15,7 +15,7 @@ use super::oracle::is_linearizable;
 use super::{Act, World, history, settle, small};
 use crate::linearizable::certificate::{Accepted, verify_counterexample};
 use crate::linearizable::partition::components;
-use crate::linearizable::sums::{Bug, Slips, beyond, find, proves};
+use crate::linearizable::sums::{Base, Bug, Slips, beyond, fewest, find, proves};
 use crate::linearizable::{
     Counter, Dialect, Entry, Exclusive, FromHistory, Lock, Mutex, Number, Options, Permits,
     Semaphore, judge,
@@ -42,9 +42,15 @@ fn claims<W: World>(world: &W, acts: &[Act]) -> u64 {
             problem.entries.iter().filter(|entry| entry.ret != u32::MAX).collect();
         returned.sort_by_key(|entry| entry.ret);
         let before = claimed;
+        // Of those that are counted since a call: the first return, and the fewest operations.
+        let mut recent: Option<(u32, usize)> = None;
         for entry in returned {
             let Some(sum) = find(&number, &problem, entry.ret) else { continue };
             claimed += 1;
+            if matches!(sum.from, Base::Call(_)) {
+                let (first, few) = recent.unwrap_or((entry.ret, usize::MAX));
+                recent = Some((first, few.min(sum.kept.len())));
+            }
             let verify = |kept: &[u32]| {
                 verify_counterexample(&model, &problem, kept, entry.ret, 10_000, &|| false)
             };
@@ -60,6 +66,12 @@ fn claims<W: World>(world: &W, acts: &[Act]) -> u64 {
                 let less = [&sum.kept[..at], &sum.kept[at + 1..]].concat();
                 assert!(!is_sum(&less), "{less:?} of {sum:?} of {acts:#?}");
             }
+        }
+        let shortest = fewest(&number, &problem).map(|rank| find(&number, &problem, rank));
+        let shortest = shortest.map(|sum| sum.expect("what is named is refuted").kept.len());
+        if let Some((first, few)) = recent {
+            assert!(beyond(&number, &problem) <= Some(first), "{acts:#?}");
+            assert!(shortest.is_some_and(|shortest| shortest <= few), "{shortest:?} of {acts:#?}");
         }
     }
     claimed
@@ -213,6 +225,11 @@ impl Told {
         done.expect("in order");
     }
 
+    fn crashed(&mut self, process: u32, op: &Op) {
+        self.ask(process, op);
+        self.answer(process, op, Outcome::Info);
+    }
+
     fn at_once(&mut self, process: u32, op: &Op) {
         self.ask(process, op);
         self.answer(process, op, Outcome::Ok);
@@ -228,11 +245,19 @@ fn read(value: i64) -> Op {
 }
 
 fn acquire() -> Op {
-    Op::Lock(LockOp::Acquire { key: Value::Nil, permits: 1, token: Observed::Pending })
+    acquire_of(1)
 }
 
 fn release() -> Op {
-    Op::Lock(LockOp::Release { key: Value::Nil, permits: 1, token: Observed::Pending })
+    release_of(1)
+}
+
+fn acquire_of(permits: i64) -> Op {
+    Op::Lock(LockOp::Acquire { key: Value::Nil, permits, token: Observed::Pending })
+}
+
+fn release_of(permits: i64) -> Op {
+    Op::Lock(LockOp::Release { key: Value::Nil, permits, token: Observed::Pending })
 }
 
 /// The summary, and how many operations prove it.
@@ -255,8 +280,7 @@ const GROWS: Counter = Counter { initial: 0, shrinks: false };
 fn more_than_was_ever_added_is_refuted_at_once() {
     let mut it = Told::new();
     for at in 1..=25_u32 {
-        it.ask(at, &add(i64::from(at)));
-        it.answer(at, &add(i64::from(at)), Outcome::Info);
+        it.crashed(at, &add(i64::from(at)));
     }
     it.at_once(0, &read(1_000));
     let (summary, operations, minimal) = told(&GROWS, &it.builder.finish());
@@ -330,6 +354,68 @@ fn a_lock_that_too_many_have_says_how_many() {
     let (summary, ..) = told::<Semaphore>(&semaphore, &it.builder.finish());
     let expected = "when 1001 acquires had returned and at most 997 releases had been invoked";
     assert!(summary.ends_with(expected), "{summary}");
+}
+
+/// Each of eight crashed releases was needed long ago, which only those who look at all of it know.
+/// Ten acquires in a row are too many even if none was.
+#[test]
+fn a_short_proof_that_ends_later_is_shown_instead_of_a_long_one() {
+    let mut it = Told::new();
+    for at in 0..2 {
+        it.crashed(200 + at, &acquire());
+        it.at_once(0, &release());
+    }
+    it.at_once(0, &acquire());
+    for at in 0..8 {
+        it.crashed(100 + at, &release());
+        it.at_once(1 + at, &acquire());
+    }
+    // Whoever is next waits already.
+    for round in 0..300 {
+        it.ask(20 + round % 2, &acquire());
+        it.at_once(if round == 0 { 8 } else { 21 - round % 2 }, &release());
+        it.answer(20 + round % 2, &acquire(), Outcome::Ok);
+    }
+    for client in 30..40 {
+        it.at_once(client, &acquire());
+    }
+    let (summary, operations, _) = told::<Mutex>(&Lock(Exclusive), &it.builder.finish());
+    let since = "p39 acquired the lock at 1.262 s when 10 acquires had been invoked and had \
+                 returned since 1.243 s, and at most 8 releases can have happened";
+    assert_eq!((summary.as_str(), operations), (since, 18));
+}
+
+/// Crashed operations of three sizes have more sums than a search cares to look at. What was taken
+/// before by who crashed helps nobody who counts from the start.
+#[test]
+fn more_than_a_semaphore_has_since_some_call_needs_no_search() {
+    let mut it = Told::new();
+    for at in 0..12 {
+        it.crashed(300 + at, &acquire_of(3));
+        it.at_once(0, &release_of(3));
+    }
+    it.at_once(0, &acquire());
+    for at in 0..36 {
+        let permits = i64::from(1 + at % 3);
+        it.crashed(100 + 2 * at, &acquire_of(permits));
+        it.crashed(101 + 2 * at, &release_of(permits));
+        if at % 3 == 2 {
+            it.at_once(0, &release());
+            it.at_once(0, &acquire());
+        }
+    }
+    for _ in 0..77 {
+        it.at_once(1, &acquire());
+    }
+    let (history, budget) = (it.builder.finish(), Budget::unlimited());
+    let (semaphore, dialect) = (Lock(Permits { total: 3 }), Dialect::TRIBUNAL);
+    let report = judge::<Semaphore>(&semaphore, &history, dialect, &budget, Options::default());
+    let report = report.expect("a semaphore");
+    assert_eq!((report.verdict, report.cost.certificates_verified), (Verdict::Invalid, 1));
+    assert!(report.cost.configurations < 1_000, "{} configurations", report.cost.configurations);
+    let counted = "when 76 acquires (76 permits) had been invoked and had returned since 0.241 s, \
+                   and at most 36 releases (72 permits) can have happened";
+    assert!(report.anomalies[0].summary.ends_with(counted), "{}", report.anomalies[0].summary);
 }
 
 /// Counted from an operation after which nothing was given back, or taken: that operation is named,
