@@ -95,12 +95,19 @@ impl Model for Counter {
 
     fn clash_beyond(&self, _op: &CounterOp, bound: &Bound) -> String {
         match &bound.since {
-            Since::Operation(done) if bound.certain.0 == 0 => format!(" after {done}"),
-            Since::Operation(done) if bound.at_least => {
-                format!(" after {done} and {} more had been added", bound.certain.1)
-            }
             Since::Operation(done) => {
-                format!(" after {done} and {} had been taken away", bound.certain.1)
+                let much = bound.certain.1;
+                // Or it would not be counted from there. What only grows is not said not to shrink.
+                let (changed, unchanged) = match bound.at_least {
+                    true => (format!("{much} more had been added"), "taken away"),
+                    false => (format!("{much} had been taken away"), "added"),
+                };
+                match (bound.certain.0, bound.at_least && !self.shrinks) {
+                    (0, true) => format!(" after {done}"),
+                    (0, false) => format!(" after {done} and nothing had been {unchanged} since"),
+                    (_, true) => format!(" after {done} and {changed}"),
+                    (_, false) => format!(" after {done}, {changed} and nothing {unchanged} since"),
+                }
             }
             Since::Start | Since::Moment(_) => {
                 format!(" while the counter showed {}", bound.words())

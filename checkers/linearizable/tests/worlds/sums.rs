@@ -461,8 +461,29 @@ fn what_is_taken_from_a_counter_is_said_to_be_taken() {
     it.at_once(9, &read(995));
     let counter = Counter { initial: 0, shrinks: true };
     let (summary, ..) = told(&counter, &it.builder.finish());
-    let since = " after p8 had read 1000 and 10 had been taken away";
+    let since = " after p8 had read 1000, 10 had been taken away and nothing added since";
     assert!(summary.starts_with("p9 read 995 at ") && summary.ends_with(since), "{summary}");
+}
+
+/// Two reads contradict each other because nothing happened in between.
+#[test]
+fn two_reads_of_a_counter_say_what_did_not_happen_in_between() {
+    for (shrinks, later, since) in [
+        (true, 1_001, " after p8 had read 1000 and nothing had been added since"),
+        (true, 999, " after p8 had read 1000 and nothing had been taken away since"),
+        (false, 1_001, " after p8 had read 1000 and nothing had been added since"),
+        (false, 999, " after p8 had read 1000"),
+    ] {
+        let mut it = Told::new();
+        for at in 0..1_000 {
+            it.at_once(at % 7, &add(1));
+        }
+        it.at_once(8, &read(1_000));
+        it.at_once(9, &read(later));
+        let (summary, operations, _) = told(&Counter { initial: 0, shrinks }, &it.builder.finish());
+        assert!(summary.ends_with(since), "{summary}");
+        assert_eq!(operations, 2);
+    }
 }
 
 /// A search of what only grows turns back where it is too much; people are told every state.

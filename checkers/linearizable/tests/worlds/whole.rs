@@ -1,9 +1,12 @@
-//! What is suspected of whole reads of a set is so, whatever the rest does, and is shown small.
+//! What is suspected of whole reads of sets and lists is so, whatever the rest does, and is shown small.
 
-use tribunal_history::{Builder, History, Nanos, Observed, Op, Outcome, Process, SetOp, Value};
+use tribunal_history::{
+    Builder, History, Mop, Nanos, Observed, Op, Outcome, Process, SetOp, TxnOp, Value,
+};
 
 use super::super::generate::Random;
 use super::super::{histories, prepare};
+use super::lists::Lists;
 use super::oracle::is_linearizable;
 use super::sets::Elements;
 use super::{Act, Shape, World, history, settle, small, valid};
@@ -13,7 +16,7 @@ use crate::linearizable::meter::Ledger;
 use crate::linearizable::models::whole::{Bug, Slips, suspects};
 use crate::linearizable::partition::components;
 use crate::linearizable::rules::Rules;
-use crate::linearizable::{Dialect, Options, Set, judge, portfolio, shrink};
+use crate::linearizable::{Dialect, List, Model, Options, Set, judge, portfolio, shrink};
 use crate::{Budget, Evidence, Verdict};
 
 const WORLDS: [Elements; 2] =
@@ -89,29 +92,92 @@ fn planted_mistakes_of_suspicion_are_caught() {
     }
 }
 
+/// What transactions on lists are suspected of, they are guilty of.
+#[test]
+fn suspects_of_lists_are_guilty() {
+    let (world, budget) = (Lists { single: false }, Budget::unlimited());
+    let mut random = Random(73);
+    let (mut claimed, mut invalid) = (0, 0);
+    for _ in 0..histories(20_000) {
+        let mut acts = small(&world, &mut random);
+        settle(&mut acts);
+        let (model, history) = (world.model(), history(&acts));
+        let guilty = components(&model, &history).iter().any(|component| {
+            let problem = prepare(&model, &history, component, Dialect::TRIBUNAL).expect("lists");
+            let suspects = model.suspects(&problem.entries, &problem.ops);
+            suspects.is_some_and(|elements| {
+                let part = problem.about(&model, &elements);
+                let (ledger, rules) = (Ledger::new(&budget), Rules::default());
+                let found = portfolio::decide(&model, &part, &ledger, u64::MAX, rules).found;
+                assert!(matches!(found, Found::Dead(_)), "{elements:?} of {acts:#?}");
+                true
+            })
+        });
+        let expected = is_linearizable(&world, &acts);
+        assert!(!guilty || !expected, "{acts:#?}");
+        invalid += u64::from(!expected);
+        claimed += u64::from(guilty);
+    }
+    println!("{claimed} of {invalid} invalid histories of lists are refuted by one element");
+    assert!(20 * claimed > invalid);
+}
+
+#[test]
+fn a_transaction_that_contradicts_itself_is_shown_alone() {
+    let key = || Value::Int(1);
+    let append = |element| Mop::Append { key: key(), element: Value::Int(element) };
+    let read = |elements: Vec<i64>| {
+        let elements = Observed::Present(elements.into_iter().map(Value::Int).collect());
+        Mop::ReadList { key: key(), elements }
+    };
+    let judged = |last: Vec<Mop>| {
+        let mut told = Told { builder: Builder::as_given(), events: 0, process: 0 };
+        for element in 0..40 {
+            let mops = vec![append(element), read((0..=element).collect())];
+            told.one(Op::Txn(TxnOp { mops }), Outcome::Ok);
+        }
+        told.one(Op::Txn(TxnOp { mops: last }), Outcome::Ok);
+        let (history, budget) = (told.builder.finish(), Budget::unlimited());
+        let (dialect, options) = (Dialect::TRIBUNAL, Options::default());
+        let report = judge(&List, &history, dialect, &budget, options).expect("lists");
+        let Evidence::Counterexample { operations, .. } = &report.anomalies[0].evidence else {
+            panic!("{report:?}")
+        };
+        (operations.len(), report.anomalies[0].summary.clone())
+    };
+    let (operations, summary) = judged(vec![append(40), read((0..40).collect())]);
+    assert!(summary.ends_with(" without 40, which was there"), "{summary}");
+    assert_eq!(operations, 1);
+    let (operations, summary) = judged(vec![append(40), read((0..=41).collect())]);
+    assert!(summary.ends_with(" with 41, which was not there"), "{summary}");
+    assert_eq!(operations, 1);
+}
+
 /// The contract of `about`.
 #[test]
 fn what_a_legal_order_says_of_some_elements_is_legal() {
+    WORLDS.iter().for_each(says_what_is_legal);
+    says_what_is_legal(&Lists { single: false });
+}
+
+fn says_what_is_legal<W: World>(world: &W) {
     let budget = Budget::unlimited();
-    for world in WORLDS {
-        let mut random = Random(53);
-        for _ in 0..histories(5_000) {
-            let (ops, clients) = (2 + random.below(20) as usize, 1 + random.below(5));
-            let shape = Shape { ops, clients, keys: 1, crash_percent: 20, untold_percent: 8 };
-            let acts = valid(&world, &mut random, shape);
-            let (model, history) = (world.model(), history(&acts));
-            let wanted = random.below(8);
-            let elements = (0..3).filter(|element| wanted >> element & 1 == 1).map(Value::Int);
-            let elements: Vec<Value> = elements.collect();
-            for component in components(&model, &history) {
-                let problem = prepare(&model, &history, &component, Dialect::TRIBUNAL)
-                    .expect("a history of sets");
-                let part = problem.about(&model, &elements);
-                let ledger = Ledger::new(&budget);
-                let found =
-                    portfolio::decide(&model, &part, &ledger, u64::MAX, Rules::default()).found;
-                assert!(matches!(found, Found::Linearization(_)), "{elements:?} of {acts:#?}");
-            }
+    let mut random = Random(53);
+    for _ in 0..histories(5_000) {
+        let (ops, clients) = (2 + random.below(20) as usize, 1 + random.below(5));
+        let shape = Shape { ops, clients, keys: 1, crash_percent: 20, untold_percent: 8 };
+        let acts = valid(world, &mut random, shape);
+        let (model, history) = (world.model(), history(&acts));
+        let wanted = random.below(8);
+        let elements = (0..3).filter(|element| wanted >> element & 1 == 1).map(Value::Int);
+        let elements: Vec<Value> = elements.collect();
+        for component in components(&model, &history) {
+            let problem =
+                prepare(&model, &history, &component, Dialect::TRIBUNAL).expect("its family");
+            let part = problem.about(&model, &elements);
+            let ledger = Ledger::new(&budget);
+            let found = portfolio::decide(&model, &part, &ledger, u64::MAX, Rules::default()).found;
+            assert!(matches!(found, Found::Linearization(_)), "{elements:?} of {acts:#?}");
         }
     }
 }
@@ -124,9 +190,9 @@ struct Told {
 }
 
 impl Told {
-    fn one(&mut self, op: SetOp, outcome: Outcome) {
+    fn one(&mut self, op: Op, outcome: Outcome) {
         self.process += 1;
-        let (op, process) = (Op::Set(op), Process(self.process));
+        let process = Process(self.process);
         let (time, later) = (Nanos(self.events), Nanos(self.events + 1));
         self.events += 2;
         self.builder.invoke(time, process, None, None, &op.pending()).expect("in order");
@@ -135,17 +201,17 @@ impl Told {
 
     fn add(&mut self, element: i64, outcome: Outcome) {
         let (key, element) = (Value::Nil, Value::Int(element));
-        self.one(SetOp::Add { key, element, added: Observed::Pending }, outcome);
+        self.one(Op::Set(SetOp::Add { key, element, added: Observed::Pending }), outcome);
     }
 
     fn remove(&mut self, element: i64, outcome: Outcome) {
         let (key, element) = (Value::Nil, Value::Int(element));
-        self.one(SetOp::Remove { key, element, removed: Observed::Pending }, outcome);
+        self.one(Op::Set(SetOp::Remove { key, element, removed: Observed::Pending }), outcome);
     }
 
     fn read(&mut self, elements: impl Iterator<Item = i64>) {
         let elements = Observed::Present(elements.map(Value::Int).collect());
-        self.one(SetOp::Read { key: Value::Nil, elements }, Outcome::Ok);
+        self.one(Op::Set(SetOp::Read { key: Value::Nil, elements }), Outcome::Ok);
     }
 }
 
