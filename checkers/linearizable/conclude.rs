@@ -20,8 +20,8 @@ use crate::Spent;
 /// each operation.
 const PATIENCE: u64 = 1 << 8;
 /// Bytes it may hold then: twice what a table of transitions grows to, and for each configuration
-/// what a state of thousands of elements takes beside those that it shares. A state takes as long to
-/// make as memory to fill, so this bounds the time, too.
+/// what a state of thousands of elements takes beside those that it shares. A state takes as long
+/// to make as memory to fill, so this bounds the time, too.
 const BYTES: u64 = 1 << 26;
 const EACH: u64 = 1 << 12;
 
@@ -104,8 +104,8 @@ impl<M: FromHistory> Case<'_, M> {
     }
 
     /// The proof by a sum that no smaller one can replace instead of one that is much longer, or by
-    /// any instead of a long one that is not much shorter: it says why. Of what is long even so, one
-    /// that ends later where that is short.
+    /// any instead of a long one that is not much shorter: it says why. Of what is long even so,
+    /// one that ends later where that is short.
     pub(super) fn clearer(
         &self,
         problem: &Problem<M::Op>,

@@ -215,7 +215,7 @@ impl Store<'_> {
         let all = self.committed.len() as u64;
         for _ in 0..self.random.below(4) {
             // Most of what is learnt is new.
-            let back = self.random.below(all.min(8).max(1));
+            let back = self.random.below(all.clamp(1, 8));
             seen.extend(all.checked_sub(back + 1).map(|at| at as usize));
         }
         let causes = matches!(self.sees, Sees::Parallel | Sees::Causes | Sees::CausesAsTheyCame);

@@ -1,4 +1,5 @@
-//! What is suspected of whole reads of sets and lists is so, whatever the rest does, and is shown small.
+//! What is suspected of whole reads of sets and lists is so, whatever the rest does, and is shown
+//! small.
 
 use tribunal_history::{
     Builder, History, Mop, Nanos, Observed, Op, Outcome, Process, SetOp, TxnOp, Value,
