@@ -92,7 +92,8 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Trouble> {
 /// refused before anything starts.
 fn paths_are_text() -> Result<(), Trouble> {
     let here = std::env::current_dir().map(PathBuf::into_os_string);
-    let said = std::env::args_os().skip(1).chain(std::env::var_os("TRIBUNAL_RUNS_DIR")).chain(here);
+    let set = ["TRIBUNAL_RUNS_DIR", "TMPDIR"].into_iter().filter_map(std::env::var_os);
+    let said = std::env::args_os().skip(1).chain(set).chain(here);
     match said.into_iter().find(|word| word.to_str().is_none()) {
         None => Ok(()),
         Some(word) => {

@@ -85,7 +85,22 @@ pub(crate) fn make_directory(path: &Path, flag: &str) -> Result<(), Trouble> {
             ErrorKind::StorageFull => Trouble::infra(format!("{words}; free some space there")),
             _ => Trouble::usage(format!("{words}; name a directory that can be made")),
         }
-    })
+    })?;
+    leads_to_text(path, flag)
+}
+
+/// Refuses a path that links lead from to a name that is not UTF-8: nodes keep files beneath it,
+/// and are told where in text.
+pub(crate) fn leads_to_text(path: &Path, flag: &str) -> Result<(), Trouble> {
+    match path.canonicalize() {
+        Ok(end) if end.to_str().is_none() => Err(Trouble::usage(format!(
+            "{flag} {} leads to {}, which is not UTF-8; name another path",
+            path.display(),
+            end.display()
+        ))),
+        // What is not there is no worse for it.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -196,7 +196,17 @@ impl SuiteFile {
             let message = error.message().trim();
             let hint = match message {
                 "invalid type: map, expected a sequence" => "; write `[[fault]]` for each fault",
-                _ if message.ends_with("expected a string") => "; put it in quotes, as in \"5s\"",
+                _ if message.ends_with("expected a string") => {
+                    "; write a text in quotes, such as nodes = \"local:5\" or time = \"30s\""
+                }
+                _ if message.ends_with("expected a sequence") => {
+                    "; write a list, such as bugs = [\"stale-read\"]"
+                }
+                _ if message.ends_with("expected a map") => {
+                    "; write keys and values, such as options = { tick = 3 }"
+                }
+                _ if message.ends_with("expected a boolean") => "; write true or false",
+                _ if message.ends_with("expected u32") => "; write a whole number, without quotes",
                 _ if message.ends_with("expected f64") => "; write a number, as in 100",
                 _ => "",
             };
@@ -299,7 +309,7 @@ mod tests {
         complains(
             "schema = 1\n[load]\ntime = 5\n",
             expect![[
-                r#"s.toml:3:8: invalid type: integer `5`, expected a string; put it in quotes, as in "5s""#
+                r#"s.toml:3:8: invalid type: integer `5`, expected a string; write a text in quotes, such as nodes = "local:5" or time = "30s""#
             ]],
         );
         complains(

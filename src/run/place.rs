@@ -13,7 +13,7 @@ use super::interrupt::Leftovers;
 use super::{Request, program, quoted};
 use crate::exit_code::Trouble;
 use crate::experiment::Experiment;
-use crate::output::make_directory;
+use crate::output::{leads_to_text, make_directory};
 
 /// Where in it the controller keeps what it needs of the nodes.
 const NODES: &str = "cluster";
@@ -31,6 +31,7 @@ pub(super) fn directory(
     };
     let (dir, held) = match &request.out {
         None => {
+            leads_to_text(&request.runs_dir, "--runs-dir")?;
             let runs = Runs::at(&request.runs_dir);
             let dir = runs.create(&request.experiment.name, SystemTime::now());
             let dir = dir.map_err(Trouble::infra)?;
