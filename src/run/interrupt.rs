@@ -13,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tribunal_harness::runner::{StopReason, StopSignal};
 
+use super::place;
 use crate::exit_code::{ExitCode, Trouble};
 use crate::progress::{Voice, aside};
 
@@ -241,18 +242,19 @@ async fn answer(
 
 fn leave(voice: &Voice, left: &Leftovers, phase: Phase) -> ! {
     voice.end();
-    // Who is killed later leaves them too; whatever of this fails is no worse.
-    for key in &left.keys {
-        let _ = std::fs::remove_file(key);
-    }
-    if let (Phase::SettingUp, Some(dir)) = (phase, &left.dir) {
-        let _ = std::fs::remove_dir_all(dir);
-    }
     match &left.heal {
         None => aside("left at once; the nodes of this run end with it"),
         Some(command) => {
             aside(format!("left at once; nodes heal by lease, or now with\n  {command}"));
         }
+    }
+    // Who is killed later leaves them too; whatever of this fails is no worse.
+    for key in &left.keys {
+        let _ = std::fs::remove_file(key);
+    }
+    if let (Phase::SettingUp, Some(dir)) = (phase, &left.dir) {
+        // What goes on until this program ends may write there once more.
+        let _ = place::remove(dir);
     }
     std::process::exit(ExitCode::Interrupted as i32);
 }

@@ -80,7 +80,7 @@ fn taken(dir: &RunDir) -> io::Result<Option<String>> {
 
 /// Removes a directory for good. Reapers of plain processes end a moment after their agents, and
 /// may put their lock there once more.
-fn remove(path: &Path) -> io::Result<()> {
+pub(super) fn remove(path: &Path) -> io::Result<()> {
     let mut gone = 0;
     for _ in 0..40 {
         match std::fs::remove_dir_all(path) {

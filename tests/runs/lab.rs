@@ -180,8 +180,11 @@ fn a_lab_whose_terminal_is_gone_is_taken_back() {
     }
     let dir = TempDir::new().expect("a scratch directory");
     let place = dir.path().join("lab");
-    let mut running =
-        Running::start(dir.path(), &["up", "--nodes", "local:3", "--dir", text(&place)]);
+    let mut command = Command::new("env");
+    // These tests may have been started with nohup.
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_tribunal")]);
+    command.args(["up", "--nodes", "local:3", "--dir", text(&place)]).current_dir(dir.path());
+    let mut running = Running::spawn(command);
     running.until_it_started_somebody();
     kill(Pid::from_raw(running.pid()), Signal::SIGHUP).expect("it runs");
     let ended = running.end();

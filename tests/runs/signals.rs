@@ -139,10 +139,9 @@ fn a_terminal_that_is_gone_interrupts() {
         let dir = scratch();
         let run = dir.path().join("run");
         let program = env!("CARGO_BIN_EXE_tribunal");
-        let mut command = match outlives {
-            true => Command::new("nohup"),
-            false => Command::new("env"),
-        };
+        let mut command = Command::new("env");
+        // These tests may have been started with nohup themselves.
+        command.arg(if outlives { "--ignore-signal=HUP" } else { "--default-signal=HUP" });
         command.args([program, "run", "--target", "raftkv", "--nodes", "processes:3"]);
         command.args(["--nemesis", "none", "--time", "120s", "--out", text(&run)]);
         command.current_dir(dir.path());
