@@ -88,41 +88,46 @@ impl Dispatcher {
     }
 
     pub(super) async fn run(mut self) -> LoadOutcome {
-        let (recorder, signal, hub) =
-            (self.recorder.clone(), self.stop.clone(), Rc::clone(&self.hub));
-        let mut stopped = pin!(signal.stopped());
         let spread = Spread::new(self.config.concurrency, self.config.nodes);
-        let told = spread.map_or(Ok(()), |spread| recorder.spread(spread));
-        let mut told = told.map_err(Ended::History);
-        let ended = loop {
-            match std::mem::replace(&mut told, Ok(())).and_then(|()| self.turn(&recorder)) {
-                Err(ended) => break ended,
-                Ok(until) => {
-                    let mut sent = false;
-                    poll_fn(|cx| {
-                        if hub.poll_done(cx).is_ready() {
-                            return Poll::Ready(());
-                        }
-                        if !sent {
-                            // The workers just woken go first: setting the alarm wakes a thread,
-                            // and no request shall wait for that.
-                            sent = true;
-                            cx.waker().wake_by_ref();
-                            return Poll::Pending;
-                        }
-                        self.alarm.set(until);
-                        let ready =
-                            self.alarm.poll(cx).is_ready() || stopped.as_mut().poll(cx).is_ready();
-                        if ready { Poll::Ready(()) } else { Poll::Pending }
-                    })
-                    .await;
-                }
-            }
+        let told = spread.map_or(Ok(()), |spread| self.recorder.spread(spread));
+        let ended = match told {
+            Ok(()) => self.take_turns().await,
+            Err(error) => Ended::History(error),
         };
         let ended = self.await_rest(ended).await;
         let finished = self.clock.now();
         let ended = self.await_late(ended).await;
         self.outcome(ended, finished)
+    }
+
+    /// One turn after another, each when something happened or is due; why there is none any more.
+    async fn take_turns(&mut self) -> Ended {
+        let (recorder, signal, hub) =
+            (self.recorder.clone(), self.stop.clone(), Rc::clone(&self.hub));
+        let mut stopped = pin!(signal.stopped());
+        loop {
+            let until = match self.turn(&recorder) {
+                Err(ended) => return ended,
+                Ok(until) => until,
+            };
+            let mut sent = false;
+            poll_fn(|cx| {
+                if hub.poll_done(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                if !sent {
+                    // The workers just woken go first: setting the alarm wakes a thread, and no
+                    // request shall wait for that.
+                    sent = true;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                self.alarm.set(until);
+                let ready = self.alarm.poll(cx).is_ready() || stopped.as_mut().poll(cx).is_ready();
+                if ready { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
     }
 
     /// One turn; when to turn again at the latest, or why there is no next one.
