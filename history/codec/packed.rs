@@ -5,6 +5,7 @@
 //! checksum contradicts would be judged as if somebody had observed it.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::io::{self, Read};
 
 use flate2::read::MultiGzDecoder;
@@ -112,14 +113,20 @@ fn zstd(mut rest: &[u8], limit: u64, out: &mut Vec<u8>) -> io::Result<()> {
 }
 
 /// Whether it ends too early or is damaged, which is all of the decoder's words that helps.
-fn plain(error: &(dyn std::error::Error + 'static)) -> io::Error {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    let early = causes.filter_map(|error| error.downcast_ref::<io::Error>());
-    let early = early.map(io::Error::kind).any(|kind| kind == io::ErrorKind::UnexpectedEof);
-    match early || error.to_string().contains("UnexpectedEof") {
-        true => io::ErrorKind::UnexpectedEof.into(),
-        false => io::Error::other("a block of it does not decode"),
+fn plain(error: &(dyn Error + 'static)) -> io::Error {
+    // What an error of the system holds is no source of it.
+    let mut at = Some(error);
+    while let Some(error) = at {
+        let system = error.downcast_ref::<io::Error>();
+        if system.is_some_and(|system| system.kind() == io::ErrorKind::UnexpectedEof) {
+            return io::ErrorKind::UnexpectedEof.into();
+        }
+        at = match system.and_then(io::Error::get_ref) {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
     }
+    io::Error::other("a block of it does not decode")
 }
 
 /// Every member, with its checksum.
@@ -186,6 +193,8 @@ mod tests {
             for end in [5, 20, packed.len() / 2, packed.len() - 1] {
                 let error = unpacked(&packed[..end], None).expect_err("torn").to_string();
                 assert!(error.contains("cut short") && error.contains("-dc`"), "{error}");
+                let plain = ["unexpected end of file", "incomplete deflate stream"];
+                assert!(plain.iter().any(|words| error.contains(words)), "{end}: {error}");
             }
             let mut seed = 1u64;
             for _ in 0..2_000 {
