@@ -10,7 +10,7 @@ use tribunal_harness::control::local::lab::{self, Raised};
 
 use crate::cli::UpArgs;
 use crate::exit_code::{ExitCode, Trouble};
-use crate::output::make_directory;
+use crate::output::{first_in, make_directory};
 use crate::run::{ignores_hangup, print, trouble};
 
 /// Name of the inventory in a lab's directory.
@@ -29,15 +29,11 @@ pub(crate) fn up(args: &UpArgs) -> Result<ExitCode, Trouble> {
         return Err(Trouble::usage(format!("--nodes {}: only local:N can be kept", args.nodes)));
     };
     let shown = args.dir.display();
-    if !args.dir.is_dir() && (args.dir.exists() || args.dir.is_symlink()) {
-        let words = format!("--dir {shown} is no directory; name one, or a new path");
-        return Err(Trouble::usage(words));
-    }
     make_directory(&args.dir, "--dir")?;
     let dir = args.dir.canonicalize().map_err(Trouble::infra)?;
     let inventory = dir.join(INVENTORY);
     if !inventory.exists()
-        && let Some(name) = first_name(&dir).map_err(Trouble::infra)?
+        && let Some(name) = first_in(&dir, |_| false).map_err(Trouble::infra)?
     {
         return Err(Trouble::usage(format!(
             "--dir {shown} is not empty, there is {name}; name a new or an empty directory"
@@ -69,13 +65,6 @@ pub(crate) fn up(args: &UpArgs) -> Result<ExitCode, Trouble> {
         }
     }
     Ok(ExitCode::Held)
-}
-
-/// The first of what stands in a directory: it is somebody's.
-fn first_name(dir: &Path) -> std::io::Result<Option<String>> {
-    let names: std::io::Result<Vec<_>> =
-        std::fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name())).collect();
-    Ok(names?.into_iter().min().map(|name| name.to_string_lossy().into_owned()))
 }
 
 /// Takes the lab behind an inventory down, and its directory along.

@@ -77,30 +77,49 @@ pub(crate) fn trouble(path: &Path, error: &io::Error, advice: &str) -> Trouble {
     }
 }
 
-/// Makes a directory that a flag names, and those above it.
+/// Makes a directory that a flag names, and those above it. Nothing is made of what is refused.
 pub(crate) fn make_directory(path: &Path, flag: &str) -> Result<(), Trouble> {
+    let shown = path.display();
+    if !path.is_dir() && (path.exists() || path.is_symlink()) {
+        let words = format!("{flag} {shown} is no directory; name one, or a new path");
+        return Err(Trouble::usage(words));
+    }
+    leads_to_text(path, flag)?;
     std::fs::create_dir_all(path).map_err(|error| {
-        let words = format!("{flag} {}: {error}", path.display());
+        let words = format!("{flag} {shown}: {error}");
         match error.kind() {
             ErrorKind::StorageFull => Trouble::infra(format!("{words}; free some space there")),
             _ => Trouble::usage(format!("{words}; name a directory that can be made")),
         }
-    })?;
-    leads_to_text(path, flag)
+    })
 }
 
 /// Refuses a path that links lead from to a name that is not UTF-8: nodes keep files beneath it,
-/// and are told where in text.
+/// and are told where in text. Of a path that is not there yet, as far as it is.
 pub(crate) fn leads_to_text(path: &Path, flag: &str) -> Result<(), Trouble> {
-    match path.canonicalize() {
-        Ok(end) if end.to_str().is_none() => Err(Trouble::usage(format!(
+    let here = |part: &Path| if part.as_os_str().is_empty() { ".".into() } else { part.to_owned() };
+    let end = path.ancestors().find_map(|part| here(part).canonicalize().ok());
+    match end.filter(|end| end.to_str().is_none()) {
+        None => Ok(()),
+        Some(end) => Err(Trouble::usage(format!(
             "{flag} {} leads to {}, which is not UTF-8; name another path",
             path.display(),
             end.display()
         ))),
-        // What is not there is no worse for it.
-        Ok(_) | Err(_) => Ok(()),
     }
+}
+
+/// The first name of what stands in a directory, some of it `aside`: it is somebody's.
+pub(crate) fn first_in(dir: &Path, aside: impl Fn(&Path) -> bool) -> io::Result<Option<String>> {
+    let mut first = None;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !aside(&entry.path()) && first.as_ref().is_none_or(|first| name < *first) {
+            first = Some(name);
+        }
+    }
+    Ok(first.map(|name| name.to_string_lossy().into_owned()))
 }
 
 #[cfg(test)]
@@ -162,5 +181,22 @@ mod tests {
         assert!(failed.is_err());
         assert_eq!(std::fs::read_to_string(&file).expect("it is there"), "old");
         assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 1);
+    }
+
+    #[test]
+    fn a_path_leads_to_text_or_nothing_is_made() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let dir = tempfile::tempdir().expect("a scratch directory");
+        let odd = dir.path().join(std::ffi::OsStr::from_bytes(b"odd\xff"));
+        std::fs::create_dir(&odd).expect("a directory");
+        let link = dir.path().join("link");
+        symlink(&odd, &link).expect("a link");
+        for path in [link.clone(), link.join("new"), link.join("new/below")] {
+            let words = make_directory(&path, "--out").expect_err("no text").message;
+            assert!(words.contains("which is not UTF-8; name another path"), "{words}");
+        }
+        assert_eq!(std::fs::read_dir(&odd).expect("a directory").count(), 0);
+        assert!(make_directory(&dir.path().join("a/b"), "--out").is_ok());
+        assert!(dir.path().join("a/b").is_dir());
     }
 }

@@ -13,7 +13,7 @@ use super::interrupt::Leftovers;
 use super::{Request, program, quoted};
 use crate::exit_code::Trouble;
 use crate::experiment::Experiment;
-use crate::output::{leads_to_text, make_directory};
+use crate::output::{first_in, leads_to_text, make_directory};
 
 /// Where in it the controller keeps what it needs of the nodes.
 const NODES: &str = "cluster";
@@ -40,10 +40,6 @@ pub(super) fn directory(
         }
         Some(path) => {
             let shown = path.display();
-            if !path.is_dir() && (path.exists() || path.is_symlink()) {
-                let words = format!("--out {shown} is no directory; name one, or a new path");
-                return Err(Trouble::usage(words));
-            }
             make_directory(path, "--out")?;
             let dir = RunDir::open(path).map_err(Trouble::infra)?;
             let held = free(&dir)?;
@@ -68,14 +64,7 @@ pub(super) fn directory(
 fn taken(dir: &RunDir) -> io::Result<Option<String>> {
     let nodes = state(dir);
     let place_of_nodes = |path: &Path| path == nodes && path.is_symlink() && path.is_dir();
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(dir.path())? {
-        let entry = entry?;
-        if !place_of_nodes(&entry.path()) {
-            names.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    Ok(names.into_iter().min())
+    first_in(dir.path(), place_of_nodes)
 }
 
 /// Removes a directory for good. Reapers of plain processes end a moment after their agents, and
