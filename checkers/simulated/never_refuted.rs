@@ -7,42 +7,44 @@ use crate::txn::ListAppend;
 use crate::weak::RwRegister;
 use crate::{Budget, Checker, Consistency as C, Report, Verdict};
 
-/// A store, the level that it runs, and a level that it does not.
+/// A store, the level that it runs, and one that it does not, unless it runs the strongest.
 struct Case {
     sees: Sees,
     clocked: bool,
     runs: C,
-    beyond: C,
+    beyond: Option<C>,
 }
 
-const fn case(sees: Sees, clocked: bool, runs: C, beyond: C) -> Case {
+const fn case(sees: Sees, clocked: bool, runs: C, beyond: Option<C>) -> Case {
     Case { sees, clocked, runs, beyond }
 }
 
-const REGISTERS: [Case; 10] = [
-    case(Sees::All, true, C::StrictSerializable, C::StrictSerializable),
-    case(Sees::All, false, C::StrongSessionSerializable, C::StrictSerializable),
-    case(Sees::FreshSnapshot, true, C::StrongSnapshotIsolation, C::Serializable),
-    case(Sees::Snapshot, true, C::StrongSessionSnapshotIsolation, C::StrongSnapshotIsolation),
-    case(Sees::Prefix, false, C::StrongSessionPrefix, C::SnapshotIsolation),
-    case(Sees::Parallel, false, C::StrongSessionParallelSnapshotIsolation, C::StrongSessionPrefix),
-    case(Sees::Causes, false, C::Causal, C::Prefix),
-    case(Sees::CausesAsTheyCame, false, C::CausalMemory, C::Causal),
-    case(Sees::Some, false, C::StrongSessionReadAtomic, C::Causal),
-    case(Sees::MoreAndMore, false, C::StrongSessionReadCommitted, C::ReadAtomic),
+const OF_BOTH: [Case; 6] = [
+    case(Sees::All, true, C::StrictSerializable, None),
+    case(Sees::All, false, C::StrongSessionSerializable, Some(C::StrictSerializable)),
+    case(Sees::FreshSnapshot, true, C::StrongSnapshotIsolation, Some(C::Serializable)),
+    case(Sees::Snapshot, true, C::StrongSessionSnapshotIsolation, Some(C::StrongSnapshotIsolation)),
+    case(Sees::Prefix, false, C::StrongSessionPrefix, Some(C::SnapshotIsolation)),
+    case(
+        Sees::Parallel,
+        false,
+        C::StrongSessionParallelSnapshotIsolation,
+        Some(C::StrongSessionPrefix),
+    ),
 ];
 
-/// Of lists a version says all that came before, so that less is possible.
-const LISTS: [Case; 9] = [
-    case(Sees::All, true, C::StrictSerializable, C::StrictSerializable),
-    case(Sees::All, false, C::StrongSessionSerializable, C::StrictSerializable),
-    case(Sees::FreshSnapshot, true, C::StrongSnapshotIsolation, C::Serializable),
-    case(Sees::Snapshot, true, C::StrongSessionSnapshotIsolation, C::StrongSnapshotIsolation),
-    case(Sees::Prefix, false, C::StrongSessionPrefix, C::SnapshotIsolation),
-    case(Sees::Parallel, false, C::StrongSessionParallelSnapshotIsolation, C::StrongSessionPrefix),
-    case(Sees::Causes, false, C::StrongSessionReadAtomic, C::Prefix),
-    case(Sees::Some, false, C::StrongSessionReadAtomic, C::StrongSessionPrefix),
-    case(Sees::MoreAndMore, false, C::StrongSessionReadCommitted, C::ReadAtomic),
+const OF_REGISTERS: [Case; 4] = [
+    case(Sees::Causes, false, C::Causal, Some(C::Prefix)),
+    case(Sees::CausesAsTheyCame, false, C::CausalMemory, Some(C::Causal)),
+    case(Sees::Some, false, C::StrongSessionReadAtomic, Some(C::Causal)),
+    case(Sees::MoreAndMore, false, C::StrongSessionReadCommitted, Some(C::ReadAtomic)),
+];
+
+/// Causal consistency of lists is not decided: two of these stores keep what is.
+const OF_LISTS: [Case; 3] = [
+    case(Sees::Causes, false, C::StrongSessionReadAtomic, Some(C::Prefix)),
+    case(Sees::Some, false, C::StrongSessionReadAtomic, Some(C::StrongSessionPrefix)),
+    case(Sees::MoreAndMore, false, C::StrongSessionReadCommitted, Some(C::ReadAtomic)),
 ];
 
 fn answer(report: &Report, level: C) -> Option<Verdict> {
@@ -72,25 +74,27 @@ fn never_refuted(case: &Case, kept: Kept, checker: &dyn Checker) {
             }
         }
         unknown += u64::from(answer(&report, runs) != Some(Verdict::Valid));
-        broken += u64::from(answer(&report, beyond) == Some(Verdict::Invalid));
+        broken += u64::from(beyond.and_then(|it| answer(&report, it)) == Some(Verdict::Invalid));
     }
-    let (name, beyond_name) = (runs.name(), beyond.name());
-    println!(
-        "{kept:?} {name}: {many} never refuted, {unknown} undecided, {broken} not {beyond_name}"
-    );
-    assert!(beyond == runs || broken * 100 > many, "{broken} of {many} are not {beyond_name}");
+    let beyond = beyond.map_or("more", C::name);
+    let name = runs.name();
+    println!("{kept:?} {name}: {many} never refuted, {unknown} undecided, {broken} not {beyond}");
+    assert!(beyond == "more" || broken * 100 > many, "{broken} of {many} are not {beyond}");
+    // Of registers, parallel snapshots are not decided where stronger levels do not hold.
+    let open = kept == Kept::Registers && sees == Sees::Parallel;
+    assert!(unknown == 0 || open, "{unknown} of {many} are undecided");
 }
 
 #[test]
 fn registers_of_a_store_that_runs_a_level() {
-    for case in &REGISTERS {
+    for case in OF_BOTH.iter().chain(&OF_REGISTERS) {
         never_refuted(case, Kept::Registers, &RwRegister::new(case.runs));
     }
 }
 
 #[test]
 fn lists_of_a_store_that_runs_a_level() {
-    for case in &LISTS {
+    for case in OF_BOTH.iter().chain(&OF_LISTS) {
         never_refuted(case, Kept::Lists, &ListAppend::new(case.runs));
     }
 }
