@@ -8,7 +8,7 @@
 //! but for the configurations on the stack.
 
 use super::super::found::Dead;
-use super::memo::{Compare, Config, Memo, Remembered};
+use super::memo::{Compare, Config, LARGE, Memo, Remembered};
 use super::moves::Moves;
 use super::plan::Cursor;
 use super::portfolio::Context;
@@ -204,7 +204,7 @@ impl<W: Word> Depth<W> {
             self.is_saved = false;
         }
         if depth == self.stack.capacity() {
-            let more = (depth / 2).max(64);
+            let more = if depth < LARGE { (depth / 2).max(64) } else { depth / 16 };
             // With room for its choice among those saved, and for its place where it is looked up.
             let each = size_of::<Frame>() + size_of::<Choice>() + size_of::<(u32, usize)>();
             cx.meter.reserve((more * each) as u64)?;

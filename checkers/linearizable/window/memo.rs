@@ -49,8 +49,9 @@ const EMPTY: u32 = u32::MAX;
 const GONE: u32 = u32::MAX - 1;
 /// State of a place that holds nothing.
 pub(crate) const VACANT: u32 = u32::MAX;
-/// Above this the arena grows by a sixteenth, not by half: memory is what ends long searches.
-const LARGE: usize = 1 << 16;
+/// Above this the arena, and a stack beside it, grows by a sixteenth, not by half: memory is what
+/// ends long searches.
+pub(crate) const LARGE: usize = 1 << 16;
 /// Places moved between two looks at the caller's flag.
 const POLL: usize = 1 << 16;
 
