@@ -250,8 +250,11 @@ impl<W: Word> Depth<W> {
         Ok(self.memo.arena.len() < held - held / 8)
     }
 
-    fn order(&self, cx: &mut Context<'_, '_, '_, W>) -> Vec<u32> {
-        let choices: Vec<Choice> = self.stack.iter().map(|frame| frame.choice).collect();
+    /// The search is over: what it remembered goes before the order is made.
+    fn order(&mut self, cx: &mut Context<'_, '_, '_, W>) -> Vec<u32> {
+        self.memo = Memo::new();
+        let stack = std::mem::take(&mut self.stack).into_iter();
+        let choices: Vec<Choice> = stack.map(|frame| frame.choice).collect();
         replay(cx.plan, &mut cx.grid, cx.layout, &choices, cx.rules)
     }
 
