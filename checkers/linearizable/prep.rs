@@ -189,6 +189,37 @@ enum Asserts {
     Nothing,
 }
 
+/// What operations assert that were met last, by likeness: where another one has its place it is
+/// forgotten, and interpreted again.
+struct Known {
+    /// As many as a power of two.
+    places: Vec<Option<([u32; 3], Asserts)>>,
+}
+
+impl Known {
+    /// Most operations that are remembered.
+    const MOST: usize = 1 << 12;
+
+    fn new(operations: usize) -> Known {
+        let places = (2 * operations).next_power_of_two().min(Known::MOST);
+        Known { places: vec![None; places] }
+    }
+
+    fn place(&self, [kind, a, b]: [u32; 3]) -> usize {
+        FxBuildHasher.hash_one((kind, a, b)) as usize & (self.places.len() - 1)
+    }
+
+    fn get(&self, likeness: [u32; 3]) -> Option<Asserts> {
+        let known = self.places[self.place(likeness)];
+        known.filter(|(other, _)| *other == likeness).map(|(_, asserts)| asserts)
+    }
+
+    fn insert(&mut self, likeness: [u32; 3], asserts: Asserts) {
+        let place = self.place(likeness);
+        self.places[place] = Some((likeness, asserts));
+    }
+}
+
 /// Why there is no problem to decide.
 #[derive(Debug)]
 pub(super) enum Unready {
@@ -209,20 +240,18 @@ pub(super) fn prepare<M: FromHistory>(
 ) -> Result<Problem<M::Op>, Unready> {
     let mut entries = Vec::with_capacity(component.operations.len());
     let mut classes = Classes::default();
-    let few = entries.capacity().min(48);
-    let mut known: FxHashMap<[u32; 3], Asserts> =
-        FxHashMap::with_capacity_and_hasher(few, FxBuildHasher);
+    let mut known = Known::new(component.operations.len());
     let mut looked = 0;
     for (at, index) in component.operations.iter().enumerate() {
         if at % POLL == 0 || classes.held > looked + POLL_BYTES {
             looked = classes.held;
-            let bytes = vec_bytes(&entries, 0) + classes.bytes() + map_bytes(&known, POLL);
+            let bytes = vec_bytes(&entries, 0) + classes.bytes() + vec_bytes(&known.places, 0);
             ledger.allows(bytes).map_err(|spent| Unready::Spent(spent, at, bytes))?;
         }
         let operation = history.operation(*index);
         let likeness = model.likeness(&operation, dialect);
-        let asserts = match likeness.and_then(|likeness| known.get(&likeness)) {
-            Some(asserts) => *asserts,
+        let asserts = match likeness.and_then(|likeness| known.get(likeness)) {
+            Some(asserts) => asserts,
             None => {
                 let interpreted = model.interpret(&operation, dialect).map_err(|what| {
                     Unready::Unsupported(CheckError::Unsupported {

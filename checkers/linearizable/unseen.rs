@@ -19,6 +19,19 @@ use super::{Model, NEVER, Problem};
 /// Most pairs of an observer and a crashed operation that are looked at, of distinct ones.
 const PAIRS: usize = 1 << 20;
 
+/// What is known of the operations of one class.
+#[derive(Clone, Copy, Default)]
+struct Class {
+    /// The latest return of who observes.
+    latest: Option<u32>,
+    /// The first call of one that crashed.
+    called: Option<u32>,
+    /// Crashed ones called until then matter.
+    until: Option<u32>,
+    /// Whether a crashed one observes, because it matters.
+    stays: bool,
+}
+
 /// Positions of the entries that matter, by call; `None` where that are all, or too many to look.
 /// O(n + distinct operations * distinct crashed ones).
 pub(super) fn seen<M: Model>(
@@ -30,42 +43,42 @@ pub(super) fn seen<M: Model>(
     if M::CONSUMES {
         return None;
     }
-    // By class: the latest return of who observes, and the first call of one that crashed.
-    let (mut latest, mut called) = (vec![None; ops.len()], vec![None; ops.len()]);
+    let mut classes = vec![Class::default(); ops.len()];
     for entry in entries {
-        let class = entry.class as usize;
+        let class = &mut classes[entry.class as usize];
         match entry.ret {
-            NEVER => called[class] = called[class].or(Some(entry.call)),
-            ret => latest[class] = latest[class].max(Some(ret)),
+            NEVER => class.called = class.called.or(Some(entry.call)),
+            ret => class.latest = class.latest.max(Some(ret)),
         }
     }
+    let numbered = classes.iter().enumerate();
     let crashed: Vec<(usize, u32)> =
-        called.iter().enumerate().filter_map(|(class, call)| Some((class, (*call)?))).collect();
+        numbered.filter_map(|(at, class)| Some((at, class.called?))).collect();
     if crashed.is_empty() || crashed.len().saturating_mul(2 * ops.len()) > PAIRS {
         return None;
     }
+    let numbered = classes.iter().enumerate();
     let mut observers: Vec<usize> =
-        (0..ops.len()).filter(|class| latest[*class].is_some()).collect();
-    // By class: crashed ones called until then matter.
-    let mut until = vec![None; ops.len()];
-    let mut stays = vec![false; ops.len()];
+        numbered.filter_map(|(at, class)| class.latest.map(|_| at)).collect();
     while let Some(observer) = observers.pop() {
-        for (class, first) in &crashed {
-            let ret = latest[observer];
-            if until[*class] >= ret || !model.observes(&ops[observer], &ops[*class]) {
+        let ret = classes[observer].latest;
+        for (at, first) in &crashed {
+            let class = &mut classes[*at];
+            if class.until >= ret || !model.observes(&ops[observer], &ops[*at]) {
                 continue;
             }
-            until[*class] = ret;
-            if !stays[*class] && ret >= Some(*first) && !rules.has(Bug::CrashedSeeNothing) {
-                (stays[*class], latest[*class]) = (true, Some(NEVER));
-                observers.push(*class);
+            class.until = ret;
+            if !class.stays && ret >= Some(*first) && !rules.has(Bug::CrashedSeeNothing) {
+                (class.stays, class.latest) = (true, Some(NEVER));
+                observers.push(*at);
             }
         }
     }
     let matters = |entry: &super::Entry| {
-        entry.ret != NEVER || until[entry.class as usize] >= Some(entry.call)
+        entry.ret != NEVER || classes[entry.class as usize].until >= Some(entry.call)
     };
-    let kept: Vec<u32> =
-        (0..).zip(entries).filter(|(_, entry)| matters(entry)).map(|(at, _)| at).collect();
-    (kept.len() < entries.len()).then_some(kept)
+    if entries.iter().all(matters) {
+        return None;
+    }
+    Some((0..).zip(entries).filter(|(_, entry)| matters(entry)).map(|(at, _)| at).collect())
 }

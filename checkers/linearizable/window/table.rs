@@ -19,6 +19,9 @@ const ILLEGAL: u32 = u32::MAX - 1;
 /// A cell with this bit names a list of several next states.
 const SEVERAL: u32 = 1 << 31;
 
+/// States that are found by comparing.
+const FEW: usize = 8;
+
 /// A list that only the next reader reads.
 const SCRATCH: u32 = 0;
 
@@ -74,7 +77,7 @@ impl<'m, M: Model> States<'m, M> {
     /// one state.
     pub(crate) fn merging(model: &'m M, ops: &'m [M::Op]) -> States<'m, M> {
         let merge = model.merged(ops);
-        let (states, numbers) = (Vec::new(), FxHashMap::default());
+        let (states, numbers) = (Vec::with_capacity(FEW), FxHashMap::default());
         let (goes_on, lost) = (false, Cell::new(false));
         let mut states =
             States { model, ops, states, numbers, heap_bytes: 0, merge, goes_on, lost };
@@ -118,7 +121,7 @@ impl<'m, M: Model, O> States<'m, M, O> {
             None => state,
         };
         // Nearly every data type has few states at hand, and comparing a few is faster.
-        if self.states.len() <= 8 {
+        if self.states.len() <= FEW {
             if let Some(known) = self.states.iter().position(|known| *known == state) {
                 return known as u32;
             }
@@ -130,8 +133,8 @@ impl<'m, M: Model, O> States<'m, M, O> {
         self.heap_bytes += self.model.heap_bytes(&state);
         self.states.push(state);
         match self.states.len() {
-            ..=8 => {}
-            9 => {
+            ..=FEW => {}
+            len if len == FEW + 1 => {
                 let all = self.states.iter().cloned().zip(0..);
                 self.numbers.extend(all);
             }
@@ -301,7 +304,7 @@ impl Grid<'_> {
         if (state as usize) >= table.rows && states * table.classes <= table.most_cells {
             // Doubling, so that a new state costs a row once.
             let most = table.most_cells / table.classes.max(1);
-            let rows = (2 * table.rows).max(4).clamp(states, most.max(states));
+            let rows = (2 * table.rows).max(8).clamp(states, most.max(states));
             table.cells.resize(rows * table.classes, UNSEEN);
             table.rows = rows;
         }
