@@ -171,7 +171,7 @@ impl Generator for KeyOps {
         };
         let op = self.op();
         self.offer = Some(op.clone());
-        Next::Invoke { slot, at: cx.time, op }
+        Next::Invoke { slot, at: cx.time, node: None, op }
     }
 
     fn commit(&mut self) {

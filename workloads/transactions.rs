@@ -152,7 +152,7 @@ impl Generator for Transactions {
         let Some(slot) = cx.free.nth(at) else {
             return Next::Pending { until: None };
         };
-        Next::Invoke { slot, at: cx.time, op: self.op() }
+        Next::Invoke { slot, at: cx.time, node: None, op: self.op() }
     }
 
     fn commit(&mut self) {

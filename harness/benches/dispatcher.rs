@@ -54,7 +54,7 @@ impl Generator for Mixed {
             true => RegisterOp::Read { key, value: Observed::Pending },
             false => RegisterOp::Write { key, value: Value::Int(self.0 as i64) },
         });
-        Next::Invoke { slot, at: cx.time, op }
+        Next::Invoke { slot, at: cx.time, node: None, op }
     }
 
     fn commit(&mut self) {

@@ -50,7 +50,7 @@ impl Generator for Paced {
         let Some(slot) = cx.free.nth(0) else { return Next::Pending { until: None } };
         let (key, value) = (Value::Int(0), Value::Int(self.count as i64));
         let op = Op::Register(RegisterOp::Write { key, value });
-        Next::Invoke { slot, at: Nanos(start.0 + self.gap * self.count), op }
+        Next::Invoke { slot, at: Nanos(start.0 + self.gap * self.count), node: None, op }
     }
 
     fn commit(&mut self) {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use tribunal_history::{ErrorClass, Kind, Mop, Nanos, Observed, Op, RegisterOp, Value};
+use tribunal_history::{ErrorClass, Kind, Mop, Nanos, NodeId, Observed, Op, RegisterOp, Value};
 
 use super::exact;
 use crate::seed::Draw;
 
-/// A state machine: answers an operation at the instant it takes effect. `Ok` is the operation
-/// with what it observed; `Err` says why it had no effect.
-pub type Machine = Box<dyn FnMut(&Op) -> Result<Op, ErrorClass> + Send>;
+/// A state machine: answers an operation asked of a node at the instant it takes effect. `Ok` is
+/// the operation with what it observed; `Err` says why it had no effect.
+pub type Machine = Box<dyn FnMut(NodeId, &Op) -> Result<Op, ErrorClass> + Send>;
 
 /// How an invented database behaves.
 pub enum Fake {
@@ -92,10 +92,10 @@ impl Fake {
         }
     }
 
-    /// What the operation answers at its effect.
-    pub(super) fn apply(&mut self, op: &Op) -> Result<Op, ErrorClass> {
+    /// What `node` answers to the operation at its effect.
+    pub(super) fn apply(&mut self, node: NodeId, op: &Op) -> Result<Op, ErrorClass> {
         match self {
-            Fake::Model(model) => (model.machine)(op),
+            Fake::Model(model) => (model.machine)(node, op),
             Fake::Quick | Fake::Perfect(_) | Fake::PerfectInfo(_) | Fake::Imperfect(_) => {
                 Ok(op.clone())
             }
@@ -156,7 +156,7 @@ impl Latency {
 pub fn register_machine() -> Machine {
     let mut registers: BTreeMap<Value, Value> = BTreeMap::new();
     let mut lists: BTreeMap<Value, Vec<Value>> = BTreeMap::new();
-    Box::new(move |op| match op {
+    Box::new(move |_, op| match op {
         Op::Register(op) => apply_register(&mut registers, op).map(Op::Register),
         Op::Txn(txn) => {
             let mut txn = txn.clone();

@@ -62,7 +62,7 @@ impl Generator for Function {
             process: cx.processes[slot as usize],
         };
         match (self.make)(&mut call) {
-            Some(op) => Next::Invoke { slot, at: cx.time, op },
+            Some(op) => Next::Invoke { slot, at: cx.time, node: None, op },
             None => {
                 self.done = true;
                 Next::Done

@@ -74,8 +74,8 @@ impl Group {
             };
             match load.next(&cx) {
                 Next::Done => self.current = None,
-                Next::Invoke { slot, at, op } => {
-                    return Next::Invoke { slot, at, op: op.on_key(key) };
+                Next::Invoke { slot, at, node, op } => {
+                    return Next::Invoke { slot, at, node, op: op.on_key(key) };
                 }
                 other => return other,
             }

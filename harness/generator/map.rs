@@ -36,7 +36,9 @@ impl Generator for Map {
 
     fn next(&mut self, cx: &Context<'_>) -> Next {
         match self.child.next(cx) {
-            Next::Invoke { slot, at, op } => Next::Invoke { slot, at, op: (self.change)(op) },
+            Next::Invoke { slot, at, node, op } => {
+                Next::Invoke { slot, at, node, op: (self.change)(op) }
+            }
             other => other,
         }
     }

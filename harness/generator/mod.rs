@@ -1,6 +1,6 @@
 //! Role: a generator offers operations. Pure, seeded, no clock, no I/O.
 
-use tribunal_history::{ErrorClass, Kind, Nanos, Op, Process};
+use tribunal_history::{ErrorClass, Kind, Nanos, NodeId, Op, Process};
 
 use crate::seed::Stream;
 
@@ -36,6 +36,7 @@ mod poisson;
 mod process_limit;
 mod repeat;
 mod reserve;
+mod roam;
 mod seat;
 mod sequence;
 mod sim;
@@ -83,6 +84,7 @@ pub use poisson::poisson;
 pub use process_limit::process_limit;
 pub use repeat::{repeat, repeat_n};
 pub use reserve::reserve;
+pub use roam::roam;
 pub use sequence::{op, sequence};
 pub use sim::{Counts, End, Simulated, Simulation};
 pub use sleep::sleep;
@@ -115,6 +117,9 @@ pub enum Next {
         slot: u32,
         /// Earliest time.
         at: Nanos,
+        /// Who is asked; `None`: the node that the slot usually talks to. Below the context's
+        /// `nodes`.
+        node: Option<NodeId>,
         /// What to ask.
         op: Op,
     },
@@ -152,6 +157,8 @@ pub struct Context<'a> {
     pub free: &'a SlotSet,
     /// The process that lives in each slot, by slot.
     pub processes: &'a [Process],
+    /// Number of nodes.
+    pub nodes: u16,
 }
 
 /// An invocation or completion, as generators see it.

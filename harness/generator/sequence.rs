@@ -31,7 +31,7 @@ impl Generator for Sequence {
     fn next(&mut self, cx: &Context<'_>) -> Next {
         let Some(op) = self.ops.get(self.seat.committed() as usize) else { return Next::Done };
         match self.seat.pick(cx) {
-            Some(slot) => Next::Invoke { slot, at: cx.time, op: op.clone() },
+            Some(slot) => Next::Invoke { slot, at: cx.time, node: None, op: op.clone() },
             None => Next::Pending { until: None },
         }
     }

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use tribunal_history::{
-    Builder, ErrorClass, History, HistoryError, Kind, Mark, Nanos, Op, Outcome, Process,
+    Builder, ErrorClass, History, HistoryError, Kind, Mark, Nanos, NodeId, Op, Outcome, Process,
 };
 
 use super::fake::{Fake, Fate};
@@ -139,6 +139,7 @@ enum What {
 struct Running {
     number: u64,
     process: Process,
+    node: NodeId,
     op: Op,
     /// When it takes effect, if it does.
     effect: Option<Nanos>,
@@ -156,7 +157,7 @@ struct Run<F> {
     queued: u64,
     running: Vec<Option<Running>>,
     /// By number: operations that take effect although their client gave up.
-    ghosts: BTreeMap<u64, Op>,
+    ghosts: BTreeMap<u64, (NodeId, Op)>,
     steps_left: u64,
     time_limit: Nanos,
     record: Record,
@@ -220,12 +221,12 @@ impl<F: FnMut(PlannedOp)> Run<F> {
     fn effect(&mut self, slot: u32, number: u64) {
         match &mut self.running[slot as usize] {
             Some(running) if running.number == number => {
-                running.answer = Some(self.client.apply(&running.op));
+                running.answer = Some(self.client.apply(running.node, &running.op));
             }
             Some(_) | None => {
-                if let Some(op) = self.ghosts.remove(&number) {
+                if let Some((node, op)) = self.ghosts.remove(&number) {
                     // The client is gone; nobody hears the answer.
-                    let _unheard = self.client.apply(&op);
+                    let _unheard = self.client.apply(node, &op);
                 }
             }
         }
@@ -242,7 +243,7 @@ impl<F: FnMut(PlannedOp)> Run<F> {
             (Some(Kind::Ok), _) => (Kind::Ok, running.op, None),
             (Some(kind), answer) => {
                 if running.effect.is_some() && answer.is_none() {
-                    self.ghosts.insert(running.number, running.op.clone());
+                    self.ghosts.insert(running.number, (running.node, running.op.clone()));
                 }
                 (kind, running.op, Some(ErrorClass::TIMEOUT))
             }
@@ -266,7 +267,7 @@ impl<F: FnMut(PlannedOp)> Run<F> {
                 Step::Invoke { slot, process, node, due: _, op } => {
                     self.record.invoked(self.now, process, node, &op)?;
                     (self.each)(PlannedOp { at: self.now, slot, process, node, op: op.clone() });
-                    self.send(slot, process, op);
+                    self.send(slot, process, node, op);
                 }
                 Step::Note(text) => self.record.notes.push((self.now, text)),
                 Step::Mark(name) => self.record.builder.mark(Mark { time: self.now, name }),
@@ -277,7 +278,7 @@ impl<F: FnMut(PlannedOp)> Run<F> {
         }
     }
 
-    fn send(&mut self, slot: u32, process: Process, op: Op) {
+    fn send(&mut self, slot: u32, process: Process, node: NodeId, op: Op) {
         let nth = self.asked[slot as usize];
         self.asked[slot as usize] += 1;
         let number = self.turns.committed();
@@ -288,7 +289,7 @@ impl<F: FnMut(PlannedOp)> Run<F> {
         }
         self.enqueue(end, What::Completion { slot });
         self.running[slot as usize] =
-            Some(Running { number, process, op, effect, kind, answer: None });
+            Some(Running { number, process, node, op, effect, kind, answer: None });
     }
 
     fn enqueue(&mut self, time: Nanos, what: What) {
@@ -319,7 +320,7 @@ impl Record {
         &mut self,
         time: Nanos,
         process: Process,
-        node: tribunal_history::NodeId,
+        node: NodeId,
         op: &Op,
     ) -> Result<(), HistoryError> {
         self.counts.entry(op.name()).or_default().invoked += 1;

@@ -10,7 +10,8 @@ use super::{Context, SlotSet};
 /// The `C` slots of a run, the process in each, and which of them are idle.
 ///
 /// Slot `s` starts with process `s`. An `info` retires the process: its slot gets `p + C`, so
-/// `p mod C` is the slot and `slot mod nodes` the node for as long as the run lasts.
+/// `p mod C` is the slot for as long as the run lasts, and `slot mod nodes` the node of every
+/// operation that names none.
 #[derive(Clone, Debug)]
 pub struct Threads {
     nodes: u16,
@@ -47,7 +48,8 @@ impl Threads {
 
     /// What generators may look at.
     pub fn context(&self, time: Nanos) -> Context<'_> {
-        Context { time, usable: &self.all, free: &self.free, processes: &self.processes }
+        let Threads { nodes, ref processes, ref all, ref free } = *self;
+        Context { time, usable: all, free, processes, nodes }
     }
 
     /// Number of slots.
@@ -80,9 +82,19 @@ impl Threads {
         process.0 % self.concurrency()
     }
 
-    /// The node `slot` talks to.
+    /// The node `slot` talks to, unless an operation names another.
     pub fn node(&self, slot: u32) -> NodeId {
         NodeId((slot % u32::from(self.nodes)) as u16)
+    }
+
+    /// Who is asked by an operation in `slot` that names `node`, or none.
+    ///
+    /// # Panics
+    /// When there is no such node.
+    pub fn asked(&self, slot: u32, node: Option<NodeId>) -> NodeId {
+        let Some(node) = node else { return self.node(slot) };
+        assert!(node.0 < self.nodes, "slot {slot} was sent to {node}, one of {}", self.nodes);
+        node
     }
 
     /// An operation starts in `slot`.

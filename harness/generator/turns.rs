@@ -93,7 +93,7 @@ impl Turns {
     /// Adopts at most one offer. The generator is not asked while every slot is busy.
     ///
     /// # Panics
-    /// When the generator offers a busy slot (law G6).
+    /// When the generator offers a busy slot (law G6), or names a node that there is not.
     pub fn step(&mut self, now: Nanos) -> Step {
         if self.threads.free().is_empty() {
             return Step::Wait { until: None };
@@ -102,7 +102,7 @@ impl Turns {
             Next::Invoke { at, .. } | Next::Note { at, .. } | Next::Mark { at, .. } if at > now => {
                 Step::Wait { until: Some(at) }
             }
-            Next::Invoke { slot, at, op } => self.invoke(now, slot, at, op),
+            Next::Invoke { slot, at, node, op } => self.invoke(now, (slot, node), at, op),
             Next::Note { text, .. } => {
                 self.generator.commit();
                 Step::Note(text)
@@ -122,14 +122,21 @@ impl Turns {
         }
     }
 
-    fn invoke(&mut self, now: Nanos, slot: u32, due: Nanos, op: Op) -> Step {
+    fn invoke(
+        &mut self,
+        now: Nanos,
+        (slot, node): (u32, Option<NodeId>),
+        due: Nanos,
+        op: Op,
+    ) -> Step {
         self.generator.commit();
         self.committed += 1;
         let process = self.threads.occupy(slot);
         let event =
             Observation { time: now, slot, process, kind: Kind::Invoke, op: &op, error: None };
         self.generator.observe(&self.threads.context(now), &event);
-        Step::Invoke { slot, process, node: self.threads.node(slot), due, op }
+        let node = self.threads.asked(slot, node);
+        Step::Invoke { slot, process, node, due, op }
     }
 
     fn is_stuck(&self) -> bool {

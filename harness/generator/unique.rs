@@ -100,7 +100,9 @@ impl Generator for Unique {
     fn next(&mut self, cx: &Context<'_>) -> Next {
         self.offered.clear();
         match self.child.next(cx) {
-            Next::Invoke { slot, at, op } => Next::Invoke { slot, at, op: self.rewrite(op) },
+            Next::Invoke { slot, at, node, op } => {
+                Next::Invoke { slot, at, node, op: self.rewrite(op) }
+            }
             other => other,
         }
     }

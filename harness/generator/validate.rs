@@ -13,8 +13,9 @@ struct Validate {
 }
 
 /// Passes everything through, and panics with the broken law: a slot that is not free (G6), an
-/// offer after the end (G3), a wait that is over before it began, an operation that already holds
-/// an answer, a commit of nothing. [`super::Simulation`] always wraps in it in debug builds.
+/// offer after the end (G3), a wait that is over before it began, a node that there is not, an
+/// operation that already holds an answer, a commit of nothing. [`super::Simulation`] always wraps
+/// in it in debug builds.
 pub fn validate(child: Gen) -> Gen {
     Box::new(Validate { bound: false, offered: false, done: false, child })
 }
@@ -26,7 +27,9 @@ impl Validate {
             "G3: a generator that was done offers {next:?}; done is absorbing"
         );
         match next {
-            Next::Invoke { slot, op, .. } => {
+            Next::Invoke { slot, node, op, .. } => {
+                let there = node.is_none_or(|node| node.0 < cx.nodes);
+                assert!(there, "{node:?} is none of the {} nodes, {op} was offered", cx.nodes);
                 assert!(cx.free.contains(*slot), "G6: slot {slot} is not free, {op} was offered");
                 assert!(*op == op.pending(), "`{op}` holds an answer before it was asked");
             }

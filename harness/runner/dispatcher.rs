@@ -215,7 +215,7 @@ impl Dispatcher {
                         tap.push(Tapped { process, kind: Kind::Invoke, op, error: None });
                     }
                     let patience = self.config.patience(&op);
-                    self.hub.place(slot, Job { process, op, dispatched: now, patience });
+                    self.hub.place(slot, Job { process, node, op, dispatched: now, patience });
                     self.assigned.push(slot);
                     continue;
                 }

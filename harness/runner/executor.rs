@@ -1,9 +1,10 @@
 //! Workers: one task per slot, one attempt per operation, a deadline on everything.
 //!
 //! A worker stamps the request immediately before the client is called and the reply immediately
-//! after it returns. What an attempt means is decided in `outcome.rs`. An operation that may yet
-//! happen when its deadline passes is `info` at once, and its slot goes on with another worker; the
-//! first one stays with the call for a grace, so that a late reply is on record.
+//! after it returns. It has a connection of its own to each node that its process asks. What an
+//! attempt means is decided in `outcome.rs`. An operation that may yet happen when its deadline
+//! passes is `info` at once, and its slot goes on with another worker; the first one stays with the
+//! call for a grace, so that a late reply is on record.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -76,7 +77,6 @@ impl Staff {
 #[derive(Clone)]
 pub(super) struct Worker {
     pub(super) slot: u32,
-    pub(super) node: NodeId,
     pub(super) hub: Rc<Hub>,
     pub(super) staff: Rc<Staff>,
     pub(super) connect: Arc<dyn Connect>,
@@ -88,12 +88,37 @@ pub(super) struct Worker {
 
 /// What a worker remembers between operations.
 struct Memory {
-    client: Option<Box<dyn Client>>,
+    /// Whose the connections are.
     owner: Option<Process>,
+    /// To each node that was asked, in the order of first use: mostly one.
+    lines: Vec<Line>,
+    last_received: Nanos,
+}
+
+/// The way of a slot to one node.
+struct Line {
+    node: NodeId,
+    client: Option<Box<dyn Client>>,
     /// After a connection that failed: how long to pause next time, and until when now.
     backoff: Nanos,
     paused_until: Option<Nanos>,
-    last_received: Nanos,
+}
+
+impl Memory {
+    /// The way to `node`.
+    fn line(&mut self, node: NodeId) -> &mut Line {
+        let known = self.lines.iter().position(|line| line.node == node);
+        let at = known.unwrap_or(self.lines.len());
+        if known.is_none() {
+            self.lines.push(Line { node, client: None, backoff: BACKOFF_MIN, paused_until: None });
+        }
+        &mut self.lines[at]
+    }
+
+    /// Drops every connection, without a word to the other side.
+    fn hang_up(&mut self) {
+        self.lines.iter_mut().for_each(|line| discard(line.client.take()));
+    }
 }
 
 /// A client that is about to be called.
@@ -106,24 +131,21 @@ struct Ready {
 impl Worker {
     /// Serves the slot until the load is over, or until another has taken it.
     async fn run(self, since: Nanos) {
-        let mut memory = Memory {
-            client: None,
-            owner: None,
-            backoff: BACKOFF_MIN,
-            paused_until: None,
-            last_received: since,
-        };
+        let mut memory = Memory { owner: None, lines: Vec::new(), last_received: since };
         while let Some(job) = self.hub.job(self.slot).await {
             match self.serve(&mut memory, job).await {
                 Some(done) => self.hub.finish(done),
                 None => return,
             }
         }
-        if let Some(client) = memory.client {
-            // A client that does not close in time or panics is simply dropped: the history is
-            // complete by now.
+        // At the same time, so that one that hangs costs the others nothing. A client that does not
+        // close in time or panics is simply dropped: the history is complete by now.
+        let closing = memory.lines.into_iter().filter_map(|line| line.client).map(|client| {
             let closing = guarded(async move { client.close().await });
-            drop(tokio::time::timeout(self.close_patience, closing).await);
+            tokio::task::spawn_local(tokio::time::timeout(self.close_patience, closing))
+        });
+        for closed in closing.collect::<Vec<_>>() {
+            drop(closed.await);
         }
     }
 
@@ -138,13 +160,15 @@ impl Worker {
                 return Some(done);
             }
         };
-        let Some(attempt) = self.ask(client.as_mut(), &job, (taken, sent), deadline).await else {
+        let asked = self.ask(memory, client.as_mut(), &job, (taken, sent), deadline).await;
+        let Some(attempt) = asked else {
             discard(Some(client));
             return None;
         };
+        let node = job.node;
         let (done, keep_client) = self.done(job, (taken, sent), attempt);
         match keep_client {
-            true => memory.client = Some(client),
+            true => memory.line(node).client = Some(client),
             false => discard(Some(client)),
         }
         memory.last_received = done.received;
@@ -154,43 +178,45 @@ impl Worker {
     /// A connection of the job's own process.
     async fn ready(&self, memory: &mut Memory, job: &Job, taken: Nanos) -> Result<Ready, Attempt> {
         if memory.owner != Some(job.process) {
-            // The old process is retired; its connection must not carry another's requests.
-            discard(memory.client.take());
+            // The old process is retired; its connections must not carry another's requests.
+            memory.hang_up();
             memory.owner = Some(job.process);
         }
-        if let Some(client) = memory.client.take() {
+        let line = memory.line(job.node);
+        if let Some(client) = line.client.take() {
             let deadline = self.clock.instant(taken) + job.patience;
             return Ok(Ready { client, sent: taken, deadline: deadline.into() });
         }
-        if let Some(until) = memory.paused_until.take() {
+        if let Some(until) = line.paused_until.take() {
             // A dead node is not spun upon. The pause is not part of the operation's patience.
             tokio::time::sleep_until(self.clock.instant(until).into()).await;
         }
         let deadline = Instant::from(self.clock.instant(self.clock.now()) + job.patience);
-        let connecting = guarded(async { self.connect.connect(self.node, job.process).await });
+        let connecting = guarded(async { self.connect.connect(job.node, job.process).await });
         match timeout_at(deadline, connecting).await {
             Ok(Ok(Ok(client))) => {
-                memory.backoff = BACKOFF_MIN;
+                line.backoff = BACKOFF_MIN;
                 Ok(Ready { client, sent: self.clock.now(), deadline })
             }
-            Ok(Ok(Err(error))) => Err(self.no_client(memory, &error)),
+            Ok(Ok(Err(error))) => Err(self.no_client(line, &error)),
             // Whatever panicked before the client was called, no byte of the request left.
-            Ok(Err(panic)) => Err(self.no_client(memory, &panic)),
-            Err(_) => Err(self.no_client(memory, &"no answer in time")),
+            Ok(Err(panic)) => Err(self.no_client(line, &panic)),
+            Err(_) => Err(self.no_client(line, &"no answer in time")),
         }
     }
 
     /// The next attempt to connect waits, twice as long each time.
-    fn no_client(&self, memory: &mut Memory, problem: &dyn Display) -> Attempt {
-        memory.paused_until = Some(self.clock.now().saturating_add(memory.backoff));
-        memory.backoff = Nanos((memory.backoff.0 * 2).min(BACKOFF_MAX.0));
-        Attempt::NoClient(format!("connect to {}: {problem}", self.node))
+    fn no_client(&self, line: &mut Line, problem: &dyn Display) -> Attempt {
+        line.paused_until = Some(self.clock.now().saturating_add(line.backoff));
+        line.backoff = Nanos((line.backoff.0 * 2).min(BACKOFF_MAX.0));
+        Attempt::NoClient(format!("connect to {}: {problem}", line.node))
     }
 
     /// Calls the client, until the deadline. Nothing if that passed and the reply was waited for:
     /// then all is reported, and the slot is another's.
     async fn ask(
         &self,
+        memory: &mut Memory,
         client: &mut dyn Client,
         job: &Job,
         stamps: (Nanos, Nanos),
@@ -215,6 +241,8 @@ impl Worker {
         // The call cannot move, so its task stays with it and the slot goes to another task.
         let (done, _) = self.done(job.clone(), stamps, overdue);
         let received = done.received;
+        // Its process is retired, and asks nobody any more.
+        memory.hang_up();
         self.hub.finish(done);
         self.staff.seat(self.clone(), received);
         let reply = match tokio::time::timeout(grace, under_way(asking.as_mut())).await {

@@ -10,7 +10,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tribunal_history::{ErrorClass, Nanos, Op, Outcome, Process};
+use tribunal_history::{ErrorClass, Nanos, NodeId, Op, Outcome, Process};
 
 use super::outcome::ClientCode;
 
@@ -22,6 +22,7 @@ const OVERDUE_PER_SLOT: u32 = 2;
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) process: Process,
+    pub(crate) node: NodeId,
     pub(crate) op: Op,
     pub(crate) dispatched: Nanos,
     pub(crate) patience: Duration,

@@ -29,7 +29,7 @@ const PATIENCE_LIMIT: Duration = Duration::from_secs(86_400);
 pub struct LoadConfig {
     /// Number of slots.
     pub concurrency: u32,
-    /// Number of nodes; slot `s` talks to node `s mod nodes`.
+    /// Number of nodes; slot `s` talks to node `s mod nodes`, unless an operation names another.
     pub nodes: u16,
     /// Processes start here or later: [`LoadOutcome::next_process`] of the load before.
     pub first_process: u32,
@@ -260,7 +260,6 @@ async fn drive(config: LoadConfig, parts: LoadParts) -> Result<LoadOutcome, Load
     for slot in 0..config.concurrency {
         let worker = Worker {
             slot,
-            node: threads.node(slot),
             hub: Rc::clone(&hub),
             staff: Rc::clone(&staff),
             connect: Arc::clone(&parts.connect),

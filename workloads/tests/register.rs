@@ -58,8 +58,8 @@ fn stale() -> Machine {
     let mut before = BTreeMap::<Value, Observed<Value>>::new();
     let mut now = BTreeMap::<Value, Observed<Value>>::new();
     let mut reads = 0u64;
-    Box::new(move |op: &Op| {
-        let answer = honest(op)?;
+    Box::new(move |node, op: &Op| {
+        let answer = honest(node, op)?;
         let Op::Register(register) = answer.clone() else { return Ok(answer) };
         match register {
             RegisterOp::Read { key, .. } => {

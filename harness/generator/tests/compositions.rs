@@ -12,7 +12,7 @@ use crate::seed::{Draw, Seed};
 const CASES: u64 = 100_000;
 
 const LEAVES: u64 = 7;
-const ALL: u64 = LEAVES + 33;
+const ALL: u64 = LEAVES + 34;
 
 fn leaf(draw: &mut Draw, id: i64) -> Gen {
     match draw.below(LEAVES) {
@@ -81,7 +81,8 @@ fn tree(draw: &mut Draw, depth: u32) -> Gen {
         28 => map(|op| op, map_kind("read", |_| write(1, 4), tree(draw, d))),
         29 => filter(|op| written(op).is_none_or(|value| value % 4 != 1), tree(draw, d)),
         30 => concat(several(draw)),
-        31 => trace(|_| (), cache(dt, tree(draw, d))),
+        31 => roam(1 + n, tree(draw, d)),
+        32 => trace(|_| (), cache(dt, tree(draw, d))),
         _ => {
             let keys = Keys::list((0..n as i64).map(Value::Int).collect());
             let template = std::sync::Mutex::new(tree(draw, d));

@@ -249,7 +249,7 @@ fn validate_refuses_a_busy_slot() {
     impl Generator for Wrong {
         fn bind(&mut self, _: &crate::seed::Stream) {}
         fn next(&mut self, cx: &Context<'_>) -> Next {
-            Next::Invoke { slot: 77, at: cx.time, op: read(0) }
+            Next::Invoke { slot: 77, at: cx.time, node: None, op: read(0) }
         }
         fn commit(&mut self) {}
         fn fork(&self) -> Gen {

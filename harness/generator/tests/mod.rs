@@ -3,6 +3,7 @@
 mod compositions;
 mod golden;
 mod laws;
+mod roam;
 mod simulator;
 mod timing;
 

@@ -102,7 +102,7 @@ fn the_model_answers_linearizably_under_faults() {
 #[test]
 fn a_model_that_reads_stale_values_is_caught() {
     let mut held = (Value::Nil, Value::Nil);
-    let machine: Machine = Box::new(move |op| match op {
+    let machine: Machine = Box::new(move |_, op| match op {
         Op::Register(RegisterOp::Write { value, .. }) => {
             held = (value.clone(), held.0.clone());
             Ok(op.clone())

@@ -284,7 +284,7 @@ struct BusySlot;
 impl Generator for BusySlot {
     fn bind(&mut self, _stream: &Stream) {}
     fn next(&mut self, _cx: &Context<'_>) -> Next {
-        Next::Invoke { slot: 0, at: Nanos(0), op: crate::support::op(0, false) }
+        Next::Invoke { slot: 0, at: Nanos(0), node: None, op: crate::support::op(0, false) }
     }
     fn commit(&mut self) {}
     fn fork(&self) -> Gen {

@@ -4,5 +4,6 @@ mod disk;
 mod durability;
 mod late;
 mod load;
+mod roam;
 mod sockets;
 mod support;

@@ -58,7 +58,7 @@ impl Generator for Registers {
         let turn = if self.spread { self.count as u32 % cx.free.len().max(1) } else { 0 };
         let Some(slot) = cx.free.nth(turn) else { return Next::Pending { until: None } };
         let at = Nanos(start.0 + self.gap.0 * self.count);
-        Next::Invoke { slot, at, op: op(self.count, self.reads) }
+        Next::Invoke { slot, at, node: None, op: op(self.count, self.reads) }
     }
 
     fn commit(&mut self) {

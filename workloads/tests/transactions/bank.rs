@@ -56,34 +56,34 @@ fn is_transfer(op: &Op) -> bool {
 /// Shows the second half of every tenth transfer a while late.
 fn torn() -> Machine {
     let (mut machine, mut late, mut transfers) = (register_machine(), VecDeque::new(), 0u64);
-    Box::new(move |op: &Op| {
+    Box::new(move |node, op: &Op| {
         if late.len() > 3
             && let Some(half) = late.pop_front()
         {
-            machine(&half)?;
+            machine(node, &half)?;
         }
         transfers += u64::from(is_transfer(op));
         if is_transfer(op) && transfers.is_multiple_of(10) {
             let [first, second] = mops(op) else { unreachable!("two") };
             let one = |mop: &Mop| Op::Txn(TxnOp { mops: vec![mop.clone()] });
             late.push_back(one(second));
-            machine(&one(first))?;
+            machine(node, &one(first))?;
             return Ok(op.clone());
         }
-        machine(op)
+        machine(node, op)
     })
 }
 
 /// Does every tenth transfer twice, or not at all, or although it says that it failed.
 fn miscounting(times: usize, says: Result<(), &'static str>) -> Machine {
     let (mut machine, mut transfers) = (register_machine(), 0u64);
-    Box::new(move |op: &Op| {
+    Box::new(move |node, op: &Op| {
         transfers += u64::from(is_transfer(op));
         if !is_transfer(op) || !transfers.is_multiple_of(10) {
-            return machine(op);
+            return machine(node, op);
         }
         for _ in 0..times {
-            machine(op)?;
+            machine(node, op)?;
         }
         // What it says of the balances would tell.
         says.map(|()| op.pending()).map_err(ErrorClass::new)
@@ -94,8 +94,8 @@ fn miscounting(times: usize, says: Result<(), &'static str>) -> Machine {
 fn losing_updates() -> Machine {
     let (mut machine, mut transfers) = (register_machine(), 0u64);
     let mut before: Vec<(Value, i64)> = Vec::new();
-    Box::new(move |op: &Op| {
-        if let Ok(Op::Txn(read)) = &machine(op)
+    Box::new(move |node, op: &Op| {
+        if let Ok(Op::Txn(read)) = &machine(node, op)
             && !op.writes()
         {
             let balance = |mop: &Mop| match mop {
@@ -119,7 +119,7 @@ fn losing_updates() -> Machine {
             _ => None,
         };
         let mops = mops(op).iter().filter_map(write).collect();
-        machine(&Op::Txn(TxnOp { mops }))?;
+        machine(node, &Op::Txn(TxnOp { mops }))?;
         Ok(op.pending())
     })
 }
@@ -148,9 +148,9 @@ fn what_a_database_does_wrong_to_a_bank_is_found() {
 fn a_bank_without_a_deposit_is_unknown() {
     let nothing: fn() -> Machine = || {
         let mut machine = register_machine();
-        Box::new(move |op: &Op| match op.writes() {
+        Box::new(move |node, op: &Op| match op.writes() {
             true => Err(ErrorClass::new("no")),
-            false => machine(op),
+            false => machine(node, op),
         })
     };
     let (_, report) = judged(&simulate(BANK, nothing, 1), BANK).remove(0);

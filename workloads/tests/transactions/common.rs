@@ -58,10 +58,10 @@ pub(crate) fn stale() -> Machine {
     let (mut now, mut before) = (register_machine(), register_machine());
     let mut kept: Vec<Op> = Vec::new();
     let mut reads = 0u64;
-    Box::new(move |op: &Op| {
+    Box::new(move |node, op: &Op| {
         reads += u64::from(!op.writes());
         if !op.writes() && reads.is_multiple_of(20) {
-            return before(op);
+            return before(node, op);
         }
         if op.writes() {
             kept.push(op.clone());
@@ -69,10 +69,10 @@ pub(crate) fn stale() -> Machine {
         if kept.len() > 20 {
             for old in kept.drain(..) {
                 // What was refused then is refused now, and is no matter of this transaction.
-                drop(before(&old));
+                drop(before(node, &old));
             }
         }
-        now(op)
+        now(node, op)
     })
 }
 

@@ -32,21 +32,21 @@ fn forked() -> Machine {
     let mut replicas = [register_machine(), register_machine()];
     let mut under_way: [VecDeque<Op>; 2] = Default::default();
     let mut reads = 0usize;
-    Box::new(move |op: &Op| {
+    Box::new(move |node, op: &Op| {
         if !op.writes() {
             reads += 1;
-            return replicas[reads % 2](op);
+            return replicas[reads % 2](node, op);
         }
-        let Op::Txn(TxnOp { mops }) = op else { return replicas[0](op) };
+        let Op::Txn(TxnOp { mops }) = op else { return replicas[0](node, op) };
         let odd = matches!(mops[0].key(), Some(Value::Int(key)) if key % 2 == 1);
         let (home, other) = (usize::from(odd), usize::from(!odd));
         under_way[other].push_back(op.clone());
         if under_way[other].len() > LATE
             && let Some(late) = under_way[other].pop_front()
         {
-            replicas[other](&late)?;
+            replicas[other](node, &late)?;
         }
-        replicas[home](op)
+        replicas[home](node, op)
     })
 }
 
