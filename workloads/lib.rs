@@ -9,6 +9,7 @@ mod long_fork;
 mod multi_register;
 mod register;
 pub mod registry;
+mod session;
 mod transactions;
 mod workload;
 mod wr;

@@ -96,7 +96,7 @@ fn checkers() -> Vec<Box<dyn Checker>> {
 }
 
 /// On one client of each node: every touched key is read until the node answers.
-fn final_reads(touched: &Seen, nodes: u32, attempts: u64) -> Gen {
+pub(crate) fn final_reads(touched: &Seen, nodes: u32, attempts: u64) -> Gen {
     let keys = touched.lock().expect("no panic while the keys are locked").clone();
     let read = |key: &Value| {
         let op = RegisterOp::Read { key: key.clone(), value: Observed::Pending };

@@ -83,6 +83,14 @@ const ROWS: &[Row] = &[
     },
     Row {
         group: "matrix",
+        name: "raftkv stale-read, sessions that roam",
+        args: &["suites/negative/raftkv-stale-session.toml"],
+        wanted: 1,
+        share: 100,
+        misses: 5,
+    },
+    Row {
+        group: "matrix",
         name: "raftkv torn-txn, bank",
         args: &["suites/negative/raftkv-torn-bank.toml"],
         wanted: 1,
@@ -147,6 +155,14 @@ const ROWS: &[Row] = &[
     },
     Row {
         group: "clean",
+        name: "raftkv sessions that roam, three faults together",
+        args: &["suites/claims/raftkv-session.toml"],
+        wanted: 0,
+        share: 100,
+        misses: 0,
+    },
+    Row {
+        group: "clean",
         name: "raftkv bank, three faults together",
         args: &["suites/claims/raftkv-bank.toml"],
         wanted: 0,
@@ -184,6 +200,22 @@ const ROWS: &[Row] = &[
         wanted: 0,
         share: 50,
         misses: 0,
+    },
+    Row {
+        group: "etcd",
+        name: "etcd sessions that roam, default reads",
+        args: &["suites/claims/etcd-session.toml"],
+        wanted: 0,
+        share: 50,
+        misses: 0,
+    },
+    Row {
+        group: "etcd",
+        name: "etcd sessions that roam, serializable reads",
+        args: &["suites/claims/etcd-serializable-session.toml"],
+        wanted: 1,
+        share: 50,
+        misses: 10,
     },
     Row {
         group: "etcd",
