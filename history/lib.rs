@@ -4,6 +4,7 @@
 //! same bytes give the same [`History`], everywhere. Everything that judges or draws reads a
 //! [`History`]; nothing else in the workspace defines what an operation is.
 
+mod brief;
 pub mod codec;
 mod counter;
 pub mod drawn;
@@ -20,6 +21,7 @@ mod set;
 mod txn;
 mod value;
 
+pub use brief::{BRIEF_LIMIT, brief};
 pub use counter::CounterOp;
 pub use event::{ErrorClass, Event, Kind};
 pub use fault::{FaultEdge, FaultEvent, Mark};

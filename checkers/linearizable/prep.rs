@@ -4,7 +4,7 @@
 use std::hash::{BuildHasher, Hash};
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
-use tribunal_history::{History, OpIndex, Value};
+use tribunal_history::{History, OpIndex, Value, brief};
 
 use super::codes::NONE;
 use super::meter::{Ledger, POLL_BYTES, map_bytes, vec_bytes};
@@ -256,7 +256,7 @@ pub(super) fn prepare<M: FromHistory>(
                 let interpreted = model.interpret(&operation, dialect).map_err(|what| {
                     Unready::Unsupported(CheckError::Unsupported {
                         checker: "linearizable".to_owned(),
-                        what,
+                        what: brief(&what),
                         event: operation.call().to_string(),
                     })
                 })?;

@@ -5,7 +5,7 @@
 //! must be a prefix of it.
 
 use rustc_hash::FxHashSet;
-use tribunal_history::{Code, MopView, OpIndex, Outcome};
+use tribunal_history::{Code, MopView, OpIndex, Outcome, brief};
 
 use super::orders::Orders;
 use super::table::{INITIAL, Seen, Table, elements, unsupported};
@@ -77,7 +77,7 @@ fn longest<'h>(table: &Table<'h>, checker: &str) -> Result<Longest<'h>, Error> {
                 | MopView::Write { .. }
                 | MopView::Add { .. }
                 | MopView::ReadPredicate { .. } => {
-                    let what = format!("{}, which is about registers", operation.op());
+                    let what = format!("{}, which is about registers", brief(&operation.op()));
                     return Err(unsupported(checker, what, operation.call()));
                 }
             };

@@ -4,7 +4,7 @@
 //! is written twice to a key makes that key undecidable, and it is said so.
 
 use rustc_hash::FxHashMap;
-use tribunal_history::{Code, F, History, MopView, Observed, OpIndex, Outcome};
+use tribunal_history::{Code, F, History, MopView, Observed, OpIndex, Outcome, brief};
 
 use crate::CheckError;
 
@@ -93,7 +93,7 @@ impl<'h> Table<'h> {
         for operation in history.operations() {
             let t = operation.index().0;
             if operation.f() != F::Txn {
-                let what = format!("{}, which is no transaction", operation.op());
+                let what = format!("{}, which is no transaction", brief(&operation.op()));
                 return Err(unsupported(checker, what, operation.call()));
             }
             let status = match operation.outcome() {

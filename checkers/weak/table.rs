@@ -8,7 +8,9 @@
 
 use std::collections::BTreeMap;
 
-use tribunal_history::{Code, F, History, MopView, Observed, OpIndex, Operation, Outcome, Value};
+use tribunal_history::{
+    Code, F, History, MopView, Observed, OpIndex, Operation, Outcome, Value, brief,
+};
 
 use super::dense::Dense;
 use super::planted::{Bug, Planted};
@@ -255,7 +257,7 @@ impl<'r, 'h> Building<'r, 'h> {
     fn unsupported(&self, operation: Operation<'_>) -> CheckError {
         CheckError::Unsupported {
             checker: self.checker.into(),
-            what: format!("{}, which is not about registers", operation.op()),
+            what: format!("{}, which is not about registers", brief(&operation.op())),
             event: format!("event {}", operation.call().0),
         }
     }

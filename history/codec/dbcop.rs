@@ -27,7 +27,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(History, Vec<String>), CodecError> {
         let (line, column) = (error.line().max(1) as u64, error.column().max(1) as u64);
         let message = error.to_string();
         let end = message.rfind(" at line ").unwrap_or(message.len());
-        CodecError::Text { line, column, message: message[..end].to_owned() }
+        CodecError::text(line, column, &message[..end])
     })?;
     Ok(sessions::finish(builder))
 }

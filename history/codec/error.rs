@@ -1,6 +1,10 @@
 //! Why bytes are not a history, and where.
 
 use crate::HistoryError;
+use crate::brief::within;
+
+/// Longest message about a place in a file, in bytes: whoever words it may quote what stands there.
+const MESSAGE_LIMIT: usize = 1024;
 
 /// Why bytes could not be read as a history, or a history not written. Every variant says where.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +94,14 @@ impl CodecError {
     }
 
     pub(crate) fn native(at: usize, message: impl Into<String>) -> CodecError {
-        CodecError::Native { at: at as u64, message: message.into() }
+        CodecError::Native { at: at as u64, message: bounded(message.into()) }
     }
+
+    pub(crate) fn text(line: u64, column: u64, message: impl Into<String>) -> CodecError {
+        CodecError::Text { line, column, message: bounded(message.into()) }
+    }
+}
+
+fn bounded(message: String) -> String {
+    if message.len() <= MESSAGE_LIMIT { message } else { within(&message, MESSAGE_LIMIT) }
 }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use crate::brief;
 use crate::codec::tape::{Bad, Data, Shape, Tape};
 
 /// Deepest nesting, tags and discards included.
@@ -269,7 +270,7 @@ impl<'a> Forms<'a> {
             name => {
                 let code = name.strip_prefix('u').and_then(|hex| u32::from_str_radix(hex, 16).ok());
                 let Some(character) = code.and_then(char::from_u32) else {
-                    return Err(self.error(at, format!("`\\{name}` is not a character")));
+                    return Err(self.error(at, format!("`\\{}` is not a character", brief(name))));
                 };
                 character
             }

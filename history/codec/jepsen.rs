@@ -16,6 +16,7 @@ use super::tape::{Bad, Data, Node, Tape, error_at, position, utf8};
 use super::{CodecError, ReadOptions, forms};
 use crate::{
     Builder, ErrorClass, History, HistoryError, Kind, Nanos, NodeId, Op, Outcome, Process, Session,
+    brief,
 };
 
 /// What is assumed of a file.
@@ -340,7 +341,7 @@ fn kind(at: usize, node: Option<Node<'_, '_>>) -> Result<Kind, Bad> {
     match node.word().map(|word| (word, kind_of(word))) {
         Some((_, Some(kind))) => Ok(kind),
         Some((other, None)) => {
-            let message = format!(":type {other} is none of invoke, ok, fail, info");
+            let message = format!(":type {} is none of invoke, ok, fail, info", brief(other));
             Err(Bad::new(node.at(), message))
         }
         None => Err(Bad::new(at, "an event without :type")),

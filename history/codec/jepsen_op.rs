@@ -5,7 +5,7 @@ use super::tape::{Bad, Data, Node, Shape};
 use super::{CodecError, SOLE_KEY};
 use crate::{
     CounterOp, F, Family, HistoryError, IdOp, Kind, LockOp, Observed, Op, QueueOp, RegisterOp,
-    SetOp, Value,
+    SetOp, Value, brief,
 };
 
 /// Why reading stopped: for good, or to start again on another assumption.
@@ -143,7 +143,7 @@ impl Ops {
             "drain" => {
                 "operation drain is not supported: record its dequeues one by one".to_owned()
             }
-            name => format!("operation {name} is not supported"),
+            name => format!("operation {} is not supported", brief(name)),
         };
         Bad::new(at, message)
     }

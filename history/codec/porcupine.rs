@@ -10,7 +10,7 @@ use super::window::Window;
 use super::{CodecError, SOLE_KEY};
 use crate::{
     Builder, ErrorClass, Event, FaultEdge, FaultEvent, History, Kind, Nanos, Observed, Op, Outcome,
-    Process, RegisterOp, Value,
+    Process, RegisterOp, Value, brief,
 };
 
 const PREFIX: &str = "jepsen.util -";
@@ -241,7 +241,8 @@ fn plain(value: &Value) -> Result<String, CodecError> {
         Value::Nil => Ok("nil".to_owned()),
         Value::Int(int) => Ok(int.to_string()),
         Value::Text(_) | Value::Unparsed(_) => Err(CodecError::Unsupported(format!(
-            "the Porcupine log holds integers, not {value}; write edn instead"
+            "the Porcupine log holds integers, not {}; write edn instead",
+            brief(value)
         ))),
     }
 }

@@ -186,7 +186,7 @@ pub(super) fn position(text: &[u8], at: usize) -> (u64, u64) {
 /// An error at an offset of a text.
 pub(super) fn error_at(text: &[u8], at: usize, message: impl Into<String>) -> CodecError {
     let (line, column) = position(text, at);
-    CodecError::Text { line, column, message: message.into() }
+    CodecError::text(line, column, message)
 }
 
 /// The bytes as text.

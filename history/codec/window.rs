@@ -109,7 +109,7 @@ impl<'s> Window<'s> {
     /// An error about a byte that is there.
     pub(super) fn error(&self, at: usize, message: impl Into<String>) -> CodecError {
         let (line, column) = self.place(at);
-        CodecError::Text { line, column, message: message.into() }
+        CodecError::text(line, column, message)
     }
 
     /// Length of the next line, which is there then as a whole; `None` at the end. The caller

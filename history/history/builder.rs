@@ -6,7 +6,7 @@ use super::arena::Arena;
 use super::columns::{MopRow, Row};
 use super::times::Times;
 use super::{History, HistoryError, OpIndex, Outcome};
-use crate::{ErrorClass, FaultEvent, Mark, Nanos, NodeId, Op, Process, Session};
+use crate::{ErrorClass, FaultEvent, Mark, Nanos, NodeId, Op, Process, Session, brief};
 
 /// What orders the events of a history.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -283,8 +283,8 @@ impl Builder {
         };
         if answered.is_none() {
             let second = self.events();
-            let asked = self.arena.op(asked).pending().to_string();
-            let answered = op.to_string();
+            let asked = brief(&self.arena.op(asked).pending());
+            let answered = brief(op);
             return Err(HistoryError::OtherQuestion { first, second, asked, answered });
         }
         Ok(())

@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 
 use super::columns::{Code, MopRow, Row, mop_kind};
 use super::{Builder, HistoryError, OpIndex, Outcome};
-use crate::{ErrorClass, F, Nanos, NodeId, Observed, Op, Process, Session, TxnOp, Value};
+use crate::{ErrorClass, F, Nanos, NodeId, Observed, Op, Process, Session, TxnOp, Value, brief};
 
 /// The transaction being read.
 #[derive(Debug)]
@@ -208,8 +208,8 @@ impl Draft<'_> {
         let same = txn && pairs.all(|(asked, row)| asked.same_question(*row));
         if !same {
             let second = builder.events();
-            let answered = Op::Txn(builder.arena.txn_of(&builder.draft)).to_string();
-            let asked = builder.arena.op(asked).pending().to_string();
+            let answered = brief(&Op::Txn(builder.arena.txn_of(&builder.draft)));
+            let asked = brief(&builder.arena.op(asked).pending());
             return Err(HistoryError::OtherQuestion { first, second, asked, answered });
         }
         if outcome == Outcome::Ok {

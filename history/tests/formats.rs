@@ -656,3 +656,32 @@ fn what_is_said_twice_or_by_nobody_known_is_refused() {
         assert!(said.contains("a second field"), "{said}");
     }
 }
+
+/// A word of a megabyte makes no message of a megabyte, in whatever a reader quotes.
+#[test]
+fn messages_quote_no_more_than_they_should() {
+    let long = "a".repeat(1 << 20);
+    let header = "{\"schema\":\"tribunal.history\",\"schema_version\":1}\n";
+    for text in [
+        format!("{{:process 0, :type :invoke, :f :{long}}}"),
+        format!("{{:process 0, :type :{long}, :f :read}}"),
+        format!("{{:process 0, :type :invoke, :f :read, :value \\{long}}}"),
+        format!("{{\"schema\":\"tribunal.history{long}\",\"schema_version\":1}}\n"),
+        format!("{header}{{\"{long}\":1,\"{long}\":1}}\n"),
+        format!("{header}{{\"time\":1,\"process\":0,\"kind\":\"{long}\"}}\n"),
+    ] {
+        let read = read(text.as_bytes(), None, &ReadOptions::default());
+        let message = read.expect_err("it is no history").to_string();
+        assert!(message.len() < 1_200, "{} bytes: {}", message.len(), &message[..200]);
+    }
+    let builder = &mut Builder::as_given();
+    let write = |value: &str| {
+        Op::Register(RegisterOp::Write { key: Value::Nil, value: Value::text(value) })
+    };
+    let process = tribunal_history::Process(0);
+    let time = tribunal_history::Nanos(0);
+    builder.invoke(time, process, None, None, &write(&long)).expect("it is the first");
+    let answered = builder.complete(time, process, Outcome::Ok, Some(&write("b")), None);
+    let message = answered.expect_err("another question").to_string();
+    assert!(message.contains("aaa… (10") && message.len() < 400, "{message}");
+}

@@ -4,7 +4,9 @@
 
 use rustc_hash::FxHashMap;
 use tribunal_history::codec::BALANCES;
-use tribunal_history::{Code, History, MopView, Observed, OpIndex, Operation, Outcome, Value};
+use tribunal_history::{
+    Code, History, MopView, Observed, OpIndex, Operation, Outcome, Value, brief,
+};
 
 use super::planted::{Bug, Planted};
 use crate::CheckError;
@@ -319,7 +321,7 @@ impl<'h> Page<'h> {
 fn unsupported(operation: Operation<'_>) -> CheckError {
     CheckError::Unsupported {
         checker: super::checker::NAME.into(),
-        what: format!("{}, which is no transaction of a bank", operation.op()),
+        what: format!("{}, which is no transaction of a bank", brief(&operation.op())),
         event: format!("event {}", operation.call().0),
     }
 }

@@ -12,7 +12,7 @@ use crate::codec::window::Window;
 use crate::codec::{CodecError, Format, Read};
 use crate::{
     Builder, ErrorClass, FaultEdge, FaultEvent, Kind, Mark, Nanos, NodeId, Op, Outcome, Process,
-    Session,
+    Session, brief,
 };
 
 /// Longest line in bytes.
@@ -90,7 +90,11 @@ pub(in crate::codec) fn read(window: &mut Window<'_>) -> Result<Read, CodecError
 
 fn check(header: &Header) -> Result<(), CodecError> {
     if header.schema != SCHEMA {
-        return Err(at(1, 1, format!("schema {:?} is not {SCHEMA:?}", header.schema)));
+        return Err(at(
+            1,
+            1,
+            format!("schema {} is not {SCHEMA:?}", brief(&format!("{:?}", header.schema))),
+        ));
     }
     if header.schema_version == 0 || header.schema_version > SCHEMA_VERSION_PER_SESSION {
         let message = format!(
@@ -103,7 +107,7 @@ fn check(header: &Header) -> Result<(), CodecError> {
 }
 
 fn at(line: u64, column: u64, message: String) -> CodecError {
-    CodecError::Text { line, column, message }
+    CodecError::text(line, column, message)
 }
 
 pub(super) fn parse<'de, T: Deserialize<'de>>(
@@ -267,5 +271,7 @@ impl FaultLine {
 fn edge<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FaultEdge, D::Error> {
     let Name(name) = Name::deserialize(deserializer)?;
     let edge = FaultEdge::ALL.into_iter().find(|edge| edge.name() == name);
-    edge.ok_or_else(|| D::Error::custom(format!("{name:?} is no edge of a fault")))
+    edge.ok_or_else(|| {
+        D::Error::custom(format!("{} is no edge of a fault", brief(&format!("{name:?}"))))
+    })
 }

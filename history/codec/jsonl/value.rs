@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use crate::codec::hex;
-use crate::{Observed, Value};
+use crate::{Observed, Value, brief};
 
 /// A string, borrowed where it has no escapes.
 pub(super) struct Name<'de>(pub(super) Cow<'de, str>);
@@ -40,7 +40,10 @@ impl Once {
     /// It was there before.
     pub(super) fn is_new<E: Error>(&mut self, name: &str) -> Result<(), E> {
         if self.0.iter().any(|seen| seen == name) {
-            return Err(E::custom(format!("a second field {name:?} in one object")));
+            return Err(E::custom(format!(
+                "a second field {} in one object",
+                brief(&format!("{name:?}"))
+            )));
         }
         self.0.push(name.to_owned());
         Ok(())
