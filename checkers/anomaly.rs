@@ -2,8 +2,6 @@
 
 use tribunal_history::{EventId, History, OpIndex};
 
-use crate::Spent;
-
 /// The field's name for a kind of anomaly, such as `nonlinearizable`. Defined in `docs/models.md`.
 ///
 /// Those of transactions are Adya's and Elle's: a cycle of dependencies is named by its edges. One
@@ -158,6 +156,17 @@ pub struct Anomaly {
     pub minimal: bool,
 }
 
+/// Why a separate verifier has not decided again what a search had found.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Unconfirmed {
+    /// Time was up.
+    Time,
+    /// It may hold a part of the limit of memory, and needs more.
+    Memory,
+    /// The same, and more is not likely to do: it has no shortcuts.
+    TooWide,
+}
+
 /// A proof, by event and operation numbers of the judged history.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Evidence {
@@ -177,10 +186,9 @@ pub enum Evidence {
         prefix_states: Vec<String>,
         /// Every state possible just before the failed operation, and why each refuses it.
         states: Vec<StateBefore>,
-        /// What ended a separate verifier before it had decided the operations again:
-        /// configurations, where more memory is not likely to help. `None` where it has found, as
-        /// the search had, that they have no legal order.
-        unconfirmed: Option<Spent>,
+        /// Why a separate verifier has not decided the operations again. `None` where it has found,
+        /// as the search had, that they have no legal order.
+        unconfirmed: Option<Unconfirmed>,
     },
     /// Transactions each of which comes before the next, and the last before the first.
     Cycle(Vec<Dependency>),

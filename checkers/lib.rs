@@ -21,7 +21,9 @@ pub mod vacuity;
 mod verdict;
 pub mod weak;
 
-pub use anomaly::{Anomaly, AnomalyKind, Dependency, DependencyKind, Evidence, StateBefore, Step};
+pub use anomaly::{
+    Anomaly, AnomalyKind, Dependency, DependencyKind, Evidence, StateBefore, Step, Unconfirmed,
+};
 pub use budget::{Budget, Spent};
 pub use checker::{
     CheckError, Checker, Cost, Coverage, Fact, Happened, LevelAnswer, Linearization, ReasonClass,

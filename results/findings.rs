@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
-use tribunal_checkers::{Anomaly, Dependency, Evidence, Spent, Step};
+use tribunal_checkers::{Anomaly, Dependency, Evidence, Step, Unconfirmed};
 use tribunal_history::{EventId, History, Mop, Op, OpIndex, Operation, Outcome, RegisterOp, Value};
 
 use crate::bounded::{Typed, sentence, shortened};
@@ -280,20 +280,20 @@ fn steps(history: &History, evidence: &Evidence) -> Vec<StepReport> {
 /// What was not confirmed, why, and what would confirm it.
 fn unconfirmed(evidence: &Evidence) -> Option<String> {
     let Evidence::Counterexample { operations, unconfirmed, .. } = evidence else { return None };
-    let (of, spent) = (grouped(operations.len() as u64), (*unconfirmed)?);
-    Some(match spent {
-        Spent::Configurations => format!(
+    let (of, why) = (grouped(operations.len() as u64), (*unconfirmed)?);
+    Some(match why {
+        Unconfirmed::TooWide => format!(
             "not confirmed: the search alone found that these {of} operations have no legal \
              order; the separate verifier, which knows no shortcuts, could not decide that again \
              within the part of --memory-limit that it may hold, nor would it be likely to with \
              more"
         ),
-        Spent::Memory => format!(
+        Unconfirmed::Memory => format!(
             "not confirmed: the search found that these {of} operations have no legal order, but \
              to decide that again the separate verifier needs more than the part of \
              --memory-limit that it may hold; raise that to have it confirmed"
         ),
-        Spent::Time => format!(
+        Unconfirmed::Time => format!(
             "not confirmed: the search found that these {of} operations have no legal order, but \
              time was up before the separate verifier had decided that again; raise --time-limit \
              to have it confirmed"

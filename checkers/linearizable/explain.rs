@@ -11,7 +11,7 @@ use super::models::is_unparsed_read;
 use super::shrink::Counterexample;
 use super::sums::{Base, Sum};
 use super::{Bound, Entry, Model, NEVER, Problem, Since, replay};
-use crate::{Anomaly, AnomalyKind, Evidence, Spent, StateBefore};
+use crate::{Anomaly, AnomalyKind, Evidence, Spent, StateBefore, Unconfirmed};
 
 /// Longest text of one operation in a summary, in bytes.
 const LENGTH: usize = 160;
@@ -48,9 +48,10 @@ pub(super) fn anomaly<M: Model>(
         Accepted::Undecided(Spent::Memory) => {
             let crashed = kept.iter().filter(|at| problem.entries[**at as usize].ret == NEVER);
             let hopeless = crashed.count() > SUBSETS || limit as u64 / HOPELESS >= searched;
-            Some(if hopeless { Spent::Configurations } else { Spent::Memory })
+            Some(if hopeless { Unconfirmed::TooWide } else { Unconfirmed::Memory })
         }
-        Accepted::Undecided(spent) => Some(spent),
+        Accepted::Undecided(Spent::Configurations) => Some(Unconfirmed::TooWide),
+        Accepted::Undecided(Spent::Time) => Some(Unconfirmed::Time),
     };
     let origin = |at: &u32| problem.entries[*at as usize].origin;
     let failed = &problem.entries[found.dead.entry as usize];

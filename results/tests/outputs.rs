@@ -1,7 +1,9 @@
 //! The terminal text and the data, as a person and a program see them.
 
 use expect_test::{expect, expect_file};
-use tribunal_checkers::{Anomaly, AnomalyKind, CheckError, Cost, Evidence, Report, Spent, Step};
+use tribunal_checkers::{
+    Anomaly, AnomalyKind, CheckError, Cost, Evidence, Report, Step, Unconfirmed,
+};
 use tribunal_history::codec::native::Late;
 use tribunal_history::{Builder, ErrorClass, Nanos, Outcome, Process, Value};
 use tribunal_results::{
@@ -285,17 +287,17 @@ fn steps_name_their_events_in_every_output() {
 #[test]
 fn what_is_not_confirmed_says_so_and_how_it_would_be() {
     let raise = " to have it confirmed";
-    for (spent, limit, end) in [
-        (Spent::Memory, "--memory-limit", raise),
-        (Spent::Time, "--time-limit", raise),
-        (Spent::Configurations, "--memory-limit", "nor would it be likely to with more"),
+    for (why, limit, end) in [
+        (Unconfirmed::Memory, "--memory-limit", raise),
+        (Unconfirmed::Time, "--time-limit", raise),
+        (Unconfirmed::TooWide, "--memory-limit", "nor would it be likely to with more"),
     ] {
         let (info, history, mut answers) = common::chain(40);
         let Ok(report) = &mut answers[0].1 else { panic!("it was judged") };
         let Evidence::Counterexample { unconfirmed, .. } = &mut report.anomalies[0].evidence else {
             panic!("{report:?}")
         };
-        *unconfirmed = Some(spent);
+        *unconfirmed = Some(why);
         let report = assemble(&info, &history, &answers);
         let said = report.findings[0].evidence.unconfirmed.clone().expect("a sentence");
         assert!(said.starts_with("not confirmed: the search "), "{said}");
