@@ -69,7 +69,7 @@ impl<M: FromHistory> Case<'_, M> {
         let rank = match at {
             Return::At(rank) => rank,
             Return::First => sums::beyond(&number, problem)?,
-            Return::OfFewest => sums::fewest(&number, problem)?,
+            Return::OfFewest => sums::fewest(&number, problem, sums::HintSlips::default())?,
         };
         let sum = sums::find(&number, problem, rank)?;
         let refutation = Refutation { kept: sum.kept.clone(), rank };

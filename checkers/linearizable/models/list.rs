@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
 use tribunal_history::{Code, F, Mop, Observed, Op, Operation, Outcome, Value};
 
+use super::appended::{Slips, suspects};
 use crate::linearizable::meter::{chunk_bytes, value_bytes, values_bytes};
 use crate::linearizable::{
-    Allowance, Dialect, Entry, Fast, FromHistory, Interpreted, Merge, Model, NEVER, NilRead,
-    Partition, Steps, Words, append,
+    Allowance, Dialect, Entry, Fast, FromHistory, Interpreted, Merge, Model, NilRead, Partition,
+    Steps, Words, append,
 };
 
 /// Lists by key, all empty at first. A list that is absent is empty.
@@ -40,7 +40,7 @@ pub enum ListMop {
 pub struct ListOp(pub Vec<ListMop>);
 
 impl ListOp {
-    fn appends(&self) -> impl Iterator<Item = (&Value, &Value)> {
+    pub(super) fn appends(&self) -> impl Iterator<Item = (&Value, &Value)> {
         self.0.iter().filter_map(|mop| match mop {
             ListMop::Append { key, element } => Some((key, element)),
             ListMop::Read { .. } => None,
@@ -51,28 +51,6 @@ impl ListOp {
         self.0.iter().filter_map(|mop| match mop {
             ListMop::Append { .. } => None,
             ListMop::Read { key, elements } => Some((key, &elements[..])),
-        })
-    }
-
-    /// What its reads lack of what it appended before, or show although nobody had begun to append
-    /// it when this returned, at `ret`: of each, the first.
-    fn suspect(&self, ret: u32, appended: &FxHashMap<(&Value, &Value), u32>) -> Option<&Value> {
-        let mut own: Vec<(&Value, &Value)> = Vec::new();
-        self.0.iter().find_map(|mop| match mop {
-            ListMop::Append { key, element } => {
-                own.push((key, element));
-                None
-            }
-            ListMop::Read { key, elements } => {
-                let lacks = |(list, element): &&(&Value, &Value)| {
-                    *list == key && !elements.contains(element)
-                };
-                let late = |element: &&Value| {
-                    appended.get(&(key, *element)).is_none_or(|call| *call > ret)
-                };
-                let own = own.iter().find(lacks).map(|(_, element)| *element);
-                own.or_else(|| elements.iter().find(late))
-            }
         })
     }
 }
@@ -155,25 +133,8 @@ impl Model for List {
         (!mops.is_empty()).then_some(ListOp(mops))
     }
 
-    /// One element, by which a transaction contradicts itself or shows what nobody appended: the
-    /// first that returned. O(length of the distinct reads, and of those of own appends).
     fn suspects(&self, entries: &[Entry], ops: &[ListOp]) -> Option<Vec<Value>> {
-        let (mut calls, mut rets) = (vec![NEVER; ops.len()], vec![NEVER; ops.len()]);
-        for entry in entries {
-            let class = entry.class as usize;
-            calls[class] = calls[class].min(entry.call);
-            rets[class] = rets[class].min(entry.ret);
-        }
-        let mut appended: FxHashMap<(&Value, &Value), u32> = FxHashMap::default();
-        for (op, call) in ops.iter().zip(calls) {
-            for append in op.appends() {
-                let first = appended.entry(append).or_insert(NEVER);
-                *first = (*first).min(call);
-            }
-        }
-        let completed = ops.iter().zip(rets).filter(|(_, ret)| *ret != NEVER);
-        let suspects = completed.filter_map(|(op, ret)| Some((ret, op.suspect(ret, &appended)?)));
-        suspects.min_by_key(|(ret, _)| *ret).map(|(_, element)| vec![element.clone()])
+        suspects(entries, ops, Slips::default())
     }
 
     /// Of a longest list: what an operation appends to is new, and the others are shared.

@@ -1,5 +1,6 @@
 //! One data type per file.
 
+pub(super) mod appended;
 mod cas_register;
 mod container;
 mod counter;

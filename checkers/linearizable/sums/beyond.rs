@@ -1,6 +1,6 @@
 //! The first return that sums refute, in histories that a search does not end with.
 
-use super::recent;
+use super::recent::{self, Slips};
 use super::signed::{Item, SIDES, Side, items};
 use crate::linearizable::model::{FAR, Number};
 use crate::linearizable::{NEVER, Problem};
@@ -35,7 +35,7 @@ pub(in crate::linearizable) fn beyond<O>(
     problem: &Problem<O>,
 ) -> Option<u32> {
     let found = SIDES.into_iter().filter_map(|side| beyond_on(number, problem, side));
-    found.chain(recent::first(number, problem)).min()
+    found.chain(recent::first(number, problem, Slips::default())).min()
 }
 
 fn beyond_on<O>(number: &Number<'_, O>, problem: &Problem<O>, side: Side) -> Option<u32> {

@@ -9,7 +9,9 @@ mod verify;
 
 pub(super) use beyond::beyond;
 pub(super) use evidence::{Base, Sum, find};
-pub(super) use recent::fewest;
+#[cfg(test)]
+pub(super) use recent::{Bug as HintBug, first};
+pub(super) use recent::{Slips as HintSlips, fewest};
 pub(super) use signed::BYTES;
 #[cfg(test)]
 pub(super) use verify::Bug;

@@ -6,6 +6,30 @@
 use super::signed::{Item, SIDES, Side, items};
 use crate::linearizable::model::{FAR, Number};
 use crate::linearizable::{NEVER, Problem};
+use crate::planted::Planted;
+
+/// A mistake planted by a test. None makes a verdict wrong, for what is named is proved by others
+/// or not told; each has a return named for nothing, or one missed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::linearizable) enum Bug {
+    /// What takes away counts from its return on.
+    TakenAtReturn,
+    /// What crashed takes nothing away.
+    CrashedTakesForgotten,
+    /// What takes away and had returned before a place counts from there, too.
+    TakenBeforeCounts,
+    /// All that the number may be is more than it may be.
+    FullIsTooMuch,
+    /// A number is never too small.
+    NeverTooSmall,
+    /// Of returns that are refuted the first takes the fewest operations.
+    FirstIsFewest,
+    /// What had been taken before a place is among what proves it.
+    GoneIsKept,
+}
+
+/// Which of them, if any.
+pub(in crate::linearizable) type Slips = Planted<Bug>;
 
 /// Sums of what was added from each place on (a segment tree, Bentley 1977): the sum of every
 /// range, and the most that some part at its end comes to.
@@ -84,8 +108,12 @@ struct Refuted {
 }
 
 /// The first return that is refuted since a call. A hint. O(n log n).
-pub(super) fn first<O>(number: &Number<'_, O>, problem: &Problem<O>) -> Option<u32> {
-    let found = SIDES.into_iter().filter_map(|side| refuted(number, problem, side));
+pub(in crate::linearizable) fn first<O>(
+    number: &Number<'_, O>,
+    problem: &Problem<O>,
+    slips: Slips,
+) -> Option<u32> {
+    let found = SIDES.into_iter().filter_map(|side| refuted(number, problem, side, slips));
     found.map(|refuted| refuted.first).min()
 }
 
@@ -93,17 +121,28 @@ pub(super) fn first<O>(number: &Number<'_, O>, problem: &Problem<O>) -> Option<u
 pub(in crate::linearizable) fn fewest<O>(
     number: &Number<'_, O>,
     problem: &Problem<O>,
+    slips: Slips,
 ) -> Option<u32> {
-    let found = SIDES.into_iter().filter_map(|side| refuted(number, problem, side));
+    let found = SIDES.into_iter().filter_map(|side| refuted(number, problem, side, slips));
     found.map(|refuted| refuted.fewest).min().map(|(_, rank)| rank)
 }
 
-fn refuted<O>(number: &Number<'_, O>, problem: &Problem<O>, side: Side) -> Option<Refuted> {
+fn refuted<O>(
+    number: &Number<'_, O>,
+    problem: &Problem<O>,
+    side: Side,
+    slips: Slips,
+) -> Option<Refuted> {
     let (least, most) = (side.least(number.range), side.most(number.range));
-    if most > FAR / 2 || least < -FAR / 2 {
+    let unbounded = most > FAR / 2 || least < -FAR / 2;
+    if unbounded || side == Side::Small && slips.has(Bug::NeverTooSmall) {
         return None;
     }
-    let items = items(number, problem, NEVER, side);
+    let enough = most - least - i128::from(slips.has(Bug::FullIsTooMuch));
+    let mut items = items(number, problem, NEVER, side);
+    if slips.has(Bug::CrashedTakesForgotten) {
+        items.retain(|item| item.change > 0 || item.is_done());
+    }
     // Places to count from: where additions begin. From each, all count that began there or later
     // and have returned, and what takes away unless it had returned.
     let adds: Vec<&Item> = items.iter().filter(|item| item.change > 0).collect();
@@ -114,8 +153,10 @@ fn refuted<O>(number: &Number<'_, O>, problem: &Problem<O>, side: Side) -> Optio
     let mut steps: Vec<(u32, Option<usize>, i128)> =
         added.map(|(place, item)| (item.ret, Some(place), item.change)).collect();
     steps.extend(takes.iter().map(|item| {
-        let places = adds.partition_point(|add| add.call < item.ret);
-        (item.call, places.checked_sub(1), item.change)
+        let all = slips.has(Bug::TakenBeforeCounts);
+        let places = adds.partition_point(|add| add.call < item.ret || all);
+        let from = if slips.has(Bug::TakenAtReturn) { item.ret } else { item.call };
+        (from, places.checked_sub(1), item.change)
     }));
     steps.sort_unstable();
     let (mut ends, mut counts, mut taken) = (Ends::new(adds.len()), Counts::new(adds.len()), 0);
@@ -129,10 +170,14 @@ fn refuted<O>(number: &Number<'_, O>, problem: &Problem<O>, side: Side) -> Optio
             continue;
         }
         counts.add(place.expect("an addition has a place"));
-        let Some(from) = ends.last_above(most - least) else { continue };
-        let gone = over.partition_point(|ret| *ret < adds[from].call);
+        let Some(from) = ends.last_above(enough) else { continue };
+        let gone = match slips.has(Bug::GoneIsKept) {
+            true => 0,
+            false => over.partition_point(|ret| *ret < adds[from].call),
+        };
         let few = (counts.from(from) + taken - gone, rank);
         found = Some(match found {
+            Some(known) if slips.has(Bug::FirstIsFewest) => known,
             Some(Refuted { first, fewest }) => Refuted { first, fewest: fewest.min(few) },
             None => Refuted { first: rank, fewest: few },
         });

@@ -1,9 +1,11 @@
 //! Proof that the histories find mistakes of a data type: models that are wrong on purpose.
 
-use tribunal_history::{Code, Operation};
+use tribunal_history::{Code, Operation, Value};
 
 use super::super::generate::Random;
+use super::about::{Asked, elements, says_what_is_not};
 use super::containers::{queue, stack};
+use super::lists::Lists;
 use super::locks::{fenced_mutex, owner_mutex, semaphore};
 use super::numbers::{Ids, Sum};
 use super::oracle::is_linearizable;
@@ -17,6 +19,7 @@ use crate::linearizable::{
 use crate::{Budget, Verdict};
 
 type Step<M> = fn(&M, &<M as Model>::State, &<M as Model>::Op) -> Steps<<M as Model>::State>;
+type About<M> = fn(&M, &<M as Model>::Op, &[Value]) -> Option<<M as Model>::Op>;
 type MergeInto<M> = fn(&[<M as Model>::Op], <M as Model>::State) -> <M as Model>::State;
 
 /// What a model gets wrong; everything else it does right.
@@ -27,6 +30,7 @@ struct Mistaken<M: Model> {
     observes: fn(&M, &M::Op, &M::Op) -> bool,
     consumes: fn(&M, &M::Op, &M::Op) -> bool,
     settles: fn(&M, &M::Op) -> bool,
+    about: About<M>,
     merge: Option<MergeInto<M>>,
 }
 
@@ -39,6 +43,7 @@ impl<M: Model> Mistaken<M> {
             observes: M::observes,
             consumes: M::consumes,
             settles: M::settles,
+            about: M::about,
             merge: None,
         }
     }
@@ -83,6 +88,10 @@ impl<M: Model> Model for Mistaken<M> {
             Some(merge) => Some(Box::new(move |state| merge(ops, state))),
             None => self.right.merged(ops),
         }
+    }
+
+    fn about(&self, op: &M::Op, elements: &[Value]) -> Option<M::Op> {
+        (self.about)(&self.right, op, elements)
     }
 
     fn words(&self, op: &M::Op) -> Words {
@@ -273,4 +282,67 @@ fn leaves_out<W: World>(world: &W, what: &str, spoil: impl FnOnce(&mut Mistaken<
     });
     let caught = caught.unwrap_or_else(|| panic!("{what} was not caught"));
     println!("{what} caught by history {caught}");
+}
+
+/// These would make verdicts wrong: what is said of a few elements is decided and proved by itself.
+#[test]
+fn wrong_words_on_a_few_elements_are_caught() {
+    use crate::linearizable::{ListMop, ListOp};
+    let lists = || Lists { single: false };
+    says_too_much(&lists(), elements, "of what was asked for nothing is appended", |model| {
+        model.about = |right, op, some| {
+            let ListOp(mut mops) = right.about(op, some)?;
+            mops.retain(|mop| matches!(mop, ListMop::Read { .. }));
+            (!mops.is_empty()).then_some(ListOp(mops))
+        };
+    });
+    says_too_much(&lists(), elements, "what was read is in no order", |model| {
+        model.about = |right, op, some| {
+            let ListOp(mut mops) = right.about(op, some)?;
+            for mop in &mut mops {
+                let ListMop::Read { elements, .. } = mop else { continue };
+                elements.sort();
+            }
+            Some(ListOp(mops))
+        };
+    });
+    says_too_much(&lists(), elements, "what was read twice was read once", |model| {
+        model.about = |right, op, some| {
+            let ListOp(mut mops) = right.about(op, some)?;
+            for mop in &mut mops {
+                let ListMop::Read { elements, .. } = mop else { continue };
+                elements.dedup();
+            }
+            Some(ListOp(mops))
+        };
+    });
+    let set = || Elements { shrinks: true, whole: true };
+    says_too_much(&set(), elements, "nothing is removed", |model| {
+        model.about = |right, op, some| match op {
+            SetOp::Remove(..) => None,
+            op => right.about(op, some),
+        };
+    });
+    says_too_much(&set(), elements, "reads show all they show", |model| {
+        model.about = |right, op, some| match op {
+            SetOp::Read(_) => Some(op.clone()),
+            op => right.about(op, some),
+        };
+    });
+}
+
+/// Whether what is said of some elements of a legal order is none, with a wrong word on what that
+/// is.
+fn says_too_much<W: World>(
+    world: &W,
+    some: Asked,
+    what: &str,
+    spoil: impl FnOnce(&mut Mistaken<W::Model>),
+) {
+    let mut model = Mistaken::none(world.model());
+    spoil(&mut model);
+    let mut random = Random(53);
+    let caught = (0..5_000).find(|_| says_what_is_not(world, &model, some, &mut random));
+    let caught = caught.unwrap_or_else(|| panic!("{what} was not caught"));
+    println!("{what}: caught by history {caught}");
 }

@@ -2,10 +2,12 @@
 //! histories, valid by construction and then perhaps corrupted, judged by every engine and by
 //! trying every order. Nothing here knows how a model steps.
 
+mod about;
 mod certificates;
 mod conform;
 mod containers;
 mod holds;
+mod later;
 mod lies;
 mod lists;
 mod locks;
@@ -17,6 +19,7 @@ mod oracle;
 mod registers;
 mod sets;
 mod sums;
+mod suspects;
 mod whole;
 
 use tribunal_history::{

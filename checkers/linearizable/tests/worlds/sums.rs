@@ -15,14 +15,14 @@ use super::oracle::is_linearizable;
 use super::{Act, World, history, settle, small};
 use crate::linearizable::certificate::{Accepted, verify_counterexample};
 use crate::linearizable::partition::components;
-use crate::linearizable::sums::{Base, Bug, Slips, beyond, fewest, find, proves};
+use crate::linearizable::sums::{Base, Bug, HintSlips, Slips, beyond, fewest, find, proves};
 use crate::linearizable::{
     Counter, Dialect, Entry, Exclusive, FromHistory, Lock, Mutex, Number, Options, Permits,
     Semaphore, judge,
 };
 use crate::{Budget, Evidence, Verdict};
 
-fn drawn<W: World>(world: &W, random: &mut Random) -> Vec<Act> {
+pub(super) fn drawn<W: World>(world: &W, random: &mut Random) -> Vec<Act> {
     let mut acts = small(world, random);
     settle(&mut acts);
     acts
@@ -67,7 +67,8 @@ fn claims<W: World>(world: &W, acts: &[Act]) -> u64 {
                 assert!(!is_sum(&less), "{less:?} of {sum:?} of {acts:#?}");
             }
         }
-        let shortest = fewest(&number, &problem).map(|rank| find(&number, &problem, rank));
+        let shortest = fewest(&number, &problem, HintSlips::default())
+            .map(|rank| find(&number, &problem, rank));
         let shortest = shortest.map(|sum| sum.expect("what is named is refuted").kept.len());
         if let Some((first, few)) = recent {
             assert!(beyond(&number, &problem) <= Some(first), "{acts:#?}");
@@ -77,11 +78,11 @@ fn claims<W: World>(world: &W, acts: &[Act]) -> u64 {
     claimed
 }
 
-fn model_number<M: FromHistory>(model: &M) -> Number<'_, M::Op> {
+pub(super) fn model_number<M: FromHistory>(model: &M) -> Number<'_, M::Op> {
     model.number().expect("it is a number")
 }
 
-fn kept_of(entries: usize, kept: &[u32]) -> Vec<bool> {
+pub(super) fn kept_of(entries: usize, kept: &[u32]) -> Vec<bool> {
     (0..entries as u32).map(|at| kept.contains(&at)).collect()
 }
 

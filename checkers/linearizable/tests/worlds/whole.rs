@@ -7,17 +7,16 @@ use tribunal_history::{
 
 use super::super::generate::Random;
 use super::super::{histories, prepare};
-use super::lists::Lists;
 use super::oracle::is_linearizable;
 use super::sets::Elements;
-use super::{Act, Shape, World, history, settle, small, valid};
+use super::{Act, World, history, settle, small};
 use crate::linearizable::certificate::{Accepted, verify_counterexample};
 use crate::linearizable::found::Found;
 use crate::linearizable::meter::Ledger;
 use crate::linearizable::models::whole::{Bug, Slips, suspects};
 use crate::linearizable::partition::components;
 use crate::linearizable::rules::Rules;
-use crate::linearizable::{Dialect, List, Model, Options, Set, judge, portfolio, shrink};
+use crate::linearizable::{Dialect, List, Options, Set, judge, portfolio, shrink};
 use crate::{Budget, Evidence, Verdict};
 
 const WORLDS: [Elements; 2] =
@@ -93,36 +92,6 @@ fn planted_mistakes_of_suspicion_are_caught() {
     }
 }
 
-/// What transactions on lists are suspected of, they are guilty of.
-#[test]
-fn suspects_of_lists_are_guilty() {
-    let (world, budget) = (Lists { single: false }, Budget::unlimited());
-    let mut random = Random(73);
-    let (mut claimed, mut invalid) = (0, 0);
-    for _ in 0..histories(20_000) {
-        let mut acts = small(&world, &mut random);
-        settle(&mut acts);
-        let (model, history) = (world.model(), history(&acts));
-        let guilty = components(&model, &history).iter().any(|component| {
-            let problem = prepare(&model, &history, component, Dialect::TRIBUNAL).expect("lists");
-            let suspects = model.suspects(&problem.entries, &problem.ops);
-            suspects.is_some_and(|elements| {
-                let part = problem.about(&model, &elements);
-                let (ledger, rules) = (Ledger::new(&budget), Rules::default());
-                let found = portfolio::decide(&model, &part, &ledger, u64::MAX, rules).found;
-                assert!(matches!(found, Found::Dead(_)), "{elements:?} of {acts:#?}");
-                true
-            })
-        });
-        let expected = is_linearizable(&world, &acts);
-        assert!(!guilty || !expected, "{acts:#?}");
-        invalid += u64::from(!expected);
-        claimed += u64::from(guilty);
-    }
-    println!("{claimed} of {invalid} invalid histories of lists are refuted by one element");
-    assert!(20 * claimed > invalid);
-}
-
 #[test]
 fn a_transaction_that_contradicts_itself_is_shown_alone() {
     let key = || Value::Int(1);
@@ -152,35 +121,6 @@ fn a_transaction_that_contradicts_itself_is_shown_alone() {
     let (operations, summary) = judged(vec![append(40), read((0..=41).collect())]);
     assert!(summary.ends_with(" with 41, which was not there"), "{summary}");
     assert_eq!(operations, 1);
-}
-
-/// The contract of `about`.
-#[test]
-fn what_a_legal_order_says_of_some_elements_is_legal() {
-    WORLDS.iter().for_each(says_what_is_legal);
-    says_what_is_legal(&Lists { single: false });
-}
-
-fn says_what_is_legal<W: World>(world: &W) {
-    let budget = Budget::unlimited();
-    let mut random = Random(53);
-    for _ in 0..histories(5_000) {
-        let (ops, clients) = (2 + random.below(20) as usize, 1 + random.below(5));
-        let shape = Shape { ops, clients, keys: 1, crash_percent: 20, untold_percent: 8 };
-        let acts = valid(world, &mut random, shape);
-        let (model, history) = (world.model(), history(&acts));
-        let wanted = random.below(8);
-        let elements = (0..3).filter(|element| wanted >> element & 1 == 1).map(Value::Int);
-        let elements: Vec<Value> = elements.collect();
-        for component in components(&model, &history) {
-            let problem =
-                prepare(&model, &history, &component, Dialect::TRIBUNAL).expect("its family");
-            let part = problem.about(&model, &elements);
-            let ledger = Ledger::new(&budget);
-            let found = portfolio::decide(&model, &part, &ledger, u64::MAX, Rules::default()).found;
-            assert!(matches!(found, Found::Linearization(_)), "{elements:?} of {acts:#?}");
-        }
-    }
 }
 
 /// Operations one after the other, those that crash pending for ever.

@@ -1,0 +1,57 @@
+//! The contract of what operations say of a few elements: of a legal order that is a legal order.
+
+use tribunal_history::Value;
+
+use super::super::generate::Random;
+use super::super::{histories, prepare};
+use super::lists::Lists;
+use super::sets::Elements;
+use super::{Shape, World, history, valid};
+use crate::Budget;
+use crate::linearizable::found::Found;
+use crate::linearizable::meter::Ledger;
+use crate::linearizable::partition::components;
+use crate::linearizable::rules::Rules;
+use crate::linearizable::{Dialect, FromHistory, portfolio};
+
+/// Elements to ask about.
+pub(super) type Asked = fn(&mut Random) -> Vec<Value>;
+
+/// Any of three.
+pub(super) fn elements(random: &mut Random) -> Vec<Value> {
+    let wanted = random.below(8);
+    (0..3).filter(|element| wanted >> element & 1 == 1).map(Value::Int).collect()
+}
+
+/// Whether what is said of some elements of a valid history is said to have no order.
+pub(super) fn says_what_is_not<W: World>(
+    world: &W,
+    model: &impl FromHistory,
+    some: Asked,
+    random: &mut Random,
+) -> bool {
+    let (ops, clients) = (2 + random.below(20) as usize, 1 + random.below(5));
+    let shape = Shape { ops, clients, keys: 1, crash_percent: 20, untold_percent: 8 };
+    let history = history(&valid(world, random, shape));
+    let (elements, budget) = (some(random), Budget::unlimited());
+    components(model, &history).iter().any(|component| {
+        let problem = prepare(model, &history, component, Dialect::TRIBUNAL).expect("its family");
+        let part = problem.about(model, &elements);
+        let ledger = Ledger::new(&budget);
+        let found = portfolio::decide(model, &part, &ledger, u64::MAX, Rules::default()).found;
+        !matches!(found, Found::Linearization(_))
+    })
+}
+
+fn says_what_is<W: World>(world: &W, some: Asked) {
+    let (model, mut random) = (world.model(), Random(53));
+    let wrong = (0..histories(5_000)).find(|_| says_what_is_not(world, &model, some, &mut random));
+    assert_eq!(wrong, None);
+}
+
+#[test]
+fn what_a_legal_order_says_of_some_elements_is_legal() {
+    says_what_is(&Elements { shrinks: false, whole: true }, elements);
+    says_what_is(&Elements { shrinks: true, whole: true }, elements);
+    says_what_is(&Lists { single: false }, elements);
+}
