@@ -134,6 +134,9 @@ pub struct Cost {
     pub peak_bytes: u64,
     /// Which limit was hit.
     pub spent: Option<Spent>,
+    /// Crashed operations that are so many that more of what was spent is not likely to help; 0
+    /// where they are not to blame.
+    pub too_many_crashed: u64,
     /// Which algorithm decided how many partitions, in a fixed order.
     pub engines: Vec<(&'static str, u64)>,
     /// Certificates that a separate verifier accepted.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use tribunal_checkers::{CheckError, Consistency, ReasonClass, Report, Verdict};
+use tribunal_checkers::{CheckError, Consistency, Cost, ReasonClass, Report, Spent, Verdict};
 use tribunal_history::{EventId, History, Outcome};
 
 use crate::bounded::{sentence, shortened};
 use crate::class::{self, Circumstances, Class};
 use crate::faults;
 use crate::findings::{Findings, Scene};
+use crate::human::grouped;
 use crate::info::{NodeInfo, RunInfo, Warning};
 use crate::limits;
 use crate::run_report::{
@@ -250,10 +251,26 @@ fn judged(report: &Report) -> (Verdict, Option<String>, Option<ReasonClass>) {
         }
         Verdict::Unknown => {
             let class = report.reason_class.unwrap_or(ReasonClass::Undecided);
-            let reason = report.reason.clone();
-            (Verdict::Unknown, reason.or(Some("no reason was given".to_owned())), Some(class))
+            let reason = report.reason.as_deref().unwrap_or("no reason was given");
+            let help = help(&report.cost).map(|help| format!("; {help}")).unwrap_or_default();
+            (Verdict::Unknown, Some(format!("{reason}{help}")), Some(class))
         }
         Verdict::Valid | Verdict::Invalid => (report.verdict, None, None),
+    }
+}
+
+/// What would help a check that ended early.
+fn help(cost: &Cost) -> Option<String> {
+    match (cost.too_many_crashed, cost.spent?) {
+        (0, Spent::Time) => Some("raise --time-limit".into()),
+        (0, Spent::Memory) => Some("raise --memory-limit".into()),
+        // Only callers of the library bound it.
+        (0, Spent::Configurations) => None,
+        (crashed, _) => Some(format!(
+            "more time or memory is not likely to help: any of {} crashed operations may have \
+             happened at any time since; a shorter run has fewer of them",
+            grouped(crashed),
+        )),
     }
 }
 

@@ -7,7 +7,7 @@
 
 use tribunal_history::OpIndex;
 
-use super::decide::{Case, Judged, refused_counterexample, unfinished};
+use super::decide::{Case, Judged, refused_counterexample, too_many_crashed, unfinished};
 use super::found::{Dead, Found, Took};
 use super::partition::Component;
 use super::portfolio::Decision;
@@ -51,7 +51,8 @@ impl<M: FromHistory> Case<'_, M> {
             Found::Dead(dead) => dead,
             Found::Spent(spent, progress) => {
                 let reason = unfinished(history, &problem, component, spent, &progress);
-                return Ok(Judged::Unknown { took, spent, reason });
+                let crashed = too_many_crashed(&problem, &progress);
+                return Ok(Judged::Unknown { took, spent, reason, crashed });
             }
             Found::Linearization(_) | Found::Impure(..) => {
                 let why = format!("{} names operations that some order explains", took.engine);

@@ -1,5 +1,7 @@
 //! One partition: the fast path of its data type, the search where that hands over, and the proof.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use tribunal_history::{History, OpIndex, Outcome, Value};
 
 use super::fast::{Allowance, Decided, Fast, Partition, Proof, Tally};
@@ -41,6 +43,8 @@ pub(super) enum Judged {
         took: Took,
         spent: Spent,
         reason: String,
+        /// As [`Cost::too_many_crashed`](crate::Cost::too_many_crashed).
+        crashed: u64,
     },
     /// Not looked at: an earlier key is bad, and one is enough.
     Skipped,
@@ -81,7 +85,7 @@ impl<M: FromHistory> Case<'_, M> {
                         format!("key {key}: {spent_on} budget spent with {done}; {progress}");
                     let took = Took { configurations: 0, peak_bytes: 0, engine: "none" };
                     let seen = self.seen(component, 0, 0);
-                    return Ok((Judged::Unknown { took, spent, reason }, seen));
+                    return Ok((Judged::Unknown { took, spent, reason, crashed: 0 }, seen));
                 }
             }
         }
@@ -110,15 +114,15 @@ impl<M: FromHistory> Case<'_, M> {
                     verified &= accepted;
                     orders.push(order);
                 }
-                Judged::Unknown { took, spent, reason } => {
+                Judged::Unknown { took, spent, reason, crashed } => {
                     all.add(took);
-                    unknown.get_or_insert((spent, reason));
+                    unknown.get_or_insert((spent, reason, crashed));
                 }
                 Judged::Skipped => unreachable!("a search is never skipped"),
             }
         }
         let judged = match unknown {
-            Some((spent, reason)) => Judged::Unknown { took: all, spent, reason },
+            Some((spent, reason, crashed)) => Judged::Unknown { took: all, spent, reason, crashed },
             None => Judged::Valid { took: all, verified, order: interleaved(self.history, orders) },
         };
         Ok((judged, seen))
@@ -142,7 +146,7 @@ impl<M: FromHistory> Case<'_, M> {
             component.operations.len(),
             bytes / 1024,
         );
-        Ok(Judged::Unknown { took, spent, reason })
+        Ok(Judged::Unknown { took, spent, reason, crashed: 0 })
     }
 
     fn seen(&self, component: &Component, completed: u64, crashed: u64) -> Seen {
@@ -245,7 +249,8 @@ impl<M: FromHistory> Case<'_, M> {
                     true => Spent::Memory,
                 };
                 let reason = unfinished(history, &problem, component, spent, &progress);
-                Judged::Unknown { took, spent, reason }
+                let crashed = too_many_crashed(&problem, &progress);
+                Judged::Unknown { took, spent, reason, crashed }
             }
             Found::Impure(state, op) => {
                 return Err(internal(format!(
@@ -376,4 +381,24 @@ pub(super) fn unfinished<O>(
         reason += &format!("; multiplied by {}", words.join(", "));
     }
     reason
+}
+
+/// Crashed operations by whose number what there is to tell apart is multiplied more than a
+/// million times, while a tenth of the history or more is left: then twice the time or the memory
+/// is for one of them more. Those that are alike are told apart by how many happened alone. 0 where
+/// they are not to blame.
+pub(super) fn too_many_crashed<O>(problem: &Problem<O>, progress: &Progress) -> u64 {
+    const MANY: f64 = 20.0;
+    let classes = progress.crashed.iter().filter(|(_, used)| *used > 0);
+    let classes = classes.map(|(entry, _)| problem.entries[*entry as usize].class);
+    let classes: BTreeSet<u32> = classes.collect();
+    let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
+    for entry in problem.entries.iter().filter(|entry| entry.ret == NEVER) {
+        if classes.contains(&entry.class) {
+            *counts.entry(entry.class).or_default() += 1;
+        }
+    }
+    let factor: f64 = counts.values().map(|count| ((count + 1) as f64).log2()).sum();
+    let far = u64::from(progress.layer) * 10 > u64::from(progress.layers) * 9;
+    if factor > MANY && !far { counts.values().sum() } else { 0 }
 }

@@ -37,11 +37,11 @@ pub(super) fn merge(
                 anomalies.push(*anomaly);
                 (took, verified)
             }
-            Judged::Unknown { took, spent, reason } => {
+            Judged::Unknown { took, spent, reason, crashed } => {
                 cost.configurations += took.configurations;
                 cost.peak_bytes = cost.peak_bytes.max(took.peak_bytes);
                 cost.spent.get_or_insert(spent);
-                unknown.push(reason);
+                unknown.push((reason, crashed));
                 continue;
             }
         };
@@ -64,7 +64,8 @@ pub(super) fn merge(
     if !anomalies.is_empty() {
         return Ok(Report { linearizations: orders, ..Report::invalid(anomalies, coverage, cost) });
     }
-    if let Some(first) = unknown.first() {
+    if let Some((first, crashed)) = unknown.first() {
+        cost.too_many_crashed = *crashed;
         let keys = components.len();
         let reason = format!("{first}; {decided} of {keys} keys decided");
         return Ok(Report::unknown(ReasonClass::Undecided, reason, coverage, cost));

@@ -2,7 +2,7 @@
 
 use expect_test::{expect, expect_file};
 use tribunal_checkers::{
-    Anomaly, AnomalyKind, CheckError, Cost, Evidence, Report, Step, Unconfirmed,
+    Anomaly, AnomalyKind, CheckError, Cost, Evidence, Report, Spent, Step, Unconfirmed,
 };
 use tribunal_history::codec::native::Late;
 use tribunal_history::{Builder, ErrorClass, Nanos, Outcome, Process, Value};
@@ -305,6 +305,32 @@ fn what_is_not_confirmed_says_so_and_how_it_would_be() {
         assert_eq!(said.contains("raise"), end == raise, "{said}");
         assert!(human(&report, &HumanOptions::default()).contains(&said));
         assert!(html(&report, &history).text.contains(&format!("<p class=\"note\">{said}</p>")));
+    }
+}
+
+#[test]
+fn what_is_unknown_says_what_would_help() {
+    for (spent, crashed, help) in [
+        (None, 0, "41 % of keys decided"),
+        (Some(Spent::Configurations), 0, "41 % of keys decided"),
+        (Some(Spent::Time), 0, "41 % of keys decided; raise --time-limit"),
+        (Some(Spent::Memory), 0, "41 % of keys decided; raise --memory-limit"),
+        (
+            Some(Spent::Memory),
+            34,
+            "41 % of keys decided; more time or memory is not likely to help: any of 34 crashed \
+             operations may have happened at any time since; a shorter run has fewer of them",
+        ),
+    ] {
+        let (info, history, mut answers) = common::unknown();
+        let Ok(answer) = &mut answers[0].1 else { panic!("it was judged") };
+        answer.cost.spent = spent;
+        answer.cost.too_many_crashed = crashed;
+        let report = assemble(&info, &history, &answers);
+        let said = report.guarantees[0].reason.clone().expect("a reason");
+        assert!(said.ends_with(help), "{said}");
+        assert!(human(&report, &HumanOptions::default()).contains(&said));
+        assert!(html(&report, &history).text.contains(&said));
     }
 }
 

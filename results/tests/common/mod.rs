@@ -263,6 +263,7 @@ pub(crate) fn cost() -> Cost {
         configurations: 48_211,
         peak_bytes: 7_340_032,
         spent: None,
+        too_many_crashed: 0,
         engines,
         certificates_verified: 19,
     }
