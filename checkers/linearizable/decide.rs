@@ -223,7 +223,10 @@ impl<M: FromHistory> Case<'_, M> {
                 None => shrink::shrink(model, part, ledger, (kept, rank), cost, rules),
             };
             if let Some(mut found) = found {
-                // Of these elements nothing can be left out; by another one less may do.
+                // Of these elements nothing can be left out; where operations speak of others, too,
+                // by one of these less may do.
+                let whole = |at: &u32| said_whole(part, &problem, *at);
+                let narrow = narrow && !found.kept.iter().all(whole);
                 found.minimal &= !narrow || found.kept.len() == 1;
                 let took = Took { engine: QUICK, ..took };
                 return Ok((self.refuted(key, (part, &problem), took, found)?, seen));
@@ -335,6 +338,13 @@ impl<M: FromHistory> Case<'_, M> {
             }
         })
     }
+}
+
+/// Whether an entry of `part`, which is what `whole` says of some elements, says all that it says.
+fn said_whole<O: PartialEq>(part: &Problem<O>, whole: &Problem<O>, at: u32) -> bool {
+    let entry = &part.entries[at as usize];
+    let own = whole.entries.partition_point(|other| other.call < entry.call);
+    part.op(entry) == whole.op(&whole.entries[own])
 }
 
 fn refused_order(key: &Value, why: &str) -> CheckError {

@@ -7,10 +7,11 @@ use std::hash::Hash;
 use tribunal_history::{Code, Op, Operation, QueueOp, Value};
 
 use super::effect::{change, look, seen};
+use super::taken::{Slips, suspects};
 use crate::linearizable::containers::{Next, fast_queue};
 use crate::linearizable::meter::value_bytes;
 use crate::linearizable::{
-    Allowance, Dialect, Fast, FromHistory, Interpreted, Model, Partition, Steps, Words,
+    Allowance, Dialect, Entry, Fast, FromHistory, Interpreted, Model, Partition, Steps, Words,
 };
 
 /// Which value is next.
@@ -108,6 +109,25 @@ impl<D: Discipline> Model for Container<D> {
 
     fn settles(&self, op: &ContainerOp) -> bool {
         matches!(op, ContainerOp::Take(None) | ContainerOp::Peek(None))
+    }
+
+    /// Of one value, what was put in, taken out and seen. Whoever took one of which nobody knows
+    /// which leaves one too many of it, and so does who is left out: then there is still one where
+    /// one was taken or seen, and no other value may be next.
+    fn about(&self, op: &ContainerOp, elements: &[Value]) -> Option<ContainerOp> {
+        match (op, elements) {
+            (
+                ContainerOp::Put(value)
+                | ContainerOp::Take(Some(value))
+                | ContainerOp::Peek(Some(value)),
+                [only],
+            ) if value == only => Some(op.clone()),
+            _ => None,
+        }
+    }
+
+    fn suspects(&self, entries: &[Entry], ops: &[ContainerOp]) -> Option<Vec<Value>> {
+        suspects(entries, ops, Slips::default())
     }
 
     fn heap_bytes(&self, state: &D::Shelf) -> u64 {

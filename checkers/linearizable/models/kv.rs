@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tribunal_history::{Code, Op, Operation, RegisterOp as Recorded, Value};
 
 use super::effect::{change, look, seen};
+use super::spelled::{Slips, suspects};
 use crate::linearizable::meter::{chunk_bytes, value_bytes};
 use crate::linearizable::{
-    Allowance, Dialect, Fast, FromHistory, Interpreted, Merge, Model, Partition, Steps, Words,
-    texts,
+    Allowance, Dialect, Entry, Fast, FromHistory, Interpreted, Merge, Model, Partition, Steps,
+    Words, texts,
 };
 
 /// Texts by key, `initial` until they are first put or appended to.
@@ -108,6 +109,24 @@ impl Model for Kv {
 
     fn settles(&self, op: &KvOp) -> bool {
         matches!(op, KvOp::Put(_) | KvOp::Get(_))
+    }
+
+    /// Of one text: who got it, what it begins with of all that was put, and what is in it of all
+    /// that was appended. Of a legal order, the last put before such a get and all that was
+    /// appended since are among these.
+    fn about(&self, op: &KvOp, elements: &[Value]) -> Option<KvOp> {
+        let [Value::Text(wanted)] = elements else { return None };
+        let speaks = match op {
+            KvOp::Get(seen) => **seen == **wanted,
+            KvOp::GetUnparsed(_) => false,
+            KvOp::Put(text) => wanted.starts_with(&**text),
+            KvOp::Append(text) => !text.is_empty() && wanted.contains(&**text),
+        };
+        speaks.then(|| op.clone())
+    }
+
+    fn suspects(&self, entries: &[Entry], ops: &[KvOp]) -> Option<Vec<Value>> {
+        suspects(entries, ops, &self.initial, Slips::default())
     }
 
     fn heap_bytes(&self, state: &Held) -> u64 {

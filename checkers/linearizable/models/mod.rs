@@ -18,8 +18,11 @@ mod reentrant_mutex;
 mod register;
 mod semaphore;
 mod set;
+pub(super) mod spelled;
 mod stack;
+pub(super) mod taken;
 mod unique_ids;
+pub(super) mod unwritten;
 pub(super) mod whole;
 
 pub use cas_register::{CasRegister, CasRegisterOp};

@@ -3,9 +3,10 @@
 use tribunal_history::{Code, Mop, Op, Operation, Outcome, Value};
 
 use super::effect::seen;
+use super::unwritten::{Slips, suspects};
 use crate::linearizable::meter::{chunk_bytes, value_bytes};
 use crate::linearizable::persistent::Map;
-use crate::linearizable::{Dialect, FromHistory, Interpreted, Model, Steps, Words};
+use crate::linearizable::{Dialect, Entry, FromHistory, Interpreted, Model, Steps, Words};
 
 /// Registers by key, each `initial` until it is first written.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,7 +70,7 @@ impl MultiRegister {
 
 impl MultiRegisterOp {
     /// Reads that show the state before the transaction.
-    fn reads(&self) -> impl Iterator<Item = (&Value, &Value)> {
+    pub(super) fn reads(&self) -> impl Iterator<Item = (&Value, &Value)> {
         self.0.iter().enumerate().filter_map(|(at, step)| match step {
             MultiRegisterStep::Read(key, value) if self.written(key, at).is_none() => {
                 Some((key, value))
@@ -79,11 +80,19 @@ impl MultiRegisterOp {
     }
 
     /// What the steps before `end` leave under `key`.
-    fn written(&self, key: &Value, end: usize) -> Option<&Value> {
+    pub(super) fn written(&self, key: &Value, end: usize) -> Option<&Value> {
         self.0[..end].iter().rev().find_map(|step| match step {
             MultiRegisterStep::Write(written, value) if written == key => Some(value),
             MultiRegisterStep::Write(..) | MultiRegisterStep::Read(..) => None,
         })
+    }
+
+    /// Its steps on one register.
+    pub(super) fn of(&self, key: &Value) -> MultiRegisterOp {
+        let own = |step: &&MultiRegisterStep| match step {
+            MultiRegisterStep::Read(on, _) | MultiRegisterStep::Write(on, _) => on == key,
+        };
+        MultiRegisterOp(self.0.iter().filter(own).cloned().collect())
     }
 
     fn keys_written(&self) -> impl Iterator<Item = &Value> {
@@ -131,6 +140,31 @@ impl Model for MultiRegister {
         observer.reads().any(|(key, value)| producer.written(key, producer.0.len()) == Some(value))
     }
 
+    /// Of a register and a value that it does not hold at first: who found it there, and who left
+    /// it there. Of a legal order, whoever found it comes after somebody who left it there, and
+    /// without what is left out nobody overwrites it. What contradicts itself is in no order, so
+    /// all that it does to the register may be said of it.
+    fn about(&self, op: &MultiRegisterOp, elements: &[Value]) -> Option<MultiRegisterOp> {
+        let [key, value] = elements else { return None };
+        let own = op.of(key);
+        if contradicts_itself(&own) {
+            return Some(own);
+        }
+        if *value == self.initial {
+            return None;
+        }
+        let found = op.reads().find(|read| *read == (key, value));
+        let found = found.map(|_| MultiRegisterStep::Read(key.clone(), value.clone()));
+        let left = op.written(key, op.0.len()).filter(|left| *left == value);
+        let left = left.map(|_| MultiRegisterStep::Write(key.clone(), value.clone()));
+        let steps: Vec<MultiRegisterStep> = found.into_iter().chain(left).collect();
+        (!steps.is_empty()).then(|| MultiRegisterOp(steps.into()))
+    }
+
+    fn suspects(&self, entries: &[Entry], ops: &[MultiRegisterOp]) -> Option<Vec<Value>> {
+        suspects(entries, ops, &self.initial, Slips::default())
+    }
+
     fn heap_bytes(&self, state: &Registers) -> u64 {
         state.0.change_bytes()
     }
@@ -164,7 +198,7 @@ impl Model for MultiRegister {
 }
 
 /// Whether no state satisfies its reads: it is legal nowhere.
-fn contradicts_itself(op: &MultiRegisterOp) -> bool {
+pub(super) fn contradicts_itself(op: &MultiRegisterOp) -> bool {
     let own = op.0.iter().enumerate().any(|(at, step)| match step {
         MultiRegisterStep::Read(key, value) => {
             op.written(key, at).is_some_and(|written| written != value)

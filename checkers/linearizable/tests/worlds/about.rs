@@ -4,7 +4,9 @@ use tribunal_history::Value;
 
 use super::super::generate::Random;
 use super::super::{histories, prepare};
+use super::containers::{priority_queue, queue, stack};
 use super::lists::Lists;
+use super::registers::{Several, Texts};
 use super::sets::Elements;
 use super::{Shape, World, history, valid};
 use crate::Budget;
@@ -21,6 +23,22 @@ pub(super) type Asked = fn(&mut Random) -> Vec<Value>;
 pub(super) fn elements(random: &mut Random) -> Vec<Value> {
     let wanted = random.below(8);
     (0..3).filter(|element| wanted >> element & 1 == 1).map(Value::Int).collect()
+}
+
+/// One of the values that are put into a container again and again.
+pub(super) fn value(random: &mut Random) -> Vec<Value> {
+    vec![Value::Int(random.below(3) as i64)]
+}
+
+/// A register and a value.
+pub(super) fn register(random: &mut Random) -> Vec<Value> {
+    vec![Value::Int(random.below(2) as i64), Value::Int(random.below(3) as i64)]
+}
+
+/// A text of two letters.
+pub(super) fn text(random: &mut Random) -> Vec<Value> {
+    let letters = (0..random.below(5)).map(|_| if random.below(2) == 0 { 'a' } else { 'b' });
+    vec![Value::text(letters.collect::<String>())]
 }
 
 /// Whether what is said of some elements of a valid history is said to have no order.
@@ -54,4 +72,9 @@ fn what_a_legal_order_says_of_some_elements_is_legal() {
     says_what_is(&Elements { shrinks: false, whole: true }, elements);
     says_what_is(&Elements { shrinks: true, whole: true }, elements);
     says_what_is(&Lists { single: false }, elements);
+    says_what_is(&queue(true), value);
+    says_what_is(&stack(true), value);
+    says_what_is(&priority_queue(true), value);
+    says_what_is(&Several, register);
+    says_what_is(&Texts, text);
 }

@@ -3,7 +3,7 @@
 use tribunal_history::{Code, Operation, Value};
 
 use super::super::generate::Random;
-use super::about::{Asked, elements, says_what_is_not};
+use super::about::{Asked, elements, register, says_what_is_not, text, value};
 use super::containers::{queue, stack};
 use super::lists::Lists;
 use super::locks::{fenced_mutex, owner_mutex, semaphore};
@@ -14,7 +14,7 @@ use super::sets::Elements;
 use super::{World, history, small};
 use crate::linearizable::{
     ContainerOp, CounterOp, Dialect, FromHistory, Held, Interpreted, KvOp, LockOp, Merge, Model,
-    MultiRegisterStep, Options, SetOp, Steps, Words, judge,
+    MultiRegisterOp, MultiRegisterStep, Options, SetOp, Steps, Words, judge,
 };
 use crate::{Budget, Verdict};
 
@@ -326,6 +326,66 @@ fn wrong_words_on_a_few_elements_are_caught() {
     says_too_much(&set(), elements, "reads show all they show", |model| {
         model.about = |right, op, some| match op {
             SetOp::Read(_) => Some(op.clone()),
+            op => right.about(op, some),
+        };
+    });
+}
+
+/// Where operations speak of one value alone, what is left out is what matters.
+#[test]
+fn wrong_words_on_one_value_are_caught() {
+    says_too_much(&queue(true), value, "one value was put in once", |model| {
+        model.about = |right, op, some| match op {
+            ContainerOp::Put(it) if *it == Value::Int(0) => None,
+            op => right.about(op, some),
+        };
+    });
+    says_too_much(&queue(true), value, "what is empty of one value is empty", |model| {
+        model.about = |right, op, some| match op {
+            ContainerOp::Take(None) => Some(op.clone()),
+            op => right.about(op, some),
+        };
+    });
+    says_too_much(&queue(true), value, "an untold take took this one", |model| {
+        model.about = |right, op, some| match op {
+            ContainerOp::TakeUntold => Some(op.clone()),
+            op => right.about(op, some),
+        };
+    });
+    says_too_much(&Several, register, "what a register holds at first is not there", |model| {
+        model.about = |right, op, some| {
+            let found = op.0.iter().find(|step| {
+                let MultiRegisterStep::Read(key, it) = step else { return false };
+                [key, it] == [&some[0], &some[1]]
+            });
+            found.map_or_else(
+                || right.about(op, some),
+                |found| Some(MultiRegisterOp([found.clone()].into())),
+            )
+        };
+    });
+    says_too_much(&Several, register, "a write that is found is not left", |model| {
+        model.about = |right, op, some| {
+            let said = right.about(op, some)?;
+            let read = matches!(said.0.first(), Some(MultiRegisterStep::Read(..)));
+            (read || op.0.len() == 1).then_some(said)
+        };
+    });
+    says_too_much(&Texts, text, "the last letter is never appended", |model| {
+        model.about = |right, op, some| match (op, some) {
+            (KvOp::Append(more), [Value::Text(all)]) if all.ends_with(&**more) => None,
+            _ => right.about(op, some),
+        };
+    });
+    says_too_much(&Texts, text, "a put of nothing is as good as none", |model| {
+        model.about = |right, op, some| match op {
+            KvOp::Put(put) if put.is_empty() => None,
+            op => right.about(op, some),
+        };
+    });
+    says_too_much(&Texts, text, "every get speaks", |model| {
+        model.about = |right, op, some| match op {
+            KvOp::Get(_) => Some(op.clone()),
             op => right.about(op, some),
         };
     });
