@@ -418,7 +418,9 @@ impl Finding {
     /// Who did an operation of the proof: the process, and before it the name of a transaction
     /// where steps call it by one.
     pub(crate) fn who(&self, op: &OpReport) -> String {
-        match op.f == "txn" && !self.evidence.steps.is_empty() {
+        // Edges join transactions, of which a single read or write is one.
+        let circle = self.evidence.steps.iter().any(|step| step.edge.is_some());
+        match circle || op.f == "txn" && !self.evidence.steps.is_empty() {
             true => format!("T{} p{}", op.index, op.process),
             false => format!("p{}", op.process),
         }

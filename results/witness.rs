@@ -25,7 +25,7 @@ pub(crate) fn write_witness(out: &mut String, finding: &Finding) {
     };
     let _ = writeln!(out, "      {title}");
     let when: Vec<String> = shown.iter().map(|op| interval(op)).collect();
-    let who: Vec<String> = shown.iter().map(|op| finding.who(op)).collect();
+    let who: Vec<String> = shown.iter().map(|op| asked(finding, op)).collect();
     let wide = |texts: &[String]| texts.iter().map(|text| text.chars().count()).max().unwrap_or(0);
     let (who_wide, when_wide) = (wide(&who), wide(&when));
     for ((op, when), who) in shown.iter().zip(&when).zip(&who) {
@@ -47,6 +47,16 @@ pub(crate) fn write_witness(out: &mut String, finding: &Finding) {
     let left = (operations.len() - shown.len()) as u64 + finding.evidence.operations_cut;
     if left > 0 {
         let _ = writeln!(out, "            and {left} more operations");
+    }
+}
+
+/// Who did it; and whom they asked, where a process asked several.
+fn asked(finding: &Finding, op: &OpReport) -> String {
+    let who = finding.who(op);
+    let mut own = finding.evidence.operations.iter().filter(|it| it.process == op.process);
+    match &op.node {
+        Some(node) if own.any(|it| it.node != op.node) => format!("{who} on {}", visible(node)),
+        Some(_) | None => who,
     }
 }
 

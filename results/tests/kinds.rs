@@ -9,7 +9,9 @@ use tribunal_checkers::txn::ListAppend;
 use tribunal_checkers::weak::RwRegister;
 use tribunal_checkers::{Budget, Checker, Consistency as C};
 use tribunal_history::codec::{self, ReadOptions};
-use tribunal_history::{History, drawn};
+use tribunal_history::{
+    Builder, History, Nanos, NodeId, Observed, Op, Outcome, Process, RegisterOp, Value, drawn,
+};
 use tribunal_results::{HumanOptions, RunInfo, RunReport, assemble, html, human};
 
 /// A level, and a history that breaks it. One line of a drawing per process.
@@ -141,6 +143,39 @@ const BANKS: [&[&str]; 5] = [
     &["0 :transfer {:from 0 :to 1 :amount 5}", "1 :read {0 \"five\" 1 15}"],
 ];
 
+/// Single reads and writes by sessions that roam: process, node, what it did.
+const SESSIONS: [(C, &[&str]); 3] = [
+    (C::ReadYourWrites, &["0 0 w1", "0 1 rnil"]),
+    (C::MonotonicReads, &["1 0 w1", "0 0 r1", "0 2 rnil"]),
+    (C::Causal, &["1 0 w1", "1 0 w2", "0 0 r2", "0 2 r1"]),
+];
+
+/// Each operation is over before the next one begins.
+fn session(asked: &[&str]) -> History {
+    let mut builder = Builder::as_given();
+    for (at, line) in (0..).zip(asked) {
+        let mut words = line.split(' ');
+        let mut word = || words.next().expect("process, node and operation");
+        let (process, node, op) = (word(), word(), word());
+        let (key, value) = (Value::Int(7), op[1..].parse().ok());
+        let op = Op::Register(match (op.starts_with('w'), value) {
+            (true, value) => RegisterOp::Write { key, value: Value::Int(value.expect("a number")) },
+            (false, Some(value)) => {
+                RegisterOp::Read { key, value: Observed::Present(Value::Int(value)) }
+            }
+            (false, None) => RegisterOp::Read { key, value: Observed::Absent },
+        });
+        let process = Process(process.parse().expect("a process"));
+        let node = NodeId(node.parse().expect("a node"));
+        builder
+            .invoke(Nanos(2 * at), process, None, Some(node), &op.pending())
+            .expect("a question");
+        let answered = builder.complete(Nanos(2 * at + 1), process, Outcome::Ok, Some(&op), None);
+        answered.expect("an answer");
+    }
+    builder.finish()
+}
+
 /// Each operation is over before the next one begins.
 fn bank(lines: &[&str]) -> History {
     let events = lines.iter().map(|line| {
@@ -217,6 +252,11 @@ fn every_kind_is_told_in_every_output() {
         let checker = Bank::new(BankOptions { opening: Opening::Each(10), ..Default::default() });
         let case = format!("bank-{at:02}");
         kinds.extend(told(&case, ("bank", &checker), &bank(lines), lines));
+    }
+    for (at, (level, asked)) in SESSIONS.into_iter().enumerate() {
+        let case = format!("session-{at:02}");
+        let checker = RwRegister::new(level);
+        kinds.extend(told(&case, (level.name(), &checker), &session(asked), asked));
     }
     let kinds: Vec<String> = kinds.into_iter().collect();
     expect_test::expect![[r#"
