@@ -341,7 +341,7 @@ impl<M: FromHistory> Case<'_, M> {
 }
 
 /// Whether an entry of `part`, which is what `whole` says of some elements, says all that it says.
-fn said_whole<O: PartialEq>(part: &Problem<O>, whole: &Problem<O>, at: u32) -> bool {
+pub(super) fn said_whole<O: PartialEq>(part: &Problem<O>, whole: &Problem<O>, at: u32) -> bool {
     let entry = &part.entries[at as usize];
     let own = whole.entries.partition_point(|other| other.call < entry.call);
     part.op(entry) == whole.op(&whole.entries[own])

@@ -2,6 +2,7 @@
 
 mod brute;
 mod budget;
+mod decide;
 mod differential;
 mod generate;
 mod golden;
