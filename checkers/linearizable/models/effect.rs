@@ -36,3 +36,11 @@ pub(super) fn seen(value: Observed<Value>, dialect: Dialect) -> Option<Option<Va
         (Observed::Absent, NilRead::Unknown) | (Observed::Pending, _) => None,
     }
 }
+
+/// The same of an object for which nil is nothing there, however it is written.
+pub(super) fn seen_there(value: Observed<Value>, dialect: Dialect) -> Option<Option<Value>> {
+    match value {
+        Observed::Present(Value::Nil) => seen(Observed::Absent, dialect),
+        value => seen(value, dialect),
+    }
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tribunal_history::{Code, Op, Operation, RegisterOp as Recorded, Value};
 
-use super::effect::{change, look, seen};
+use super::effect::{change, look, seen_there};
 use super::spelled::{Slips, suspects};
 use crate::linearizable::meter::{chunk_bytes, value_bytes};
 use crate::linearizable::{
@@ -193,7 +193,7 @@ impl FromHistory for Kv {
         };
         match &op {
             Recorded::Read { value, .. } => {
-                let seen = seen(value.clone(), dialect).map(|seen| match seen {
+                let seen = seen_there(value.clone(), dialect).map(|seen| match seen {
                     None => KvOp::Get("".into()),
                     Some(value) => text(&value).map_or(KvOp::GetUnparsed(value), KvOp::Get),
                 });

@@ -2,7 +2,7 @@
 
 use tribunal_history::{Code, Mop, Op, Operation, Outcome, Value};
 
-use super::effect::seen;
+use super::effect::seen_there;
 use super::unwritten::{Slips, suspects};
 use crate::linearizable::meter::{chunk_bytes, value_bytes};
 use crate::linearizable::persistent::Map;
@@ -223,7 +223,7 @@ impl FromHistory for MultiRegister {
                 Mop::Write { key, value } => {
                     steps.push(MultiRegisterStep::Write(key.clone(), value.clone()));
                 }
-                Mop::Read { key, value } => match seen(value.clone(), dialect) {
+                Mop::Read { key, value } => match seen_there(value.clone(), dialect) {
                     Some(value) if answered => {
                         let value = value.unwrap_or(Value::Nil);
                         steps.push(MultiRegisterStep::Read(key.clone(), value));

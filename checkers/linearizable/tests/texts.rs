@@ -587,6 +587,10 @@ fn answers_mean_what_the_dialect_says() {
     let acts = [wrote(Value::Int(7)), got(Observed::Absent)];
     assert_eq!(kv(&acts, Dialect::ETCD).verdict, Verdict::Invalid);
     assert_eq!(kv(&acts, Dialect::KNOSSOS).verdict, Verdict::Valid);
+    // Nil is nothing there, however it is written.
+    let acts = [wrote(Value::Int(7)), got(Observed::Present(Value::Nil))];
+    assert_eq!(kv(&acts, Dialect::ETCD).verdict, Verdict::Invalid);
+    assert_eq!(kv(&acts, Dialect::KNOSSOS).verdict, Verdict::Valid);
     let acts = [wrote(Value::Int(7)), got(Observed::Present(Value::text("7")))];
     let report = kv(&acts, Dialect::ETCD);
     assert_eq!((report.verdict, engine(&report)), (Verdict::Valid, "texts"));

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tribunal_history::{Code, F, History, OpIndex, Operation, Outcome};
+use tribunal_history::{Code, F, History, OpIndex, Operation, Outcome, Value};
 
 use super::decide::Stop;
 use super::traps::{Planted, Trap};
@@ -106,7 +106,9 @@ impl<'h> Rows<'h> {
     fn add_get(&mut self, partition: &Partition<'h>, operation: &Operation<'_>) {
         let code = operation.a();
         let asks = operation.outcome() != Outcome::Ok || code == Code::PENDING;
-        if asks || code == Code::ABSENT && partition.dialect.nil_read == NilRead::Unknown {
+        let nil = || Some(code) == partition.history.code(&Value::Nil);
+        let nothing = partition.dialect.nil_read == NilRead::Unknown;
+        if asks || nothing && (code == Code::ABSENT || nil()) {
             return;
         }
         let (op, call) = (operation.index().0, operation.call().0 + 1);
