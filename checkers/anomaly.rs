@@ -47,6 +47,11 @@ impl AnomalyKind {
     pub const G_NONADJACENT: AnomalyKind = AnomalyKind("G-nonadjacent");
     /// A cycle with two anti-dependencies next to each other (write skew).
     pub const G2_ITEM: AnomalyKind = AnomalyKind("G2-item");
+    /// The same where one of the anti-dependencies is by a predicate: somebody read by it before
+    /// another wrote what it matches (phantom).
+    pub const G2: AnomalyKind = AnomalyKind("G2");
+    /// As G-nonadjacent, where one of the anti-dependencies is by a predicate.
+    pub const G_NONADJACENT_PREDICATE: AnomalyKind = AnomalyKind("G-nonadjacent-predicate");
     /// A transaction saw one write of another and missed a second (fractured read).
     pub const FRACTURED_READ: AnomalyKind = AnomalyKind("fractured-read");
     /// As a fractured read, of a key read after the first write was seen.
@@ -112,23 +117,27 @@ impl AnomalyKind {
     }
 }
 
-const FORMS_PROCESS: [(&str, &str); 8] = [
+const FORMS_PROCESS: [(&str, &str); 10] = [
     ("G0", "G0-process"),
     ("G1c", "G1c-process"),
     ("G-single", "G-single-process"),
     ("G-nonadjacent", "G-nonadjacent-process"),
+    ("G-nonadjacent-predicate", "G-nonadjacent-predicate-process"),
     ("G2-item", "G2-item-process"),
+    ("G2", "G2-process"),
     ("fractured-read", "fractured-read-process"),
     ("non-prefix", "non-prefix-process"),
     ("non-monotonic-view", "non-monotonic-view-process"),
 ];
 
-const FORMS_REALTIME: [(&str, &str); 5] = [
+const FORMS_REALTIME: [(&str, &str); 7] = [
     ("G0", "G0-realtime"),
     ("G1c", "G1c-realtime"),
     ("G-single", "G-single-realtime"),
     ("G-nonadjacent", "G-nonadjacent-realtime"),
+    ("G-nonadjacent-predicate", "G-nonadjacent-predicate-realtime"),
     ("G2-item", "G2-item-realtime"),
+    ("G2", "G2-realtime"),
 ];
 
 /// Equality of texts at compile time.
@@ -186,6 +195,9 @@ pub enum Evidence {
         prefix_states: Vec<String>,
         /// Every state possible just before the failed operation, and why each refuses it.
         states: Vec<StateBefore>,
+        /// Where no order of what the operations say of these elements alone is legal, and so none
+        /// of the whole: these, in words. `prefix` and `states` then are of what is said of them.
+        about: Option<String>,
         /// Why a separate verifier has not decided the operations again. `None` where it has found,
         /// as the search had, that they have no legal order.
         unconfirmed: Option<Unconfirmed>,

@@ -247,6 +247,7 @@ fn evidence(
             .map(|it| StateReport { state: sentence(&it.state), because: sentence(&it.because) })
             .collect(),
         states_cut: states.len().saturating_sub(limits::PROOF_STATES) as u64,
+        about: about(evidence),
         unconfirmed: unconfirmed(evidence),
     }
 }
@@ -274,6 +275,14 @@ fn steps(history: &History, evidence: &Evidence) -> Vec<StepReport> {
         Evidence::Events(steps) => steps.iter().take(limits::PROOF_STEPS).map(step).collect(),
         Evidence::Cycle(edges) => edges.iter().take(limits::PROOF_STEPS).map(edge).collect(),
         Evidence::Counterexample { .. } => Vec::new(),
+    }
+}
+
+/// What a counterexample is about, where that is not all that its operations say.
+fn about(evidence: &Evidence) -> Option<String> {
+    match evidence {
+        Evidence::Counterexample { about, .. } => about.as_deref().map(sentence),
+        Evidence::Events(_) | Evidence::Cycle(_) => None,
     }
 }
 

@@ -227,6 +227,10 @@ fn write_finding(
     if more > 0 {
         let _ = writeln!(out, "      and {more} more states, each of which refuses it");
     }
+    if let Some(about) = &finding.evidence.about {
+        let about = shortened(&line(about), 200);
+        let _ = writeln!(out, "      of {about} alone: no order of what they say of it is legal");
+    }
     if let Some(sentence) = &finding.evidence.unconfirmed {
         let _ = writeln!(out, "      {}", line(sentence));
     }

@@ -15,7 +15,7 @@ use crate::info::{LateReplies, NodeInfo, SelfNoise, Warning};
 /// Name of the schema.
 pub const SCHEMA: &str = "tribunal.report";
 /// Version of the schema written here.
-pub const SCHEMA_VERSION: &str = "1.4";
+pub const SCHEMA_VERSION: &str = "1.5";
 
 /// Everything a run came to.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -317,6 +317,10 @@ pub struct EvidenceReport {
     pub states: Vec<StateReport>,
     /// States left out of `states`.
     pub states_cut: u64,
+    /// Elements, in words, where it is about what the operations say of these alone; `points` and
+    /// `states` are of what is said of them. Since 1.5.
+    #[serde(default)]
+    pub about: Option<String>,
     /// Why a separate verifier has not decided the operations again, and how it would; `None` where
     /// it has. Since 1.4.
     #[serde(default)]

@@ -19,11 +19,16 @@ pub(crate) fn write_witness(out: &mut String, finding: &Finding) {
         return;
     }
     let shown = chosen(operations);
-    let title = match operations.iter().any(|op| op.point.is_some()) {
-        true => "operations by invocation, numbered as the longest legal order has them:",
-        false => "operations by invocation:",
+    let numbered = operations.iter().any(|op| op.point.is_some());
+    let title = match (numbered, &finding.evidence.about) {
+        (true, None) => ", numbered as the longest legal order has them".to_owned(),
+        (true, Some(about)) => {
+            let about = visible(&shortened(about, VALUE));
+            format!(", numbered as the longest legal order of what they say of {about} has them")
+        }
+        (false, _) => String::new(),
     };
-    let _ = writeln!(out, "      {title}");
+    let _ = writeln!(out, "      operations by invocation{title}:");
     let when: Vec<String> = shown.iter().map(|op| interval(op)).collect();
     let who: Vec<String> = shown.iter().map(|op| asked(finding, op)).collect();
     let wide = |texts: &[String]| texts.iter().map(|text| text.chars().count()).max().unwrap_or(0);

@@ -9,8 +9,9 @@ use super::{Dialect, Entry, FromHistory, Interpreted, Model, NEVER, Problem, Ste
 use super::{plain, sums};
 use crate::Spent;
 
-/// Sub-histories up to this size are re-decided by trying every order.
+/// Sub-histories up to this size are re-decided by trying every order, unless these are more steps.
 const ENUMERATED: usize = 12;
+const STEPS: u64 = 1 << 20;
 
 /// Accepts `order` (positions in `problem.entries`) iff it proves that `problem` is linearizable:
 /// every completed operation once, crashed ones at most once, each legal where it stands, and none
@@ -284,6 +285,12 @@ pub fn verify_counterexample<M: Model>(
         let ret = if entry.ret > failed { NEVER } else { entry.ret };
         part.push(Entry { ret, ..*entry });
     }
+    if let [only] = part.as_slice()
+        && only.ret != NEVER
+        && model.impossible(problem.op(only)).is_some()
+    {
+        return Ok(Accepted::Proved);
+    }
     if sums::proves(model, problem, &keep, failed, sums::Slips::default()) {
         return Ok(Accepted::Proved);
     }
@@ -304,11 +311,15 @@ pub fn verify_counterexample<M: Model>(
         }
     }
     if part.len() <= ENUMERATED {
-        let done = &mut vec![false; part.len()];
-        if some_order(model, (&part, &problem.ops), &model.initial(), done) {
-            return Err("some order of it is legal".into());
+        let done = vec![false; part.len()];
+        let mut orders = Orders { model, part: &part, ops: &problem.ops, done, steps: STEPS, stop };
+        match orders.some(&model.initial()) {
+            Some(true) => return Err("some order of it is legal".into()),
+            Some(false) => return Ok(Accepted::Proved),
+            None if stop() => return Ok(Accepted::Undecided(Spent::Time)),
+            // Many crashed operations, each of which may be anywhere.
+            None => {}
         }
-        return Ok(Accepted::Proved);
     }
     match plain::is_linearizable(model, &part, &problem.ops, limit, stop) {
         Ok(true) => Err("some order of it is legal".into()),
@@ -317,33 +328,47 @@ pub fn verify_counterexample<M: Model>(
     }
 }
 
-/// Every order, one after the other. Depth is at most [`ENUMERATED`].
-fn some_order<M: Model>(
-    model: &M,
-    (part, ops): (&[Entry], &[M::Op]),
-    state: &M::State,
-    done: &mut Vec<bool>,
-) -> bool {
-    let open = || part.iter().zip(done.iter()).filter(|(_, done)| !**done);
-    let Some(first_return) = open().map(|(entry, _)| entry.ret).min() else { return true };
-    if first_return == NEVER {
-        return true;
-    }
-    for (at, entry) in part.iter().enumerate() {
-        if done[at] || entry.call > first_return {
-            continue;
-        }
-        let next = match model.step(state, &ops[entry.class as usize]) {
-            Steps::None => Vec::new(),
-            Steps::One(one) => vec![one],
-            Steps::Many(all) => all,
+/// Every order, one after the other.
+struct Orders<'a, M: Model> {
+    model: &'a M,
+    part: &'a [Entry],
+    ops: &'a [M::Op],
+    done: Vec<bool>,
+    /// How many are left.
+    steps: u64,
+    stop: &'a dyn Fn() -> bool,
+}
+
+impl<M: Model> Orders<'_, M> {
+    /// Whether one is legal from `state`; `None` where it was told to stop, or took too many steps.
+    /// Depth is at most [`ENUMERATED`].
+    fn some(&mut self, state: &M::State) -> Option<bool> {
+        let open = || self.part.iter().zip(&self.done).filter(|(_, done)| !**done);
+        let Some(first_return) = open().map(|(entry, _)| entry.ret).min() else {
+            return Some(true);
         };
-        done[at] = true;
-        let found = next.iter().any(|next| some_order(model, (part, ops), next, done));
-        done[at] = false;
-        if found {
-            return true;
+        if first_return == NEVER {
+            return Some(true);
         }
+        for (at, entry) in self.part.iter().enumerate() {
+            if self.done[at] || entry.call > first_return {
+                continue;
+            }
+            self.steps = self.steps.checked_sub(1).filter(|_| !(self.stop)())?;
+            let next = match self.model.step(state, &self.ops[entry.class as usize]) {
+                Steps::None => Vec::new(),
+                Steps::One(one) => vec![one],
+                Steps::Many(all) => all,
+            };
+            self.done[at] = true;
+            for next in &next {
+                if self.some(next)? {
+                    self.done[at] = false;
+                    return Some(true);
+                }
+            }
+            self.done[at] = false;
+        }
+        Some(false)
     }
-    false
 }

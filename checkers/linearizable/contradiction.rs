@@ -61,19 +61,9 @@ impl<M: FromHistory> Case<'_, M> {
         };
         let smaller = self.smaller(component, &problem, &dead, cost.configurations);
         let Proved { problem, found } = smaller.unwrap_or_else(|| {
-            let (kept, minimal, configurations) = (shrink::before(&problem, dead.rank), false, 0);
-            Proved {
-                problem,
-                found: Counterexample {
-                    kept,
-                    dead,
-                    states,
-                    complete,
-                    minimal,
-                    configurations,
-                    sum: None,
-                },
-            }
+            let kept = shrink::before(&problem, dead.rank);
+            let found = Counterexample { complete, ..Counterexample::of(kept, dead, states) };
+            Proved { problem, found }
         });
         self.verify_closed(component, &problem, &found)?;
         self.refuted(key, (&problem, &problem), took, found)

@@ -16,8 +16,8 @@ use super::quick::Refutation;
 use super::rules::Rules;
 use super::shrink::Counterexample;
 use super::{
-    Dialect, Engines, FromHistory, NEVER, Options, Problem, certificate, explain, prep, shrink,
-    unseen,
+    Dialect, Engines, FromHistory, Model, NEVER, Options, Problem, certificate, explain, prep,
+    shrink, unseen,
 };
 use crate::{Anomaly, CheckError, Spent, Verdict};
 
@@ -212,25 +212,15 @@ impl<M: FromHistory> Case<'_, M> {
         let completed = problem.completed() as u64;
         let seen = self.seen(component, completed, problem.entries.len() as u64 - completed);
         let key = &component.key;
-        let rules = Rules::default();
+        if let Some(judged) = self.alone(key, &problem)? {
+            return Ok((judged, seen));
+        }
         let (decision, refutation) = self.conclude(&problem);
         let (took, refuted) = (decision.took, refutation.is_some());
-        if let Some(Shown { part, refutation: Refutation { kept, rank }, sum }) = refutation {
-            let narrow = part.is_some();
-            let (cost, part) = (took.configurations, part.as_ref().unwrap_or(&problem));
-            let found = match sum {
-                Some(sum) => Some(Counterexample::summed(sum, rank)),
-                None => shrink::shrink(model, part, ledger, (kept, rank), cost, rules),
-            };
-            if let Some(mut found) = found {
-                // Of these elements nothing can be left out; where operations speak of others, too,
-                // by one of these less may do.
-                let whole = |at: &u32| said_whole(part, &problem, *at);
-                let narrow = narrow && !found.kept.iter().all(whole);
-                found.minimal &= !narrow || found.kept.len() == 1;
-                let took = Took { engine: QUICK, ..took };
-                return Ok((self.refuted(key, (part, &problem), took, found)?, seen));
-            }
+        if let Some(shown) = refutation
+            && let Some(judged) = self.shown(key, &problem, took, shown)?
+        {
+            return Ok((judged, seen));
         }
         let judged = match decision.found {
             Found::Linearization(order) => {
@@ -268,6 +258,44 @@ impl<M: FromHistory> Case<'_, M> {
         Ok((judged, seen))
     }
 
+    /// A refutation, if it could be decided again.
+    fn shown(
+        &self,
+        key: &Value,
+        problem: &Problem<M::Op>,
+        took: Took,
+        Shown { part, refutation: Refutation { kept, rank }, sum }: Shown<M::Op>,
+    ) -> Result<Option<Judged>, CheckError> {
+        let (narrow, cost) = (part.is_some(), took.configurations);
+        let (part, about) = part.unzip();
+        let part = part.as_ref().unwrap_or(problem);
+        let found = match sum {
+            Some(sum) => Some(Counterexample::summed(sum, rank)),
+            None => {
+                let (kept, rules) = ((kept, rank), Rules::default());
+                shrink::shrink(self.model, part, self.ledger, kept, cost, rules)
+            }
+        };
+        let Some(mut found) = found else { return Ok(None) };
+        // Of these elements nothing can be left out; where operations speak of others, too, by one
+        // of these less may do.
+        let whole = |at: &u32| said_whole(part, problem, *at);
+        let narrow = narrow && !found.kept.iter().all(whole);
+        found.minimal &= !narrow || found.kept.len() == 1;
+        found.about = about.filter(|_| narrow).unwrap_or_default();
+        let took = Took { engine: QUICK, ..took };
+        self.refuted(key, (part, problem), took, found).map(Some)
+    }
+
+    /// What is legal in no state, where there is such an operation.
+    fn alone(&self, key: &Value, problem: &Problem<M::Op>) -> Result<Option<Judged>, CheckError> {
+        let at = if self.options.quick { impossible(self.model, problem) } else { None };
+        let Some(at) = at else { return Ok(None) };
+        let found = Counterexample::alone(at, problem.entries[at as usize].ret);
+        let took = Took { engine: QUICK, ..Took::default() };
+        self.refuted(key, (problem, problem), took, found).map(Some)
+    }
+
     /// The smallest counterexample within what the search ended with.
     fn died(
         &self,
@@ -285,15 +313,7 @@ impl<M: FromHistory> Case<'_, M> {
         let found = shrink::shrink(self.model, problem, self.ledger, whole, cost, rules);
         // Where the budget leaves nothing to shrink with, the search's own words are the evidence,
         // and still a proof.
-        let own = || Counterexample {
-            kept,
-            dead,
-            states,
-            complete,
-            minimal: false,
-            configurations: 0,
-            sum: None,
-        };
+        let own = || Counterexample { complete, ..Counterexample::of(kept, dead, states) };
         let found = self.clearer(problem, rank, found.unwrap_or_else(own));
         self.refuted(key, (problem, problem), took, found)
     }
@@ -338,6 +358,17 @@ impl<M: FromHistory> Case<'_, M> {
             }
         })
     }
+}
+
+/// Of the completed operations that are legal in no state the one that returned first, if there is
+/// one. O(n).
+pub(super) fn impossible<M: Model>(model: &M, problem: &Problem<M::Op>) -> Option<u32> {
+    let bad = |op: &M::Op| model.impossible(op).is_some();
+    let classes: Vec<bool> = problem.ops.iter().map(bad).collect();
+    let bad = (0..)
+        .zip(&problem.entries)
+        .filter(|(_, entry)| entry.ret != NEVER && classes[entry.class as usize]);
+    bad.min_by_key(|(_, entry)| entry.ret).map(|(at, _)| at)
 }
 
 /// Whether an entry of `part`, which is what `whole` says of some elements, says all that it says.

@@ -78,6 +78,7 @@ pub(super) fn anomaly<M: Model>(
             prefix: found.dead.prefix.iter().map(origin).collect(),
             prefix_states: replay::states_along(model, problem, &found.dead.prefix),
             states,
+            about: (!found.about.is_empty()).then(|| model.describe_elements(&found.about)),
             unconfirmed,
         },
         minimal: found.minimal,
@@ -144,6 +145,11 @@ fn summary<M: Model>(
     let clashes = clashes.collect::<Option<BTreeSet<String>>>().filter(|_| found.complete);
     if let Some(clash) = clashes.and_then(joined) {
         return what + &clash;
+    }
+    if found.kept.len() == 1
+        && let Some(why) = model.impossible(problem.op(failed))
+    {
+        return what + &why;
     }
     if found.kept.len() == 1 || found.states.is_empty() {
         return format!("{what}, which no operation before it explains");

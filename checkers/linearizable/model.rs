@@ -243,6 +243,13 @@ pub trait Model: Send + Sync {
         false
     }
 
+    /// Why `op` is legal in no state at all, as a transaction that found two values in one
+    /// register: to end a sentence that begins with who did it. It is a counterexample by itself.
+    /// The default, `None`, is always right.
+    fn impossible(&self, _op: &Self::Op) -> Option<String> {
+        None
+    }
+
     /// One state for all that no operation of `ops` can tell apart, now or later; `None` where
     /// that is not worth asking. Lets searches see fewer states.
     ///
@@ -278,6 +285,13 @@ pub trait Model: Send + Sync {
     /// The contract: of a legal order, what its operations say of `elements` is a legal order.
     fn about(&self, _op: &Self::Op, _elements: &[Value]) -> Option<Self::Op> {
         None
+    }
+
+    /// Elements, for people, to end a sentence that begins with what is said of them. The default
+    /// is a list.
+    fn describe_elements(&self, elements: &[Value]) -> String {
+        let words: Vec<String> = elements.iter().map(Value::to_string).collect();
+        words.join(" and ")
     }
 
     /// A few elements about which `entries`, of which `ops` are the operations, may contradict

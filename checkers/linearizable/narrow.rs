@@ -4,6 +4,8 @@
 //! ([`super::Model::about`]) is a history of its own, which a search decides and the verifier
 //! proves like any other. If it has no legal order, the whole has none.
 
+use tribunal_history::Value;
+
 use super::decide::{Case, QUICK_LIMIT};
 use super::found::Found;
 use super::meter::Ledger;
@@ -31,8 +33,8 @@ pub(super) enum Return {
 
 /// A refutation, in terms of the problem it is about.
 pub(super) struct Shown<O> {
-    /// What the operations say of a few elements; `None`: the whole problem.
-    pub(super) part: Option<Problem<O>>,
+    /// What the operations say of a few elements, and these; `None`: the whole problem.
+    pub(super) part: Option<(Problem<O>, Vec<Value>)>,
     pub(super) refutation: Refutation,
     /// The proof, where that is a sum: there is nothing to be searched.
     pub(super) sum: Option<Sum>,
@@ -48,7 +50,8 @@ impl<M: FromHistory> Case<'_, M> {
         let bytes = (entries.len() * 2 * size_of::<Entry>()) as u64 + numbers;
         ledger.allows(bytes).ok()?;
         let _held = ledger.hold(bytes);
-        let part = problem.about(model, &model.suspects(entries, ops)?);
+        let elements = model.suspects(entries, ops)?;
+        let part = problem.about(model, &elements);
         let budget = ledger.spare();
         let few = Ledger::new(&budget);
         let rules = Rules::default();
@@ -57,7 +60,7 @@ impl<M: FromHistory> Case<'_, M> {
             return None;
         };
         let refutation = Refutation { kept: shrink::before(&part, dead.rank), rank: dead.rank };
-        Some(Shown { part: Some(part), refutation, sum: None })
+        Some(Shown { part: Some((part, elements)), refutation, sum: None })
     }
 
     /// What sums refute there, if there is room to look.

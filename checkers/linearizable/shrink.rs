@@ -4,6 +4,8 @@
 //! the absence itself would be the contradiction. `certificate` states the rule and checks it.
 //! The work is bounded, so that evidence of a long history costs no more than its verdict.
 
+use tribunal_history::Value;
+
 use super::found::{Dead, Found};
 use super::meter::Ledger;
 use super::rules::Rules;
@@ -40,6 +42,8 @@ pub(super) struct Counterexample<S> {
     pub(super) configurations: u64,
     /// The proof, where that is a sum.
     pub(super) sum: Option<Sum>,
+    /// Where it is what the operations say of these alone; otherwise none.
+    pub(super) about: Vec<Value>,
 }
 
 impl<S> Counterexample<S> {
@@ -47,8 +51,20 @@ impl<S> Counterexample<S> {
     pub(super) fn summed(sum: Sum, rank: u32) -> Counterexample<S> {
         let dead = Dead { entry: sum.entry, rank, prefix: Vec::new(), states: Vec::new() };
         let (kept, minimal, states) = (sum.kept.clone(), sum.minimal, Vec::new());
-        let (complete, configurations) = (true, 0);
-        Counterexample { kept, dead, states, complete, minimal, configurations, sum: Some(sum) }
+        Counterexample { minimal, sum: Some(sum), ..Counterexample::of(kept, dead, states) }
+    }
+
+    /// The operation at `entry`, which returned at `rank`, is impossible.
+    pub(super) fn alone(entry: u32, rank: u32) -> Counterexample<S> {
+        let dead = Dead { entry, rank, prefix: Vec::new(), states: Vec::new() };
+        Counterexample { minimal: true, ..Counterexample::of(vec![entry], dead, Vec::new()) }
+    }
+
+    /// These operations, not known to be minimal.
+    pub(super) fn of(kept: Vec<u32>, dead: Dead, states: Vec<S>) -> Counterexample<S> {
+        let (complete, minimal, configurations) = (true, false, 0);
+        let about = Vec::new();
+        Counterexample { kept, dead, states, complete, minimal, configurations, sum: None, about }
     }
 }
 
@@ -112,8 +128,8 @@ pub(super) fn shrink<M: Model>(
     if late {
         states.free_aside();
     }
-    let states = told;
-    Some(Counterexample { kept, dead, states, complete, minimal, configurations, sum: None })
+    let of = Counterexample::of(kept, dead, told);
+    Some(Counterexample { complete, minimal, configurations, ..of })
 }
 
 /// Positions of the operations invoked before the event of rank `rank`.

@@ -191,6 +191,12 @@ impl<L: Locking> Model for Lock<L> {
         Words { past: op.text(L::ONE), perfect: op.text(L::ONE) }
     }
 
+    /// More permits than there are.
+    fn impossible(&self, op: &LockOp) -> Option<String> {
+        let total = self.0.total().filter(|total| op.grip().permits > i64::from(*total))?;
+        Some(format!(" of {total}"))
+    }
+
     fn clash(&self, state: &L::Hold, op: &LockOp) -> Option<String> {
         Some(self.0.clash(state, op))
     }

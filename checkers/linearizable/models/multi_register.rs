@@ -161,6 +161,18 @@ impl Model for MultiRegister {
         (!steps.is_empty()).then(|| MultiRegisterOp(steps.into()))
     }
 
+    fn impossible(&self, op: &MultiRegisterOp) -> Option<String> {
+        contradicts_itself(op).then(|| ", which no state of its registers allows".into())
+    }
+
+    /// A register, and a value of it.
+    fn describe_elements(&self, elements: &[Value]) -> String {
+        match elements {
+            [key, value] => format!("{value} in {key}"),
+            _ => String::new(),
+        }
+    }
+
     fn suspects(&self, entries: &[Entry], ops: &[MultiRegisterOp]) -> Option<Vec<Value>> {
         suspects(entries, ops, &self.initial, Slips::default())
     }

@@ -125,6 +125,13 @@ impl Model for Set {
         }
     }
 
+    /// A read that shows an element twice.
+    fn impossible(&self, op: &SetOp) -> Option<String> {
+        let SetOp::Read(seen) = op else { return None };
+        let twice = seen.windows(2).find(|pair| pair[0] == pair[1])?;
+        Some(format!(" with {} twice", twice[0]))
+    }
+
     fn suspects(&self, entries: &[Entry], ops: &[SetOp]) -> Option<Vec<Value>> {
         suspects(entries, ops, Slips::default())
     }

@@ -142,6 +142,26 @@ fn a_counterexample_is_not_confirmed_beyond_a_limit() {
     assert_eq!(looks.get(), 10, "it goes on after it was told to stop");
 }
 
+/// Eleven crashed writes have more orders than anybody waits for, and no more subsets.
+#[test]
+fn few_operations_of_many_orders_are_confirmed_soon() {
+    let crashed = (0..11).map(|at| (write(i64::from(at)), at, NEVER));
+    let mut operations: Vec<(CasRegisterOp, u32, u32)> = crashed.collect();
+    operations.push((read(99), 11, 12));
+    let (model, problem) = problem(&operations);
+    let kept: Vec<u32> = (0..12).collect();
+    let looks = Cell::new(0_u64);
+    let verify = |end: u64| {
+        looks.set(0);
+        let stop = || looks.replace(looks.get() + 1) >= end;
+        verify_counterexample(&model, &problem, &kept, 12, usize::MAX, &stop)
+    };
+    assert_eq!(verify(u64::MAX), Ok(Accepted::Proved));
+    assert!(looks.get() < 1 << 21, "{} steps", looks.get());
+    assert_eq!(verify(100), Ok(Accepted::Undecided(Spent::Time)));
+    assert!(looks.get() < 110, "it goes on after it was told to stop");
+}
+
 thread_local! {
     /// States that were hashed and that were freed on this thread.
     static HASHED: Cell<u64> = const { Cell::new(0) };

@@ -13,8 +13,8 @@ use super::registers::{Several, Texts};
 use super::sets::Elements;
 use super::{World, history, small};
 use crate::linearizable::{
-    ContainerOp, CounterOp, Dialect, FromHistory, Held, Interpreted, KvOp, LockOp, Merge, Model,
-    MultiRegisterOp, MultiRegisterStep, Options, SetOp, Steps, Words, judge,
+    ContainerOp, CounterOp, Dialect, FromHistory, Held, Interpreted, KvOp, ListMop, LockOp, Merge,
+    Model, MultiRegisterOp, MultiRegisterStep, Options, SetOp, Steps, Words, judge,
 };
 use crate::{Budget, Verdict};
 
@@ -31,6 +31,7 @@ struct Mistaken<M: Model> {
     consumes: fn(&M, &M::Op, &M::Op) -> bool,
     settles: fn(&M, &M::Op) -> bool,
     about: About<M>,
+    impossible: fn(&M, &M::Op) -> bool,
     merge: Option<MergeInto<M>>,
 }
 
@@ -44,6 +45,7 @@ impl<M: Model> Mistaken<M> {
             consumes: M::consumes,
             settles: M::settles,
             about: M::about,
+            impossible: |right, op| right.impossible(op).is_some(),
             merge: None,
         }
     }
@@ -92,6 +94,10 @@ impl<M: Model> Model for Mistaken<M> {
 
     fn about(&self, op: &M::Op, elements: &[Value]) -> Option<M::Op> {
         (self.about)(&self.right, op, elements)
+    }
+
+    fn impossible(&self, op: &M::Op) -> Option<String> {
+        (self.impossible)(&self.right, op).then(|| " in vain".into())
     }
 
     fn words(&self, op: &M::Op) -> Words {
@@ -208,6 +214,35 @@ fn wrong_steps_are_caught() {
     });
     caught(&Ids, "an identifier given twice", |model| {
         model.step = |_, state, _| Steps::One(state.clone());
+    });
+}
+
+#[test]
+fn what_is_wrongly_called_impossible_is_caught() {
+    caught(&Several, "a transaction that reads twice", |model| {
+        model.impossible = |_, op| {
+            let reads = op.0.iter().filter(|step| matches!(step, MultiRegisterStep::Read(..)));
+            reads.count() > 1
+        };
+    });
+    caught(&Elements { shrinks: true, whole: true }, "a read of two elements", |model| {
+        model.impossible = |_, op| matches!(op, SetOp::Read(seen) if seen.len() > 1);
+    });
+    caught(&Lists { single: false }, "a read that shows its own append", |model| {
+        model.impossible = |_, op| {
+            let appended = |element: &Value| {
+                op.0.iter().any(|mop| match mop {
+                    ListMop::Append { element: own, .. } => own == element,
+                    ListMop::Read { .. } => false,
+                })
+            };
+            op.0.iter().any(|mop| {
+                matches!(mop, ListMop::Read { elements, .. } if elements.iter().any(appended))
+            })
+        };
+    });
+    caught(&semaphore(), "an acquisition of two permits", |model| {
+        model.impossible = |_, op| matches!(op, LockOp::Acquire(grip) if grip.permits > 1);
     });
 }
 

@@ -7,6 +7,7 @@ mod certificates;
 mod conform;
 mod containers;
 mod holds;
+mod impossible;
 mod later;
 mod lies;
 mod lists;

@@ -189,13 +189,13 @@ fn planted_mistakes_of_suspects_of_texts_are_caught() {
 
 /// Operations, each with an instant of its own for its call, and for its return if it has one.
 #[derive(Default)]
-struct Told {
-    acts: Vec<Act>,
+pub(super) struct Told {
+    pub(super) acts: Vec<Act>,
     time: u32,
 }
 
 impl Told {
-    fn ask(&mut self, op: tribunal_history::Op) -> usize {
+    pub(super) fn ask(&mut self, op: tribunal_history::Op) -> usize {
         self.time += 1;
         let (process, ended) = (self.acts.len() as u32, Ended::Crashed);
         self.acts.push(Act { process, op, ended, from: self.time, to: u32::MAX });
@@ -207,7 +207,7 @@ impl Told {
         (self.acts[at].ended, self.acts[at].to) = (Ended::Ok, self.time);
     }
 
-    fn at_once(&mut self, op: tribunal_history::Op) {
+    pub(super) fn at_once(&mut self, op: tribunal_history::Op) {
         let at = self.ask(op);
         self.end(at);
     }
@@ -227,6 +227,19 @@ fn is_shown_by<M: FromHistory>(model: &M, told: &Told, operations: usize, words:
     assert_eq!(shown.len(), operations, "{}", anomaly.summary);
     assert!(anomaly.minimal, "{}", anomaly.summary);
     assert!(anomaly.summary.contains(words), "{}", anomaly.summary);
+}
+
+/// One operation is the whole proof, and the sentence is about it.
+pub(super) fn judged_by<M: FromHistory>(model: &M, told: &Told, words: &str, end: &str) {
+    let (history, dialect) = (history(&told.acts), Dialect::TRIBUNAL);
+    let budget = Budget::unlimited();
+    let report = judge(model, &history, dialect, &budget, Options::default()).expect("its family");
+    assert_eq!((report.verdict, report.cost.certificates_verified), (Verdict::Invalid, 1));
+    let anomaly = &report.anomalies[0];
+    let Evidence::Counterexample { operations, .. } = &anomaly.evidence else { panic!() };
+    assert_eq!((operations.len(), anomaly.minimal), (1, true), "{}", anomaly.summary);
+    let said = &anomaly.summary;
+    assert!(said.contains(words) && said.ends_with(end), "{said}");
 }
 
 #[test]
