@@ -48,7 +48,7 @@ pub enum Mop {
     },
     /// Read every object that matches a predicate.
     ReadPredicate {
-        /// The predicate, in the target's own words.
+        /// The predicate, in the target's own words; a [`crate::KeyRange`] is understood.
         predicate: Box<str>,
         /// The matching objects and their values, in key order.
         matches: Observed<Vec<(Value, Value)>>,
@@ -166,11 +166,19 @@ impl fmt::Display for Mop {
                 match matches {
                     Observed::Pending => f.write_str("?"),
                     Observed::Absent => f.write_str("nil"),
-                    Observed::Present(found) => write!(f, "{} matches", found.len()),
+                    Observed::Present(found) => pairs(f, found),
                 }
             }
         }
     }
+}
+
+fn pairs(f: &mut fmt::Formatter<'_>, found: &[(Value, Value)]) -> fmt::Result {
+    f.write_str("{")?;
+    for (i, (key, value)) in found.iter().enumerate() {
+        write!(f, "{}{key}: {value}", if i == 0 { "" } else { ", " })?;
+    }
+    f.write_str("}")
 }
 
 impl fmt::Display for TxnOp {

@@ -8,7 +8,7 @@ use super::columns::{Code, INTERNED, MopRow};
 use crate::{ErrorClass, Observed, Value};
 
 /// What rows refer to by number.
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(super) struct Arena {
     values: Vec<Value>,
     codes: HashMap<Value, u32, FixedState>,

@@ -8,6 +8,7 @@ mod error;
 mod f;
 mod mops;
 mod operation;
+mod rewrite;
 mod rows;
 mod store;
 #[cfg(test)]

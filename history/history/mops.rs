@@ -77,11 +77,11 @@ impl Arena {
         }
     }
 
-    /// The row of a transaction as a question.
-    pub(super) fn txn_row(&mut self, txn: &TxnOp) -> Row {
+    /// The row of a transaction, with what it observed or as a question.
+    pub(super) fn txn_row(&mut self, txn: &TxnOp, answered: bool) -> Row {
         let a = self.mops.len() as u32;
         for mop in &txn.mops {
-            let row = self.mop_row(mop, false);
+            let row = self.mop_row(mop, answered);
             self.mops.push(row);
         }
         Row { f: F::Txn, key: Code(0), a, b: txn.mops.len() as u32 }

@@ -10,7 +10,7 @@ impl Arena {
     /// The row of `op` as a question: what it observed is left out.
     pub(super) fn row(&mut self, op: &Op) -> Row {
         let (key, a, b) = match op {
-            Op::Txn(txn) => return self.txn_row(txn),
+            Op::Txn(txn) => return self.txn_row(txn, false),
             Op::Register(RegisterOp::Read { key, .. }) => (key, PENDING, 0),
             Op::Register(RegisterOp::Write { key, value } | RegisterOp::Append { key, value }) => {
                 (key, self.code(value).0, 0)

@@ -11,7 +11,7 @@ use super::{Builder, HistoryError, OpIndex, Operation, Outcome};
 use crate::{Event, EventId, FaultEvent, Kind, Mark, Nanos, Process, Session, Value};
 
 /// Everything the clients saw, and beside it what was done to the cluster.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct History {
     pub(super) tag: Vec<u8>,
     pub(super) key: Vec<Code>,

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use crate::Nanos;
 
 /// Invocation times, and durations as 32 bits with the long ones aside.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Times {
     pub(super) invoked: Vec<u64>,
     pub(super) duration: Vec<u32>,

@@ -31,9 +31,9 @@ fn from(text: &str) -> History {
 fn a_transfer_adds_twice_and_a_read_finds_every_account() {
     check(
         BANK,
-        expect![[r#"
+        expect![[r##"
             #0 0.000 s p0 invoke r(balances) -> ?
-            #1 0.000 s p0 ok r(balances) -> 3 matches
+            #1 0.000 s p0 ok r(balances) -> {0: 10, 1: nil, "x": -3}
             #2 0.000 s p1 invoke add(0, -5) -> ? add(1, 5) -> ?
             #3 0.000 s p1 ok add(0, -5) -> ? add(1, 5) -> ?
             #4 0.000 s p1 invoke add(1, -5) -> ? add(0, 5) -> ?
@@ -43,7 +43,7 @@ fn a_transfer_adds_twice_and_a_read_finds_every_account() {
             #8 0.000 s p3 invoke r(balances) -> ?
             #9 0.000 s p3 info r(balances) -> ? (timeout)
             warning: no event has a :time; only their order is known
-        "#]],
+        "##]],
     );
 }
 

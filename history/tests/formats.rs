@@ -538,7 +538,7 @@ fn files_of_earlier_releases_are_read() {
         #5 0.000 s p2 ok w(70, nil) append("l", unparsed "�")
             r(5) -> 8192
             r("l") -> [1 "l"]
-            r(v > 1) -> 1 matches
+            r(v > 1) -> {1: 2}
         #6 0.000 s p0 invoke read 1 -> ?
         #7 5.000 s p0 info read 1 -> ? (timeout)
         #8 6.000 s p3 invoke write 2 := 63
