@@ -135,15 +135,23 @@ const IMPLIES: &[(C, &[C])] = &[
 
 /// Each model with the findings that contradict it and none of the models it implies.
 const PROSCRIBES: &[(C, &[AnomalyKind])] = &[
-    (C::StrictSerializable, &[A::G2_ITEM.realtime()]),
-    (C::StrongSessionSerializable, &[A::G2_ITEM.process()]),
-    (C::Serializable, &[A::G2_ITEM]),
+    (C::StrictSerializable, &[A::G2_ITEM.realtime(), A::G2.realtime()]),
+    (C::StrongSessionSerializable, &[A::G2_ITEM.process(), A::G2.process()]),
+    (C::Serializable, &[A::G2_ITEM, A::G2]),
     (
         C::StrongSnapshotIsolation,
-        &[A::G_SINGLE.realtime(), A::G_NONADJACENT.realtime(), A::UNEXPLAINED_BALANCES],
+        &[
+            A::G_SINGLE.realtime(),
+            A::G_NONADJACENT.realtime(),
+            A::G_NONADJACENT_PREDICATE.realtime(),
+            A::UNEXPLAINED_BALANCES,
+        ],
     ),
-    (C::StrongSessionSnapshotIsolation, &[A::G_NONADJACENT.process()]),
-    (C::SnapshotIsolation, &[A::G_NONADJACENT]),
+    (
+        C::StrongSessionSnapshotIsolation,
+        &[A::G_NONADJACENT.process(), A::G_NONADJACENT_PREDICATE.process()],
+    ),
+    (C::SnapshotIsolation, &[A::G_NONADJACENT, A::G_NONADJACENT_PREDICATE]),
     // An anti-dependency on an item is in each of them, whatever else is.
     (C::RepeatableRead, &[A::G2_ITEM, A::G_NONADJACENT, A::G_SINGLE, A::LOST_UPDATE]),
     (C::StrongSessionParallelSnapshotIsolation, &[A::G_SINGLE.process()]),
@@ -308,6 +316,9 @@ mod tests {
         let write_skew = C::ruled_out_by(A::G2_ITEM);
         assert_eq!(C::weakest(&write_skew), [C::RepeatableRead]);
         assert!(!write_skew.contains(&C::StrongSnapshotIsolation));
+        let phantom = C::ruled_out_by(A::G2);
+        assert_eq!(C::weakest(&phantom), [C::Serializable]);
+        assert!(!phantom.contains(&C::RepeatableRead), "it does not count predicates");
         let read_skew = C::ruled_out_by(A::G_SINGLE);
         assert!(read_skew.contains(&C::SnapshotIsolation) && !read_skew.contains(&C::Prefix));
         let late = C::ruled_out_by(A::G1C.realtime());

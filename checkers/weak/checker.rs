@@ -5,10 +5,11 @@ use tribunal_history::{History, Value};
 use super::judge::{Judge, Judged};
 use super::levels::{self, severity};
 use super::planted::Planted;
+use super::predicates::{Spelling, spell};
 use super::table::{Reading, Registers};
 use crate::{
     Anomaly, AnomalyKind, Budget, CheckError, Checker, Consistency, Cost, Coverage, ReasonClass,
-    Report, Verdict,
+    Report, Spent, Verdict,
 };
 
 pub(super) const NAME: &str = "rw-register";
@@ -63,12 +64,30 @@ impl Checker for RwRegister {
     fn check(&self, history: &History, budget: &Budget) -> Result<Report, CheckError> {
         let Options { initial, own_writes, verify } = self.options.clone();
         let reading = Reading { initial, own_writes, planted: self.planted };
-        let registers = Registers::new(history, &reading, NAME)?;
-        let judge =
-            Judge { registers: &registers, reading: &reading, verify, budget, level: self.level };
-        let judged = judge.everything()?;
-        Ok(report(self.level, judged, &registers))
+        let spelled = match spell(history, budget.bytes, NAME, self.planted)? {
+            Spelling::Needless => None,
+            Spelling::Done(spelled) => Some(*spelled),
+            Spelling::Spent => return Ok(unspelled()),
+        };
+        let whole = spelled.as_ref().map_or(history, |spelled| &spelled.whole);
+        let registers = Registers::new(whole, &reading, NAME)?;
+        let found = spelled.as_ref().map(|it| Registers::new(&it.found, &reading, NAME));
+        let found = found.transpose()?;
+        let (level, bytes) = (self.level, spelled.as_ref().map_or(0, |spelled| spelled.bytes));
+        let budget = &budget.clone().with_bytes(budget.bytes.saturating_sub(bytes));
+        let (registers, found, reading) = (&registers, found.as_ref(), &reading);
+        let mut judged = Judge { registers, found, reading, verify, budget, level }.everything()?;
+        judged.anomalies.extend(spelled.iter().flat_map(|spelled| spelled.strays.clone()));
+        judged.cost.peak_bytes += bytes;
+        Ok(report(level, judged, registers))
     }
+}
+
+/// The answer where predicates take more room than there is.
+fn unspelled() -> Report {
+    let why = "memory budget spent while reads by predicates were spelled out, key by key";
+    let cost = Cost { spent: Some(Spent::Memory), ..Cost::default() };
+    Report::unknown(ReasonClass::Undecided, why, Coverage::default(), cost)
 }
 
 /// Patterns of causality, told where one asks for causality: for others a weaker finding says more.

@@ -12,9 +12,10 @@ pub(super) fn event(history: &History, op: OpIndex) -> EventId {
     operation.ret().unwrap_or(operation.call())
 }
 
-/// Every problem as a finding.
-pub(super) fn findings(registers: &Registers<'_>) -> Vec<Anomaly> {
-    let mut problems = registers.problems.list.clone();
+/// Every problem that `counts` as a finding.
+pub(super) fn findings(registers: &Registers<'_>, counts: impl Fn(What) -> bool) -> Vec<Anomaly> {
+    let problems = registers.problems.list.iter().filter(|problem| counts(problem.what));
+    let mut problems: Vec<Problem> = problems.copied().collect();
     problems.sort_by_key(|problem| problem.what);
     problems.iter().map(|problem| finding(registers, problem)).collect()
 }

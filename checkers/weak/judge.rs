@@ -9,30 +9,26 @@ use super::direct::findings;
 use super::explain::{Reason, Why, Words};
 use super::memory::{self, Memory};
 use super::order::{Forced, order};
+use super::planted::Bug;
 use super::problems::What;
 use super::rule::Rule;
 use super::table::{INITIAL, Reading, Registers};
 use super::witness::{Circles, Edge};
-use super::{atomic, checker::NAME, guarantees};
+use super::{atomic, checker::NAME};
 use crate::txn::edges::{Kind, Kinds};
 use crate::{
     Anomaly, AnomalyKind, Budget, CheckError, Consistency, Cost, Dependency, Evidence, Spent,
 };
 
 const READS: Kinds = Kinds::of(Kind::Wr);
-const FORCED: Kinds = Kinds::of(Kind::Ww);
+pub(super) const FORCED: Kinds = Kinds::of(Kind::Ww);
+
+/// Why what counts read by read says nothing of predicates.
+pub(super) const NO_ORDER: &str = "it goes by the order of reads, and what a predicate saw at one \
+                                   instant has none; no stronger level is shown";
 
 /// Transactions x sessions of which causal memory is judged unasked.
 const SMALL: usize = 1 << 20;
-
-/// Stronger ones first.
-const GUARANTEES: [(Rule, Consistency, AnomalyKind); 5] = [
-    (Rule::Pram, Consistency::Pram, AnomalyKind::PRAM),
-    (Rule::WritesFollowReads, Consistency::WritesFollowReads, AnomalyKind::WRITES_FOLLOW_READS),
-    (Rule::MonotonicWrites, Consistency::MonotonicWrites, AnomalyKind::MONOTONIC_WRITES),
-    (Rule::ReadYourWrites, Consistency::ReadYourWrites, AnomalyKind::READ_YOUR_WRITES),
-    (Rule::MonotonicReads, Consistency::MonotonicReads, AnomalyKind::MONOTONIC_READS),
-];
 
 /// What a check of all levels came to.
 #[derive(Debug, Default)]
@@ -49,6 +45,8 @@ pub(super) struct Judged {
 
 pub(super) struct Judge<'t, 'h> {
     pub(super) registers: &'t Registers<'h>,
+    /// Of a history with predicates what they found alone; `None` where there are none.
+    pub(super) found: Option<&'t Registers<'h>>,
     pub(super) reading: &'t Reading,
     /// Whether orders are replayed by the separate verifier; circles always are verified.
     pub(super) verify: bool,
@@ -66,7 +64,7 @@ enum Tested {
 
 impl Judge<'_, '_> {
     pub(super) fn everything(&self) -> Result<Judged, CheckError> {
-        let mut judged = Judged { anomalies: findings(self.registers), ..Judged::default() };
+        let mut judged = Judged { anomalies: self.direct(), ..Judged::default() };
         judged.held.push(Consistency::ReadUncommitted);
         judged.cost.peak_bytes = self.registers.bytes();
         if judged.cost.peak_bytes > self.budget.bytes {
@@ -95,6 +93,17 @@ impl Judge<'_, '_> {
             self.strong(&mut judged)?;
         }
         Ok(judged)
+    }
+
+    /// What needs no graph. Who wrote what a predicate had not found overwrote nothing that it had
+    /// read.
+    fn direct(&self) -> Vec<Anomaly> {
+        let inserts = self.reading.planted.has(Bug::InsertsLoseUpdates);
+        let lost = |what| what == What::LostUpdate && !inserts;
+        let Some(found) = self.found else { return findings(self.registers, |_| true) };
+        let mut anomalies = findings(self.registers, |what| !lost(what));
+        anomalies.extend(findings(found, lost));
+        anomalies
     }
 
     /// Causal memory takes several passes: it is judged where it is asked for, or costs little.
@@ -200,6 +209,11 @@ impl Judge<'_, '_> {
                 }
                 found
             };
+            let unordered = self.found.is_some() && !planted.has(Bug::MatchesAreInOrder);
+            if rule == Rule::Monotonic && unordered {
+                judged.open.extend([strong, plain].map(|level| (level, NO_ORDER.into())));
+                continue;
+            }
             let torn = rule == Rule::Atomic && self.registers.problems.has(What::NonRepeatable);
             if torn || judged.held.iter().any(|held| held.implies(strong)) {
                 continue;
@@ -268,76 +282,6 @@ impl Judge<'_, '_> {
         Ok(())
     }
 
-    /// What is promised to sessions.
-    fn guarantees(&self, judged: &mut Judged) -> Result<(), CheckError> {
-        for (rule, level, kind) in GUARANTEES {
-            if judged.held.iter().any(|held| held.implies(level)) {
-                continue;
-            }
-            let forced = match self.promised(rule) {
-                Ok(Some(found)) if !found.stale.is_empty() => {
-                    let circles = Circles::new(self.registers, &Forced::default(), true);
-                    let Stale { writer, reader, key } = found.stale[0];
-                    let circle = circles.stale(writer, reader, key, rule);
-                    let circle = self.verified(circle, rule, true, judged)?;
-                    judged.anomalies.push(self.anomaly(kind, &circle));
-                    continue;
-                }
-                Ok(found) => {
-                    let pairs = found.map_or(Vec::new(), |found| found.pairs);
-                    Forced::new(self.registers.len(), pairs)
-                }
-                Err(spent) => {
-                    judged.spent = Some(spent);
-                    continue;
-                }
-            };
-            judged.cost.configurations += forced.pairs().count() as u64;
-            let kinds = rule.base(true).and(FORCED);
-            let follows = rule == Rule::WritesFollowReads;
-            let circles = match follows {
-                true => Circles::split(self.registers, &forced),
-                false => Circles::new(self.registers, &forced, true),
-            };
-            if circles.acyclic(kinds) {
-                judged.held.push(level);
-                continue;
-            }
-            let circle = match follows {
-                true => circles.with_split(kinds),
-                false => circles.with(Kind::Ww, kinds, rule.base(true)),
-            };
-            let anomaly = self.circle(kind, &circles, circle, rule, true, judged)?;
-            judged.anomalies.push(anomaly);
-        }
-        Ok(())
-    }
-
-    /// What a guarantee forces; nothing is needed where sessions and reads are a circle, which
-    /// breaks writes follow reads by itself.
-    fn promised(&self, rule: Rule) -> Result<Option<Found>, Spent> {
-        let (registers, planted, budget) = (self.registers, self.reading.planted, self.budget);
-        let all: Vec<u32> = (0..registers.len()).collect();
-        let view = |view| causal::forced(registers, &all, view, planted, budget).map(Some);
-        match rule {
-            Rule::Pram => view(View::Session),
-            Rule::MonotonicWrites => view(View::Reads),
-            Rule::ReadYourWrites => {
-                guarantees::read_your_writes(registers, planted, budget).map(Some)
-            }
-            Rule::MonotonicReads => {
-                guarantees::monotonic_reads(registers, planted, budget).map(Some)
-            }
-            Rule::WritesFollowReads => match guarantees::past(registers) {
-                Some(past) => {
-                    guarantees::writes_follow_reads(registers, &past, planted, budget).map(Some)
-                }
-                None => Ok(None),
-            },
-            Rule::Monotonic | Rule::Atomic | Rule::Causal | Rule::Memory => Ok(None),
-        }
-    }
-
     fn tell(&self, kind: AnomalyKind, tested: Option<Tested>, judged: &mut Judged) {
         if let Some(Tested::Broken(circle)) = tested {
             judged.anomalies.push(self.anomaly(kind, &circle));
@@ -376,7 +320,7 @@ impl Judge<'_, '_> {
         }
     }
 
-    fn circle(
+    pub(super) fn circle(
         &self,
         kind: AnomalyKind,
         circles: &Circles<'_, '_>,
@@ -410,7 +354,7 @@ impl Judge<'_, '_> {
     }
 
     /// The circle, which the separate verifier accepted.
-    fn verified(
+    pub(super) fn verified(
         &self,
         circle: Option<Vec<Reason>>,
         rule: Rule,
@@ -449,7 +393,7 @@ impl Judge<'_, '_> {
         Ok(())
     }
 
-    fn anomaly(&self, kind: AnomalyKind, circle: &[Reason]) -> Anomaly {
+    pub(super) fn anomaly(&self, kind: AnomalyKind, circle: &[Reason]) -> Anomaly {
         let history = self.registers.history;
         let words = Words(history);
         let steps: Vec<Dependency> = circle.iter().map(|reason| words.dependency(reason)).collect();

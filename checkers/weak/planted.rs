@@ -26,6 +26,16 @@ pub(super) enum Bug {
     ReadsNotFollowed,
     /// Of causal memory only what follows at once is looked at.
     MemoryOfOneRound,
+    /// What a predicate did not find says nothing.
+    NotFoundIgnored,
+    /// A predicate may match what is at the end of its range.
+    EndIsWithin,
+    /// What predicates did not find counts at repeatable read.
+    PhantomsAreItems,
+    /// Whoever writes what a predicate had not found has overwritten what it read.
+    InsertsLoseUpdates,
+    /// Monotonic views go by the order in which matches are told.
+    MatchesAreInOrder,
 }
 
 #[cfg(test)]
@@ -42,6 +52,15 @@ impl Bug {
         Bug::OtherKeysForgotten,
         Bug::ReadsNotFollowed,
         Bug::MemoryOfOneRound,
+    ];
+
+    /// Those that need a predicate.
+    pub(super) const OF_PREDICATES: &[Bug] = &[
+        Bug::NotFoundIgnored,
+        Bug::EndIsWithin,
+        Bug::PhantomsAreItems,
+        Bug::InsertsLoseUpdates,
+        Bug::MatchesAreInOrder,
     ];
 }
 

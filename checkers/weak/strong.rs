@@ -1,7 +1,7 @@
 //! From the table to the levels that ask for an order of versions, the strongest first: an order
 //! that shows one shows every weaker one.
 
-use tribunal_history::OpIndex;
+use tribunal_history::{Code, OpIndex};
 
 use super::checker::NAME;
 use super::direct::event;
@@ -13,44 +13,58 @@ use crate::txn::polygraph::{
 };
 use crate::{Anomaly, AnomalyKind, Budget, CheckError, Consistency as C, Evidence, Step};
 
-/// A level, what is asked for it, and the finding that says that it is the weakest one ruled out.
-struct Asked(C, Question, AnomalyKind);
+/// A level, what is asked for it, and the finding that says that it is the weakest one ruled out:
+/// by items that were read, or by predicates, too.
+struct Asked(C, Question, [AnomalyKind; 2]);
 
 const fn ask(form: Form, kept: Kept) -> Question {
     Question { form, kept }
 }
 
+const SKEW: [AnomalyKind; 2] = [AnomalyKind::G2_ITEM, AnomalyKind::G2];
+const FORK: [AnomalyKind; 2] = [AnomalyKind::G_NONADJACENT, AnomalyKind::G_NONADJACENT_PREDICATE];
+const BEHIND: AnomalyKind = AnomalyKind::NON_PREFIX;
+
+const fn process([item, predicate]: [AnomalyKind; 2]) -> [AnomalyKind; 2] {
+    [item.process(), predicate.process()]
+}
+
+const fn realtime([item, predicate]: [AnomalyKind; 2]) -> [AnomalyKind; 2] {
+    [item.realtime(), predicate.realtime()]
+}
+
 /// Every question, stronger ones first.
-const QUESTIONS: [Asked; 8] = [
-    Asked(
-        C::StrictSerializable,
-        ask(Form::Serializable, Kept::RealTime),
-        AnomalyKind::G2_ITEM.realtime(),
-    ),
-    Asked(
-        C::StrongSnapshotIsolation,
-        ask(Form::Snapshot, Kept::RealTime),
-        AnomalyKind::G_NONADJACENT.realtime(),
-    ),
-    Asked(
-        C::StrongSessionSerializable,
-        ask(Form::Serializable, Kept::Sessions),
-        AnomalyKind::G2_ITEM.process(),
-    ),
-    Asked(
-        C::StrongSessionSnapshotIsolation,
-        ask(Form::Snapshot, Kept::Sessions),
-        AnomalyKind::G_NONADJACENT.process(),
-    ),
-    Asked(C::Serializable, ask(Form::Serializable, Kept::Nothing), AnomalyKind::G2_ITEM),
-    Asked(C::SnapshotIsolation, ask(Form::Snapshot, Kept::Nothing), AnomalyKind::G_NONADJACENT),
-    Asked(
-        C::StrongSessionPrefix,
-        ask(Form::Prefix, Kept::Sessions),
-        AnomalyKind::NON_PREFIX.process(),
-    ),
-    Asked(C::Prefix, ask(Form::Prefix, Kept::Nothing), AnomalyKind::NON_PREFIX),
+const QUESTIONS: [Asked; 9] = [
+    Asked(C::StrictSerializable, ask(Form::Serializable, Kept::RealTime), realtime(SKEW)),
+    Asked(C::StrongSnapshotIsolation, ask(Form::Snapshot, Kept::RealTime), realtime(FORK)),
+    Asked(C::StrongSessionSerializable, ask(Form::Serializable, Kept::Sessions), process(SKEW)),
+    Asked(C::StrongSessionSnapshotIsolation, ask(Form::Snapshot, Kept::Sessions), process(FORK)),
+    Asked(C::Serializable, ask(Form::Serializable, Kept::Nothing), SKEW),
+    // Serializable, where predicates are not counted.
+    Asked(C::RepeatableRead, ask(Form::Serializable, Kept::Nothing), [AnomalyKind::G2_ITEM; 2]),
+    Asked(C::SnapshotIsolation, ask(Form::Snapshot, Kept::Nothing), FORK),
+    Asked(C::StrongSessionPrefix, ask(Form::Prefix, Kept::Sessions), [BEHIND.process(); 2]),
+    Asked(C::Prefix, ask(Form::Prefix, Kept::Nothing), [BEHIND; 2]),
 ];
+
+/// What is asked about.
+struct Asking<'f> {
+    facts: &'f Facts,
+    /// What predicates found alone, where there are some.
+    found: Option<&'f Facts>,
+}
+
+impl Asking<'_> {
+    /// What a level counts: nothing where it is serializability by another name.
+    fn counted(&self, level: C) -> Option<&Facts> {
+        if level == C::RepeatableRead { self.found } else { Some(self.facts) }
+    }
+
+    fn violated(&self, Asked(level, question, _): &Asked, budget: &Budget) -> bool {
+        let facts = self.counted(*level);
+        facts.is_some_and(|it| matches!(decide(it, *question, budget), Decided::Violated(_)))
+    }
+}
 
 const NO_REAL_TIME: &str = "the history has no real time";
 
@@ -69,11 +83,13 @@ impl Judge<'_, '_> {
             judged.open.extend(open);
             return Ok(());
         }
-        let facts = facts(self.registers);
-        judged.cost.peak_bytes += facts.bytes();
+        let (facts, found) = (facts(self.registers), self.found.map(facts));
+        judged.cost.peak_bytes += facts.bytes() + found.as_ref().map_or(0, Facts::bytes);
+        let asking = Asking { facts: &facts, found: found.as_ref() };
         let left = self.budget.bytes.saturating_sub(judged.cost.peak_bytes);
         let budget = self.budget.clone().with_bytes(left);
-        for Asked(level, question, _) in &QUESTIONS {
+        for asked @ Asked(level, question, _) in &QUESTIONS {
+            let Some(facts) = asking.counted(*level) else { continue };
             let shown = judged.held.iter().any(|held| held.implies(*level));
             let ruled_out = judged.anomalies.iter().any(|anomaly| level.forbids(anomaly.kind));
             if shown || ruled_out {
@@ -83,17 +99,16 @@ impl Judge<'_, '_> {
                 judged.open.push((*level, NO_REAL_TIME.into()));
                 continue;
             }
-            match decide(&facts, *question, &budget) {
+            match decide(facts, *question, &budget) {
                 Decided::Holds(order) => {
-                    if self.verify && !shows(&facts, *question, &order) {
+                    if self.verify && !shows(facts, *question, &order) {
                         return Err(internal(format!("an order that does not show {level:?}")));
                     }
                     judged.cost.certificates_verified += u64::from(self.verify);
                     judged.held.push(*level);
                 }
                 Decided::Violated(core) => {
-                    let asked = (*level, *question);
-                    let anomaly = self.ruled_out(&facts, asked, &core, &budget, judged)?;
+                    let anomaly = self.ruled_out(&asking, asked, &core, &budget, judged)?;
                     judged.anomalies.push(anomaly);
                 }
                 Decided::Spent { spent, open } => {
@@ -112,29 +127,40 @@ impl Judge<'_, '_> {
     /// question implies.
     fn ruled_out(
         &self,
-        facts: &Facts,
-        (level, question): (C, Question),
+        asking: &Asking<'_>,
+        asked: &Asked,
         core: &[u32],
         budget: &Budget,
         judged: &mut Judged,
     ) -> Result<Anomaly, CheckError> {
-        let less = facts.only(core);
-        match holds_in_some_order(&less, question) {
+        let Asked(level, question, _) = asked;
+        let less = asking.facts.only(core);
+        let found = asking.found.map(|found| found.only(core));
+        let less = Asking { facts: &less, found: found.as_ref() };
+        match less.counted(*level).and_then(|facts| holds_in_some_order(facts, *question)) {
             Some(true) => {
                 return Err(internal(format!("{core:?} do have an order for {question:?}")));
             }
             Some(false) => judged.cost.certificates_verified += 1,
             None => {}
         }
-        let violated = |asked: &&Asked| {
-            level.implies(asked.0) && matches!(decide(&less, asked.1, budget), Decided::Violated(_))
+        let weaker = |other: &&Asked| {
+            // Another name of serializability, unless that is what is asked for.
+            let named = other.0 != C::RepeatableRead || *level == C::RepeatableRead;
+            named && level.implies(other.0) && less.violated(other, budget)
         };
-        let Asked(level, weakest, kind) = QUESTIONS
+        let Asked(level, weakest, kinds) = QUESTIONS
             .iter()
             .rev()
-            .find(violated)
+            .find(weaker)
             .ok_or_else(|| internal(format!("{core:?} are not refuted twice")))?;
-        let steps = self.steps(core, *weakest);
+        let by_items = less
+            .found
+            .is_none_or(|found| matches!(decide(found, *weakest, budget), Decided::Violated(_)));
+        let kind = kinds[usize::from(!by_items)];
+        let registers = if *level == C::RepeatableRead { self.found } else { None };
+        let registers = registers.unwrap_or(self.registers);
+        let steps = self.steps(registers, core, *weakest);
         let names: Vec<String> = core.iter().map(|txn| self.name(*txn)).collect();
         let names = match names.as_slice() {
             [one] => one.clone(),
@@ -145,7 +171,7 @@ impl Judge<'_, '_> {
         let said = if said.len() <= 4 { format!(": {}", said.join("; ")) } else { String::new() };
         let summary = format!("no order of {names} is {}{said}", level.name());
         Ok(Anomaly {
-            kind: *kind,
+            kind,
             subject: None,
             summary,
             evidence: Evidence::Events(steps),
@@ -158,8 +184,7 @@ impl Judge<'_, '_> {
     }
 
     /// What each transaction did on keys that concern the others, and what keeps them in order.
-    fn steps(&self, core: &[u32], question: Question) -> Vec<Step> {
-        let registers = self.registers;
+    fn steps(&self, registers: &Registers<'_>, core: &[u32], question: Question) -> Vec<Step> {
         let reads = |txn: u32, key: u32| registers.reads(txn).any(|read| read.0 == key);
         let shared = |txn: u32, key: u32| {
             let wrote = |other: u32| registers.wrote(other, key);
@@ -167,7 +192,7 @@ impl Judge<'_, '_> {
             others().any(wrote) || (wrote(txn) && others().any(|other| reads(other, key)))
         };
         let step = |(at, txn): (usize, &u32)| {
-            let mut acts = self.acts(*txn, |key| shared(*txn, key));
+            let mut acts = self.acts(registers, *txn, |key| shared(*txn, key));
             let earlier = core[..at].iter().rev().copied();
             acts.extend(self.follows(*txn, earlier, question.kept));
             Step {
@@ -179,13 +204,20 @@ impl Judge<'_, '_> {
     }
 
     /// Reads and writes of a transaction, in words.
-    fn acts(&self, txn: u32, shared: impl Fn(u32) -> bool) -> Vec<String> {
-        let registers = self.registers;
+    fn acts(
+        &self,
+        registers: &Registers<'_>,
+        txn: u32,
+        shared: impl Fn(u32) -> bool,
+    ) -> Vec<String> {
         let words = Words(registers.history);
         let name = |key: u32| words.value(registers.keys[key as usize]);
         let mut acts: Vec<String> = Vec::new();
         for (key, source) in registers.reads(txn).filter(|(key, _)| shared(*key)) {
             let act = match source {
+                INITIAL if self.by_predicate(txn, registers.keys[key as usize]) => {
+                    format!("did not find {}", name(key))
+                }
                 INITIAL => format!("read {} as nobody had written it", name(key)),
                 source => {
                     let value = registers.value(source, key).map(|code| words.value(code));
@@ -202,6 +234,14 @@ impl Judge<'_, '_> {
             acts.push(format!("wrote {} to {}", value.unwrap_or_default(), name(key)));
         }
         acts
+    }
+
+    /// Whether a key that nobody had written is one that a predicate did not find.
+    fn by_predicate(&self, txn: u32, key: Code) -> bool {
+        let reads = |found: &Registers<'_>| {
+            found.reads(txn).any(|(read, _)| found.keys[read as usize] == key)
+        };
+        self.found.is_some_and(|found| !reads(found))
     }
 
     /// Who of these must come before, if that is kept.

@@ -442,7 +442,7 @@ impl<'r, 'h> Building<'r, 'h> {
 }
 
 /// The micro-operations of a transaction; an operation on a register is one of its own.
-fn each<'h>(operation: Operation<'h>, mut one: impl FnMut(MopView<'h>)) {
+pub(super) fn each<'h>(operation: Operation<'h>, mut one: impl FnMut(MopView<'h>)) {
     let (key, ok) = (operation.key(), operation.outcome() == Outcome::Ok);
     match operation.f() {
         F::Read => one(MopView::Read { key, value: operation.a().observed() }),

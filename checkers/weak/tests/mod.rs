@@ -2,6 +2,7 @@
 
 mod drawn;
 mod oracle;
+mod predicates;
 mod promises;
 mod random;
 mod scale;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use tribunal_history::{History, Mop, Observed, Op, Outcome, Value};
+use tribunal_history::{History, KeyRange, Mop, Observed, Op, Outcome, Value};
 
 /// What a read must not miss.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +26,8 @@ pub(super) enum Axiom {
     Snapshot,
     /// Everything.
     Serial,
+    /// Everything, but for what predicates did not find.
+    SerialItems,
 }
 
 /// Which orders between transactions must be kept.
@@ -42,6 +44,10 @@ pub(super) struct Read {
     pub(super) key: Value,
     /// Of whom; `None` of the initial transaction.
     pub(super) from: Option<usize>,
+    /// Which step of its transaction read it; a predicate reads many keys in one.
+    step: usize,
+    /// A predicate did not find it.
+    missing: bool,
 }
 
 #[derive(Debug)]
@@ -85,11 +91,32 @@ fn writes_of(op: Op, key: &Value, seen: Option<&Value>) -> bool {
     mops(op).into_iter().any(wrote)
 }
 
-fn mops(op: Op) -> Vec<Mop> {
-    match op {
-        Op::Txn(txn) => txn.mops,
-        other => panic!("{other} is no transaction"),
+/// Keys of histories with predicates.
+pub(super) const KEYS: i64 = 3;
+
+/// Steps with their numbers, and whether each is what a predicate did not find. What a predicate
+/// is said to match is a read of each of the keys that there are.
+fn steps(op: Op) -> Vec<(usize, Mop, bool)> {
+    let Op::Txn(txn) = op else { panic!("{op} is no transaction") };
+    let mut steps = Vec::new();
+    for (at, mop) in txn.mops.into_iter().enumerate() {
+        let Mop::ReadPredicate { predicate, matches: Observed::Present(matches) } = mop else {
+            steps.push((at, mop, false));
+            continue;
+        };
+        let range: KeyRange = predicate.parse().expect("a range of keys");
+        for key in range.from.unwrap_or(0)..range.to.unwrap_or(KEYS) {
+            let key = Value::Int(key);
+            let seen = matches.iter().find(|(found, _)| *found == key);
+            let value = seen.map_or(Observed::Absent, |it| Observed::Present(it.1.clone()));
+            steps.push((at, Mop::Read { key, value }, seen.is_none()));
+        }
     }
+    steps
+}
+
+fn mops(op: Op) -> Vec<Mop> {
+    steps(op).into_iter().map(|(_, mop, _)| mop).collect()
 }
 
 fn case(history: &History, keep: Keep, there: u32) -> Case {
@@ -119,7 +146,7 @@ fn case(history: &History, keep: Keep, there: u32) -> Case {
     for (at, operation) in all.iter().enumerate() {
         let committed = operation.outcome() == Outcome::Ok;
         let (mut own, mut reads) = (BTreeMap::new(), Vec::new());
-        for mop in mops(operation.op()) {
+        for (step, mop, missing) in steps(operation.op()) {
             match mop {
                 Mop::Write { key, value } => drop(own.insert(key, value)),
                 Mop::Read { key, value } if committed => {
@@ -143,9 +170,9 @@ fn case(history: &History, keep: Keep, there: u32) -> Case {
                         (0..all.len()).filter(|from| there >> from & 1 == 1).find(wrote)
                     });
                     match from {
-                        None => reads.push(Read { key, from: None }),
+                        None => reads.push(Read { key, from: None, step, missing }),
                         Some(Some(from)) if from != at => {
-                            reads.push(Read { key, from: Some(from) });
+                            reads.push(Read { key, from: Some(from), step, missing });
                         }
                         other => {
                             case.explained = false;
@@ -184,7 +211,8 @@ pub(super) fn written(history: &History) -> bool {
 /// Whether some order satisfies the axiom.
 pub(super) fn holds(history: &History, keep: Keep, axiom: Axiom) -> bool {
     cases(history, keep).iter().any(|case| {
-        let own = case.own || matches!(axiom, Axiom::Nothing | Axiom::Monotonic);
+        let lax = matches!(axiom, Axiom::Nothing | Axiom::Monotonic | Axiom::SerialItems);
+        let own = case.own || lax;
         case.explained && own && orders(case).iter().any(|order| case.satisfies(order, axiom))
     })
 }
@@ -273,14 +301,18 @@ impl Case {
     fn satisfies(&self, order: &[usize], axiom: Axiom) -> bool {
         order.iter().filter(|t| self.txns[**t].committed).all(|t| {
             let mut reads = self.txns[*t].reads.iter().enumerate();
-            reads.all(|(at, read)| self.explains(order, *t, read, at, axiom))
+            // What repeatable read does not count, nothing that it implies does.
+            let items = matches!(axiom, Axiom::SerialItems | Axiom::Monotonic);
+            let counts = |read: &Read| !(read.missing && items);
+            reads.all(|(at, read)| !counts(read) || self.explains(order, *t, read, at, axiom))
         })
     }
 
     /// Whether everything that read number `at` of `t` must not miss comes before what it returned.
     fn explains(&self, order: &[usize], t: usize, read: &Read, at: usize, axiom: Axiom) -> bool {
         let place = |t: usize| order.iter().position(|other| *other == t);
-        let earlier = self.txns[t].reads[..at].iter().filter_map(|read| read.from);
+        let before = self.txns[t].reads[..at].iter().filter(|other| other.step < read.step);
+        let earlier = before.filter_map(|read| read.from);
         let visible: u32 = match axiom {
             Axiom::Nothing => 0,
             Axiom::Monotonic => earlier.fold(0, |set, from| set | 1 << from),
@@ -298,7 +330,7 @@ impl Case {
                 let up_to = ends.filter_map(|x| place(*x)).max();
                 order.iter().take(up_to.map_or(0, |at| at + 1)).fold(0, |set, x| set | 1 << x)
             }
-            Axiom::Serial => {
+            Axiom::Serial | Axiom::SerialItems => {
                 let before = order.iter().take_while(|other| **other != t);
                 before.fold(0, |set, other| set | 1 << other)
             }

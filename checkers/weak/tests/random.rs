@@ -1,11 +1,12 @@
 //! Random histories, some of them broken on purpose; every level against its definition.
 
 use tribunal_history::{
-    Builder, History, Mop, Nanos, NodeId, Observed, Op, Outcome, Process, Session, TxnOp, Value,
+    Builder, History, KeyRange, Mop, Nanos, NodeId, Observed, Op, Outcome, Process, Session, TxnOp,
+    Value,
 };
 
 use super::drawn::NO_MEMORY;
-use super::oracle::{Axiom, Keep, clean, has_memory, holds, weakly_causal, written};
+use super::oracle::{Axiom, KEYS, Keep, clean, has_memory, holds, weakly_causal, written};
 use super::promises::{Promise, kept};
 use crate::testing::{Random, Tally, drawn, histories};
 use crate::weak::planted::{Bug, Planted};
@@ -22,8 +23,9 @@ struct Draft {
     ret: u64,
 }
 
-/// At most five transactions of at most four steps on at most three keys.
-fn drafts(random: &mut Random) -> Vec<Draft> {
+/// At most five transactions of at most four steps on at most three keys; of a hundred reads
+/// `scans` are by a predicate.
+fn drafts(random: &mut Random, scans: u64) -> Vec<Draft> {
     // Causality over several sessions shows in short transactions.
     let short = random.chance(40);
     let (many, keys, processes) = match short {
@@ -51,12 +53,34 @@ fn drafts(random: &mut Random) -> Vec<Draft> {
                     next += 1;
                     return Mop::Write { key, value: Value::Int(next) };
                 }
+                if scans > 0 && random.chance(scans) {
+                    return scan(random);
+                }
                 Mop::Read { key, value: Observed::Absent }
             })
             .collect();
         drafts.push(Draft { process, mops, outcome, call, ret });
     }
     drafts
+}
+
+/// A read of a range of keys.
+fn scan(random: &mut Random) -> Mop {
+    let from = random.below(KEYS as u64) as i64;
+    let to = from + 1 + random.below((KEYS - from) as u64) as i64;
+    let predicate = match random.chance(40) {
+        true => "keys".into(),
+        false => format!("keys {from}..{to}"),
+    };
+    Mop::ReadPredicate { predicate: predicate.into(), matches: Observed::Pending }
+}
+
+/// Fills a read of a range of keys in with what is seen of each.
+fn scanned(mop: &mut Mop, mut seen: impl FnMut(&Value) -> Option<Value>) {
+    let Mop::ReadPredicate { predicate, matches } = mop else { return };
+    let range: KeyRange = predicate.parse().expect("a range of keys");
+    let keys = (0..KEYS).map(Value::Int).filter(|key| range.contains(key));
+    *matches = Observed::Present(keys.filter_map(|key| Some((key.clone(), seen(&key)?))).collect());
 }
 
 type State = std::collections::BTreeMap<Value, Value>;
@@ -96,7 +120,12 @@ fn filled(mut drafts: Vec<Draft>, random: &mut Random) -> Vec<Draft> {
                     let seen = own.get(key).or_else(|| snapshot.get(key)).cloned();
                     *value = seen.map_or(Observed::Absent, Observed::Present);
                 }
-                _ => {}
+                mop => scanned(mop, |key| {
+                    if torn {
+                        snapshot = old(random, &states);
+                    }
+                    own.get(key).or_else(|| snapshot.get(key)).cloned()
+                }),
             }
         }
         let applies = match draft.outcome {
@@ -125,19 +154,28 @@ fn wild(mut drafts: Vec<Draft>, random: &mut Random) -> Vec<Draft> {
             match mop {
                 Mop::Write { key, value } => drop(own.insert(key.clone(), value.clone())),
                 Mop::Read { key, value } => {
-                    let of_key = writes.iter().filter(|(k, _)| k == key).map(|(_, value)| value);
-                    let of_key: Vec<&Value> =
-                        own.get(key).map_or(of_key.collect(), |own| vec![own]);
-                    let any = random.below(2 * of_key.len() as u64 + 1) as usize;
-                    let seen = of_key.get(any).or(of_key.last()).map(|value| (*value).clone());
+                    let seen = any_of(key, &own, &writes, random);
                     *value = seen.map_or(Observed::Absent, Observed::Present);
                 }
-                _ => {}
+                mop => scanned(mop, |key| any_of(key, &own, &writes, random)),
             }
         }
         writes.extend(own);
     }
     drafts
+}
+
+/// Any write of a key, its own if there is one.
+fn any_of(
+    key: &Value,
+    own: &State,
+    writes: &[(Value, Value)],
+    random: &mut Random,
+) -> Option<Value> {
+    let of_key = writes.iter().filter(|(k, _)| k == key).map(|(_, value)| value);
+    let of_key: Vec<&Value> = own.get(key).map_or(of_key.collect(), |own| vec![own]);
+    let any = random.below(2 * of_key.len() as u64 + 1) as usize;
+    of_key.get(any).or(of_key.last()).map(|value| (*value).clone())
 }
 
 /// Has one read see any write of its key, or nothing, or what nobody wrote.
@@ -151,6 +189,12 @@ fn spoil(drafts: &mut [Draft], random: &mut Random) {
     for _ in 0..1 + random.below(2) {
         let at = random.below(drafts.len() as u64) as usize;
         let mop = random.below(drafts[at].mops.len() as u64) as usize;
+        if let Mop::ReadPredicate { matches: Observed::Present(seen), .. } =
+            &mut drafts[at].mops[mop]
+            && !seen.is_empty()
+        {
+            seen.remove(random.below(seen.len() as u64) as usize);
+        }
         let Mop::Read { key, value } = &mut drafts[at].mops[mop] else { continue };
         let of_key: Vec<&Value> = writes.iter().filter(|(k, _)| k == key).map(|it| &it.1).collect();
         let any = random.below(of_key.len() as u64 + 2) as usize;
@@ -196,19 +240,24 @@ fn history(drafts: &[Draft]) -> History {
 }
 
 fn random_history(seed: u64) -> History {
+    with_scans(seed, 0)
+}
+
+/// A history in which of a hundred reads `scans` are by a predicate.
+pub(super) fn with_scans(seed: u64, scans: u64) -> History {
     let mut random = Random(seed);
-    let drafts = drafts(&mut random);
+    let drafts = drafts(&mut random, scans);
     let filled = if random.chance(30) { wild } else { filled };
     history(&filled(drafts, &mut random))
 }
 
-fn answer(report: &Report, level: C) -> Verdict {
+pub(super) fn answer(report: &Report, level: C) -> Verdict {
     let answer = report.levels.iter().find(|answer| answer.level == level);
     answer.unwrap_or_else(|| panic!("{level:?} is not answered")).verdict
 }
 
 /// What the definition says of every level that is decided.
-fn definitions(history: &History) -> Vec<(C, bool)> {
+pub(super) fn definitions(history: &History) -> Vec<(C, bool)> {
     let says = |keep, axiom| holds(history, keep, axiom);
     vec![
         (C::ReadUncommitted, written(history)),
@@ -233,7 +282,7 @@ fn definitions(history: &History) -> Vec<(C, bool)> {
 }
 
 /// The same of what is promised to sessions.
-fn promises(history: &History) -> Vec<(C, bool)> {
+pub(super) fn promises(history: &History) -> Vec<(C, bool)> {
     let none = Promise { own_writes: false, reads: false, writes: false, follows: false };
     let reads = Promise { reads: true, ..none };
     let says = |promise| kept(history, promise);
@@ -296,7 +345,7 @@ fn compare(history: &History, checker: &RwRegister, tally: &mut Tally) -> Result
     Ok(valid)
 }
 
-fn shown(history: &History) -> String {
+pub(super) fn shown(history: &History) -> String {
     let one = |op: tribunal_history::Operation<'_>| {
         format!("T{} s{} {:?} {}\n", op.index().0, op.session().0, op.outcome(), op.op())
     };
