@@ -229,7 +229,10 @@ fn write_finding(
     }
     if let Some(about) = &finding.evidence.about {
         let about = shortened(&line(about), 200);
-        let _ = writeln!(out, "      of {about} alone: no order of what they say of it is legal");
+        let _ = writeln!(
+            out,
+            "      of {about} alone: no order of what these operations say of that is legal"
+        );
     }
     if let Some(sentence) = &finding.evidence.unconfirmed {
         let _ = writeln!(out, "      {}", line(sentence));

@@ -19,13 +19,25 @@ pub(crate) fn register(op: &Op) -> Result<&RegisterOp, ClientError> {
     }
 }
 
-/// A key as text.
+/// A key as text. Texts of integers from 0 on are in the order of the integers, so that a range of
+/// the one is a range of the other: a letter says how many digits follow, and a sign before it
+/// keeps them apart from keys that are words.
 pub(crate) fn key(key: &Value) -> Result<String, ClientError> {
     match key {
+        Value::Int(int) if *int >= 0 => {
+            let digits = int.to_string();
+            Ok(format!("#{}{digits}", char::from(b'a' + digits.len() as u8)))
+        }
         Value::Int(int) => Ok(int.to_string()),
         Value::Text(text) => Ok(text.to_string()),
         Value::Nil | Value::Unparsed(_) => Err(unsupported(format!("{key} is no key"))),
     }
+}
+
+/// The integer from 0 on of which [`key`] makes this text.
+pub(crate) fn number(text: &str) -> Option<i64> {
+    let number = text.get(2..)?.parse().ok()?;
+    (key(&Value::Int(number)).ok()? == text).then_some(number)
 }
 
 /// A value as an integer.
@@ -61,4 +73,21 @@ pub(crate) fn read_unparsed(key: &Value, raw: &[u8]) -> Op {
 /// The error of a compare-and-set that found another value.
 pub(crate) fn mismatch() -> ClientError {
     ClientError::definite(ErrorClass::MISMATCH, "the register held another value")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Value, key, number};
+
+    #[test]
+    fn texts_of_keys_are_in_the_order_of_their_integers() {
+        let name = |int| key(&Value::Int(int)).expect("an integer");
+        let ints = [0, 1, 9, 10, 99, 100, 12_345, i64::MAX];
+        let names: Vec<String> = ints.into_iter().map(name).collect();
+        assert!(names.is_sorted(), "{names:?}");
+        assert_eq!(names.iter().filter_map(|name| number(name)).collect::<Vec<_>>(), ints);
+        for other in ["", "#b", "#b12", "7", "b7", "#c07", "#bx", "#é1", &name(-3)] {
+            assert_eq!(number(other), None, "{other}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use tribunal_harness::client::{Client, ClientError};
 use tribunal_history::{ErrorClass, NodeId, Op, RegisterOp};
 
-use crate::transaction::{self, Found, Store, Stored};
+use crate::transaction::{self, Found, Looked, Seen, Span, Store, Stored};
 use crate::{http, register};
 
 /// Where the gateway may be, newest first: 3.4 and later, then 3.3.
@@ -150,27 +150,40 @@ impl Client for EtcdClient {
 
 #[async_trait]
 impl Store for EtcdClient {
-    async fn read(&mut self, keys: &[String]) -> Result<Vec<Found>, ClientError> {
-        let range = |key: &String| json!({"requestRange": {"key": encode(key), "serializable": self.serializable}});
-        let ranges: Vec<Json> = keys.iter().map(range).collect();
+    async fn read(&mut self, keys: &[String], spans: &[Span]) -> Result<Looked, ClientError> {
+        let serializable = self.serializable;
+        let one = keys.iter().map(|key| json!({"key": encode(key), "serializable": serializable}));
+        let many = spans.iter().map(|(from, to)| {
+            json!({"key": encode(from), "range_end": encode(to), "serializable": serializable})
+        });
+        let ranges = one.chain(many).map(|range| json!({"requestRange": range}));
+        let ranges: Vec<Json> = ranges.collect();
         let (reply, raw) = self.gateway.call("kv/txn", json!({"success": ranges})).await?;
-        let ranges = reply["responses"].as_array().filter(|ranges| ranges.len() == keys.len());
-        let found = ranges.and_then(|ranges| ranges.iter().map(found).collect());
-        found.ok_or_else(|| http::unparseable(&raw, "not one response for each range"))
+        let replies = reply["responses"].as_array().filter(|replies| replies.len() == ranges.len());
+        let looked = replies.and_then(|replies| {
+            let mut all = replies.iter().map(found).collect::<Option<Vec<_>>>()?;
+            let spans = all.split_off(keys.len());
+            let none = || Found { value: None, revision: 0 };
+            let first = |pairs: Vec<(String, Found)>| pairs.into_iter().next();
+            let first = |pairs| first(pairs).map_or_else(none, |(_, found)| found);
+            Some(Looked { keys: all.into_iter().map(first).collect(), spans })
+        });
+        looked.ok_or_else(|| http::unparseable(&raw, "not one response for each range"))
     }
 
-    async fn write(
-        &mut self,
-        seen: &[(String, u64)],
-        puts: &[(String, Stored)],
-    ) -> Result<(), ClientError> {
+    async fn write(&mut self, seen: &Seen, puts: &[(String, Stored)]) -> Result<(), ClientError> {
         // Of a key that is not there, MOD compares as 0.
-        let compare = |(key, revision): &(String, u64)| {
+        let same = seen.keys.iter().map(|(key, revision)| {
             json!({"key": encode(key), "target": "MOD", "result": "EQUAL",
                    "mod_revision": revision.to_string()})
-        };
+        });
+        // Holds of every key that there is within, so also where there is none.
+        let unchanged = seen.spans.iter().map(|((from, to), latest)| {
+            json!({"key": encode(from), "range_end": encode(to), "target": "MOD", "result": "LESS",
+                   "mod_revision": (latest + 1).to_string()})
+        });
         let put = |(key, value): &(String, Stored)| json!({"requestPut": {"key": encode(key), "value": STANDARD.encode(value.text())}});
-        let compare: Vec<Json> = seen.iter().map(compare).collect();
+        let compare: Vec<Json> = same.chain(unchanged).collect();
         let puts: Vec<Json> = puts.iter().map(put).collect();
         let body = json!({"compare": compare, "success": puts});
         let (reply, raw) = self.gateway.call("kv/txn", body).await?;
@@ -181,14 +194,16 @@ impl Store for EtcdClient {
     }
 }
 
-/// One range of a transaction's reply; none if it is no such thing.
-fn found(response: &Json) -> Option<Found> {
+/// One range of a transaction's reply, by key; none if it is no such thing.
+fn found(response: &Json) -> Option<Vec<(String, Found)>> {
     let range = response.get("response_range").or(response.get("responseRange"))?;
-    let Some(pair) = range["kvs"].get(0) else {
-        return Some(Found { value: None, revision: 0 });
+    let pair = |pair: &Json| {
+        let revision = pair["mod_revision"].as_str()?.parse().ok()?;
+        let key = String::from_utf8_lossy(&bytes(&pair["key"])?).into_owned();
+        let value = Some(Stored::parse(&bytes(&pair["value"])?));
+        Some((key, Found { value, revision }))
     };
-    let revision = pair["mod_revision"].as_str()?.parse().ok()?;
-    Some(Found { value: Some(Stored::parse(&bytes(&pair["value"])?)), revision })
+    range["kvs"].as_array().map_or(Some(Vec::new()), |pairs| pairs.iter().map(pair).collect())
 }
 
 /// The gateway leaves out what is false.

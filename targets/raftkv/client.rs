@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use tribunal_harness::client::{Client, ClientError};
 use tribunal_history::{ErrorClass, NodeId, Op, RegisterOp};
 
-use crate::transaction::{self, Found, Store, Stored};
+use crate::transaction::{self, Found, Looked, Seen, Span, Store, Stored};
 use crate::{http, register};
 
 /// Patience with one node's status.
@@ -95,20 +95,24 @@ impl Client for RaftkvClient {
 
 #[async_trait]
 impl Store for RaftkvClient {
-    async fn read(&mut self, keys: &[String]) -> Result<Vec<Found>, ClientError> {
-        let steps: Vec<Json> = keys.iter().map(|key| json!({"get": {"key": key}})).collect();
+    async fn read(&mut self, keys: &[String], spans: &[Span]) -> Result<Looked, ClientError> {
+        let get = keys.iter().map(|key| json!({"get": {"key": key}}));
+        let range = spans.iter().map(|span| json!({"range": range(span)}));
+        let steps: Vec<Json> = get.chain(range).collect();
         let (reply, raw) = self.post("/kv/txn", json!({"steps": steps})).await?;
-        let seen = reply["seen"].as_array().filter(|seen| seen.len() == keys.len());
-        let found = seen.and_then(|seen| seen.iter().map(found).collect());
-        found.ok_or_else(|| http::unparseable(&raw, "not one value and revision for each get"))
+        let seen = reply["seen"].as_array().filter(|seen| seen.len() == steps.len());
+        let looked = seen.and_then(|seen| {
+            let (one, many) = seen.split_at(keys.len());
+            let keys = one.iter().map(found).collect::<Option<_>>()?;
+            Some(Looked { keys, spans: many.iter().map(within).collect::<Option<_>>()? })
+        });
+        looked.ok_or_else(|| http::unparseable(&raw, "not one value and revision for each read"))
     }
 
-    async fn write(
-        &mut self,
-        seen: &[(String, u64)],
-        puts: &[(String, Stored)],
-    ) -> Result<(), ClientError> {
+    async fn write(&mut self, seen: &Seen, puts: &[(String, Stored)]) -> Result<(), ClientError> {
         let compare = |(key, revision): &(String, u64)| json!({"key": key, "revision": revision});
+        let unchanged =
+            |(span, revision): &(Span, u64)| json!({"range": range(span), "revision": revision});
         let put = |(key, value): &(String, Stored)| {
             let value = match value {
                 Stored::Int(int) => json!(int),
@@ -117,9 +121,10 @@ impl Store for RaftkvClient {
             };
             Ok(json!({"put": {"key": key, "value": value}}))
         };
-        let compare: Vec<Json> = seen.iter().map(compare).collect();
+        let compare: Vec<Json> = seen.keys.iter().map(compare).collect();
+        let unchanged: Vec<Json> = seen.spans.iter().map(unchanged).collect();
         let steps = puts.iter().map(put).collect::<Result<Vec<Json>, ClientError>>()?;
-        let body = json!({"compare": compare, "steps": steps});
+        let body = json!({"compare": compare, "unchanged": unchanged, "steps": steps});
         self.post("/kv/txn", body).await.map(|_| ())
     }
 }
@@ -132,6 +137,16 @@ fn found(seen: &Json) -> Option<Found> {
         value => Some(Stored::parse(value.to_string().as_bytes())),
     };
     Some(Found { value, revision: seen["revision"].as_u64()? })
+}
+
+fn range((from, to): &Span) -> Json {
+    json!({"from": from, "to": to})
+}
+
+/// The registers of a range; none if it is no such thing.
+fn within(seen: &Json) -> Option<Vec<(String, Found)>> {
+    let register = |register: &Json| Some((register["key"].as_str()?.to_owned(), found(register)?));
+    seen["registers"].as_array()?.iter().map(register).collect()
 }
 
 /// Who says that it leads, in the highest term anybody claims.

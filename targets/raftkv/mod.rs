@@ -35,7 +35,7 @@ const OPTIONS: &[(&str, &str)] = &[
     (
         "bug",
         "planted bugs, separated by commas: stale-read, lost-write, no-fsync-vote, dirty-cas, \
-         torn-txn, no-read-validation",
+         torn-txn, no-read-validation, no-range-validation",
     ),
     ("snapshot-every", "entries between snapshots (10000; 0: never)"),
     ("heartbeat-ms", "time between heartbeats (50)"),
@@ -43,8 +43,15 @@ const OPTIONS: &[(&str, &str)] = &[
 ];
 
 /// As in `targets/servers/BUGS.toml`.
-const BUGS: [&str; 6] =
-    ["stale-read", "lost-write", "no-fsync-vote", "dirty-cas", "torn-txn", "no-read-validation"];
+const BUGS: [&str; 7] = [
+    "stale-read",
+    "lost-write",
+    "no-fsync-vote",
+    "dirty-cas",
+    "torn-txn",
+    "no-read-validation",
+    "no-range-validation",
+];
 
 /// Port of clients.
 const CLIENT_PORT: u16 = 7400;

@@ -18,17 +18,20 @@ pub enum Bug {
     TornTxn,
     /// Of a transaction's conditions only those on keys that it also writes are checked.
     NoReadValidation,
+    /// A transaction's conditions on ranges are not checked.
+    NoRangeValidation,
 }
 
 impl Bug {
     /// Every bug, in the order of `BUGS.toml`.
-    pub const ALL: [Bug; 6] = [
+    pub const ALL: [Bug; 7] = [
         Bug::StaleRead,
         Bug::LostWrite,
         Bug::NoFsyncVote,
         Bug::DirtyCas,
         Bug::TornTxn,
         Bug::NoReadValidation,
+        Bug::NoRangeValidation,
     ];
 
     /// Name on the command line, in `/status` and in `BUGS.toml`.
@@ -40,6 +43,7 @@ impl Bug {
             Bug::DirtyCas => "dirty-cas",
             Bug::TornTxn => "torn-txn",
             Bug::NoReadValidation => "no-read-validation",
+            Bug::NoRangeValidation => "no-range-validation",
         }
     }
 
@@ -51,6 +55,7 @@ impl Bug {
             Bug::DirtyCas => 8,
             Bug::TornTxn => 16,
             Bug::NoReadValidation => 32,
+            Bug::NoRangeValidation => 64,
         }
     }
 }

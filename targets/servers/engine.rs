@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bugs::{Bug, BugSet};
 use crate::disk::Disk;
-use crate::kv::{Applied, Command, Held, Kv, Step, Txn};
+use crate::kv::{Applied, Command, Held, Kv, Seen, Step, Txn};
 use crate::raft::{Config, Input, Message, Output, Peer, Raft};
 use crate::wal::Wal;
 
@@ -45,8 +45,8 @@ pub enum Reply {
     Done,
     /// Compare-and-set found another value. Final.
     Mismatch,
-    /// A transaction happened; what its gets saw, in order.
-    Seen(Vec<Option<Held>>),
+    /// A transaction happened; what each of its reads saw, in order.
+    Seen(Vec<Seen>),
     /// A condition of a transaction did not hold. Final.
     Conflict,
     /// Nothing was proposed and nothing will be. Final.
@@ -346,7 +346,7 @@ impl<D: Disk> Engine<D> {
                             Step::Put { key: other, value: new } if other == key => {
                                 value = Some(new);
                             }
-                            Step::Put { .. } | Step::Get { .. } => {}
+                            Step::Put { .. } | Step::Get { .. } | Step::Range(_) => {}
                         }
                     }
                 }

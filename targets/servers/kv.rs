@@ -41,6 +41,26 @@ pub struct Compare {
     pub revision: u64,
 }
 
+/// Another condition: of these registers none was changed, and none was added, since.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unchanged {
+    /// Which.
+    pub range: Range,
+    /// The latest revision among them; 0 is "there are none".
+    pub revision: u64,
+}
+
+/// Registers by the order of their names: from the first on, and before the second.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// Within, if it is there.
+    pub from: String,
+    /// Not within any more.
+    pub to: String,
+}
+
 /// One step of a transaction.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -50,6 +70,8 @@ pub enum Step {
         /// Register.
         key: String,
     },
+    /// Read every register of a range, likewise.
+    Range(Range),
     /// Set one.
     Put {
         /// Register.
@@ -66,6 +88,9 @@ pub struct Txn {
     /// Conditions.
     #[serde(default)]
     pub compare: Vec<Compare>,
+    /// Conditions on ranges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unchanged: Vec<Unchanged>,
     /// Steps in order.
     pub steps: Vec<Step>,
 }
@@ -73,7 +98,7 @@ pub struct Txn {
 impl Txn {
     /// Whether it changes nothing whatever happens.
     pub fn only_reads(&self) -> bool {
-        self.steps.iter().all(|step| matches!(step, Step::Get { .. }))
+        self.steps.iter().all(|step| matches!(step, Step::Get { .. } | Step::Range(_)))
     }
 
     fn puts(&self, key: &str) -> bool {
@@ -114,10 +139,20 @@ pub enum Applied {
     Done,
     /// A compare-and-set found another value and changed nothing.
     Mismatch,
-    /// A transaction was carried out: what its gets saw, in order.
-    Seen(Vec<Option<Held>>),
+    /// A transaction was carried out: what each of its reads saw, in order.
+    Seen(Vec<Seen>),
     /// A condition of a transaction did not hold: nothing was changed.
     Conflict,
+}
+
+/// What one read of a transaction saw.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Seen {
+    /// A get.
+    Register(Option<Held>),
+    /// A range: the registers that there are, in the order of their names.
+    Registers(Vec<(String, Held)>),
 }
 
 /// The registers. Ordered, so that equal states have equal snapshots.
@@ -165,7 +200,9 @@ impl Kv {
 
     fn transact(&mut self, index: u64, txn: &Txn, bugs: BugSet) -> Applied {
         let asked = |compare: &&Compare| !bugs.has(Bug::NoReadValidation) || txn.puts(&compare.key);
-        if !txn.compare.iter().filter(asked).all(|compare| self.meets(compare)) {
+        let lax = bugs.has(Bug::NoReadValidation) || bugs.has(Bug::NoRangeValidation);
+        let unchanged = lax || txn.unchanged.iter().all(|range| self.is_unchanged(range));
+        if !unchanged || !txn.compare.iter().filter(asked).all(|compare| self.meets(compare)) {
             return Applied::Conflict;
         }
         let puts = txn.steps.iter().filter(|step| matches!(step, Step::Put { .. })).count();
@@ -173,7 +210,8 @@ impl Kv {
         let (mut seen, mut put) = (Vec::new(), 0);
         for step in &txn.steps {
             match step {
-                Step::Get { key } => seen.push(self.get(key).cloned()),
+                Step::Get { key } => seen.push(Seen::Register(self.get(key).cloned())),
+                Step::Range(range) => seen.push(self.registers(range)),
                 Step::Put { key, value } => {
                     let held = Held { value: value.clone(), revision: index };
                     if put < at_once {
@@ -192,13 +230,33 @@ impl Kv {
         self.revision(&compare.key) == compare.revision
     }
 
+    fn is_unchanged(&self, Unchanged { range, revision }: &Unchanged) -> bool {
+        self.within(range).all(|(_, held)| held.revision <= *revision)
+    }
+
+    fn within<'k>(
+        &'k self,
+        range: &Range,
+    ) -> impl Iterator<Item = (&'k String, &'k Held)> + use<'k> {
+        let Range { from, to } = range;
+        let some = (from < to).then(|| self.registers.range::<String, _>(from..to));
+        some.into_iter().flatten()
+    }
+
+    fn registers(&self, range: &Range) -> Seen {
+        let all = self.within(range).map(|(key, held)| (key.clone(), held.clone()));
+        Seen::Registers(all.collect())
+    }
+
     /// Answers a transaction that [only reads](Txn::only_reads) from the state as it is.
     pub fn look(&self, txn: &Txn) -> Applied {
-        if !txn.compare.iter().all(|compare| self.meets(compare)) {
+        let unchanged = txn.unchanged.iter().all(|range| self.is_unchanged(range));
+        if !unchanged || !txn.compare.iter().all(|compare| self.meets(compare)) {
             return Applied::Conflict;
         }
         let get = |step: &Step| match step {
-            Step::Get { key } => Some(self.get(key).cloned()),
+            Step::Get { key } => Some(Seen::Register(self.get(key).cloned())),
+            Step::Range(range) => Some(self.registers(range)),
             Step::Put { .. } => None,
         };
         Applied::Seen(txn.steps.iter().filter_map(get).collect())
@@ -226,14 +284,15 @@ impl Kv {
 
 #[cfg(test)]
 mod tests {
-    use super::{Applied, Command, Compare, Held, Kv, Step, Txn, Value};
+    use super::{Applied, Command, Compare, Held, Kv, Range, Seen, Step, Txn, Unchanged, Value};
     use crate::bugs::{Bug, BugSet};
 
     fn txn(compare: &[(&str, u64)], steps: &[Step]) -> Command {
         let compare = compare
             .iter()
             .map(|(key, revision)| Compare { key: key.to_string(), revision: *revision });
-        Command::Txn(Txn { compare: compare.collect(), steps: steps.to_vec() })
+        let (compare, unchanged) = (compare.collect(), Vec::new());
+        Command::Txn(Txn { compare, unchanged, steps: steps.to_vec() })
     }
 
     fn put(key: &str, value: &[i64]) -> Step {
@@ -246,6 +305,10 @@ mod tests {
 
     fn held(value: &[i64], revision: u64) -> Option<Held> {
         Some(Held { value: Value::List(value.to_vec()), revision })
+    }
+
+    fn saw(gets: Vec<Option<Held>>) -> Applied {
+        Applied::Seen(gets.into_iter().map(Seen::Register).collect())
     }
 
     fn clean() -> BugSet {
@@ -273,7 +336,7 @@ mod tests {
         let mut kv = Kv::default();
         let both = [put("x", &[1]), get("x"), put("y", &[2]), get("z")];
         let first = kv.apply(7, &txn(&[("x", 0), ("y", 0)], &both), clean());
-        assert_eq!(first, Applied::Seen(vec![held(&[1], 7), None]), "a get sees the put before it");
+        assert_eq!(first, saw(vec![held(&[1], 7), None]), "a get sees the put before it");
         for compare in [("x", 0), ("x", 6), ("z", 1)] {
             let before = kv.clone();
             let command = txn(&[("y", 7), compare], &[put("y", &[9])]);
@@ -281,11 +344,11 @@ mod tests {
             assert_eq!(kv, before);
         }
         let last = kv.apply(9, &txn(&[("x", 7), ("y", 7), ("z", 0)], &[put("x", &[])]), clean());
-        assert_eq!(last, Applied::Seen(vec![]));
+        assert_eq!(last, saw(vec![]));
         assert_eq!(kv.get("x").cloned(), held(&[], 9));
         let Command::Txn(reads) = txn(&[("y", 7)], &[get("x"), get("y")]) else { panic!() };
         assert!(reads.only_reads());
-        assert_eq!(kv.look(&reads), Applied::Seen(vec![held(&[], 9), held(&[2], 7)]));
+        assert_eq!(kv.look(&reads), saw(vec![held(&[], 9), held(&[2], 7)]));
     }
 
     #[test]
@@ -296,7 +359,7 @@ mod tests {
         assert_eq!((kv.get("y").cloned(), kv.get("z").cloned()), (held(&[1], 1), None));
         assert_eq!(Kv::restore(&kv.clone().snapshot()).unwrap().get("z").cloned(), held(&[1], 1));
         let next = kv.apply(2, &txn(&[("z", 1)], &[put("z", &[1, 2])]), torn);
-        assert_eq!(next, Applied::Seen(vec![]), "no condition sees the half");
+        assert_eq!(next, saw(vec![]), "no condition sees the half");
     }
 
     #[test]
@@ -305,7 +368,39 @@ mod tests {
         let mut kv = Kv::default();
         kv.apply(1, &txn(&[], &[put("x", &[1])]), lax);
         let skew = kv.apply(2, &txn(&[("x", 0), ("y", 0)], &[put("y", &[1])]), lax);
-        assert_eq!(skew, Applied::Seen(vec![]));
+        assert_eq!(skew, saw(vec![]));
         assert_eq!(kv.apply(3, &txn(&[("x", 0)], &[put("x", &[])]), lax), Applied::Conflict);
+    }
+
+    #[test]
+    fn a_range_shows_what_is_within_and_nothing_may_change_there() {
+        let mut kv = Kv::default();
+        let range = || Range { from: "b".into(), to: "d".into() };
+        for (at, key) in (1..).zip(["a", "b", "d"]) {
+            kv.apply(at, &txn(&[], &[put(key, &[1])]), clean());
+        }
+        let look = Txn { compare: vec![], unchanged: vec![], steps: vec![Step::Range(range())] };
+        assert!(look.only_reads());
+        let held = |revision| Held { value: Value::List(vec![1]), revision };
+        let seen = |all: &[(&str, u64)]| {
+            let all = all.iter().map(|(key, revision)| (key.to_string(), held(*revision)));
+            Applied::Seen(vec![Seen::Registers(all.collect())])
+        };
+        assert_eq!(kv.look(&look), seen(&[("b", 2)]));
+        let change = |revision, key: &str| {
+            let unchanged = vec![Unchanged { range: range(), revision }];
+            Command::Txn(Txn { compare: vec![], unchanged, steps: vec![put(key, &[1])] })
+        };
+        // What is added within is noticed as what is changed there; the end is not within.
+        assert_eq!(kv.apply(4, &change(2, "d"), clean()), saw(vec![]));
+        assert_eq!(kv.apply(5, &change(2, "c"), clean()), saw(vec![]));
+        assert_eq!(kv.apply(6, &change(2, "e"), clean()), Applied::Conflict);
+        assert_eq!(kv.apply(7, &change(5, "e"), clean()), saw(vec![]));
+        assert_eq!(kv.look(&look), seen(&[("b", 2), ("c", 5)]));
+        let lax = BugSet::from_iter([Bug::NoRangeValidation]);
+        assert_eq!(kv.apply(8, &change(2, "b"), lax), saw(vec![]));
+        let backwards = Range { from: "d".into(), to: "b".into() };
+        let look = Txn { steps: vec![Step::Range(backwards)], ..look };
+        assert_eq!(kv.look(&look), seen(&[]));
     }
 }

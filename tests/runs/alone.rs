@@ -76,10 +76,10 @@ fn a_value_that_nobody_of_the_run_wrote_and_cannot_be_read_is_an_anomaly() {
     running.until("history", || fs::metadata(&history).is_ok_and(|file| file.len() > 6_000));
     let node = first_address(&run).expect("the plan has addresses");
     let address: SocketAddr = format!("{node}:2379").parse().expect("an address");
-    // Keys are taken in order; base64 of the key, and of `banana<b>`. A write of the run may come
-    // before its next read, so once may not be enough.
+    // Keys are taken in order; base64 of `#b0` to `#b5`, and of `banana<b>`. A write of the run may
+    // come before its next read, so once may not be enough.
     running.until("a read of what nobody wrote", || {
-        for key in ["MA==", "MQ==", "Mg==", "Mw==", "NA==", "NQ=="] {
+        for key in ["I2Iw", "I2Ix", "I2Iy", "I2Iz", "I2I0", "I2I1"] {
             put(address, key, "YmFuYW5hPGI+");
         }
         let recorded = fs::read(&history).unwrap_or_default();

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::driver::{Mail, Shared};
 use crate::engine::{Reply, Request};
-use crate::kv::{Command, Held, Txn, Value as Content};
+use crate::kv::{Command, Held, Seen, Txn, Value as Content};
 
 /// How long a request may wait for the cluster. Clients have deadlines of their own.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -73,7 +73,8 @@ async fn compare(State(shared): State<Arc<Shared>>, Json(cas): Json<Cas>) -> Ans
 }
 
 async fn transact(State(shared): State<Arc<Shared>>, Json(txn): Json<Txn>) -> Answer {
-    if txn.compare.len().max(txn.steps.len()) > TXN_LIMIT {
+    let conditions = txn.compare.len() + txn.unchanged.len();
+    if conditions.max(txn.steps.len()) > TXN_LIMIT {
         return refused(StatusCode::BAD_REQUEST, "too-long");
     }
     ask(&shared, Request::Txn(txn)).await
@@ -101,7 +102,7 @@ fn render(shared: &Shared, reply: Reply) -> Answer {
             (StatusCode::OK, Json(body))
         }
         Reply::Seen(seen) => {
-            let seen: Vec<Value> = seen.into_iter().map(shown).collect();
+            let seen: Vec<Value> = seen.into_iter().map(looked).collect();
             (StatusCode::OK, Json(json!({"ok": true, "seen": seen})))
         }
         Reply::Done => (StatusCode::OK, Json(json!({"ok": true}))),
@@ -123,6 +124,17 @@ fn shown(held: Option<Held>) -> Value {
     match held {
         Some(held) => json!(held),
         None => json!({"value": null, "revision": 0}),
+    }
+}
+
+/// What one read of a transaction saw.
+fn looked(seen: Seen) -> Value {
+    match seen {
+        Seen::Register(held) => shown(held),
+        Seen::Registers(all) => {
+            let register = |(key, Held { value, revision }): (String, Held)| json!({"key": key, "value": value, "revision": revision});
+            json!({"registers": all.into_iter().map(register).collect::<Vec<Value>>()})
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use rand_chacha::rand_core::Rng as _;
 
 use super::faults::within;
 use crate::engine::{Reply, Request};
-use crate::kv::{Command, Compare, Held, Step, Txn, Value};
+use crate::kv::{Command, Compare, Held, Range, Seen, Step, Txn, Unchanged, Value};
 
 /// What two registers that belong together hold, as far as somebody saw them.
 pub type Pair = (Option<i64>, Option<i64>);
@@ -126,11 +126,10 @@ impl Keys {
 
     /// Remembers what a look saw, for the next change.
     pub(super) fn saw(&mut self, record: &Record, reply: Option<&Reply>) {
-        if let (Ask::Look(pair), Some(Reply::Seen(seen))) = (record.ask, reply)
-            && let [a, b] = &seen[..]
-        {
+        if let (Ask::Look(pair), Some(Reply::Seen(seen))) = (record.ask, reply) {
             let revision = |held: &Option<Held>| held.as_ref().map_or(0, |held| held.revision);
-            self.seen.insert(record.key.clone(), (pair, (revision(a), revision(b))));
+            let [a, b] = record.looked(seen);
+            self.seen.insert(record.key.clone(), (pair, (revision(&a), revision(&b))));
         }
     }
 }
@@ -144,9 +143,32 @@ fn int(held: &Option<Held>) -> Option<i64> {
 }
 
 impl Record {
+    /// The names of a pair.
+    fn pair(&self) -> [String; 2] {
+        ["a", "b"].map(|half| format!("{}-{half}", self.key))
+    }
+
+    /// The range of a pair, where that is how it is read: half of them.
+    fn range(&self) -> Option<Range> {
+        let number = self.key.trim_end_matches("-pair").bytes().last()?;
+        let [from, _] = self.pair();
+        (number % 2 == 1).then(|| Range { from, to: format!("{}-c", self.key) })
+    }
+
+    /// What a look saw of each of a pair.
+    fn looked(&self, seen: &[Seen]) -> [Option<Held>; 2] {
+        match seen {
+            [Seen::Register(a), Seen::Register(b)] => [a.clone(), b.clone()],
+            [Seen::Registers(all)] => self.pair().map(|name| {
+                let mut all = all.iter();
+                all.find(|(key, _)| *key == name).map(|(_, held)| held.clone())
+            }),
+            other => unreachable!("nobody asked for {other:?}"),
+        }
+    }
+
     pub(super) fn request(&self) -> Request {
         let key = self.key.clone();
-        let pair = [format!("{key}-a"), format!("{key}-b")];
         match self.ask {
             Ask::Get(_) => Request::Get { key },
             Ask::Put(value) => Request::Change(Command::Put { key, value: value.into() }),
@@ -155,17 +177,26 @@ impl Record {
                 Request::Change(Command::Cas { key, from, to })
             }
             Ask::Look(_) => {
-                let steps = pair.map(|key| Step::Get { key }).to_vec();
-                Request::Txn(Txn { compare: Vec::new(), steps })
+                let steps = match self.range() {
+                    Some(range) => vec![Step::Range(range)],
+                    None => self.pair().map(|key| Step::Get { key }).to_vec(),
+                };
+                Request::Txn(Txn { compare: Vec::new(), unchanged: Vec::new(), steps })
             }
             Ask::Change { revisions, to, .. } => {
-                let compare = pair.clone().into_iter().zip([revisions.0, revisions.1]);
+                let unchanged = self.range().map(|range| {
+                    let revision = revisions.0.max(revisions.1);
+                    Unchanged { range, revision }
+                });
+                let compare = self.pair().into_iter().zip([revisions.0, revisions.1]);
+                let compare = compare.filter(|_| unchanged.is_none());
                 let compare = compare.map(|(key, revision)| Compare { key, revision }).collect();
                 let put = |(key, to): (String, Option<i64>)| {
                     to.map(|to| Step::Put { key, value: to.into() })
                 };
-                let steps = pair.into_iter().zip([to.0, to.1]).filter_map(put).collect();
-                Request::Txn(Txn { compare, steps })
+                let steps = self.pair().into_iter().zip([to.0, to.1]).filter_map(put).collect();
+                let unchanged = unchanged.into_iter().collect();
+                Request::Txn(Txn { compare, unchanged, steps })
             }
         }
     }
@@ -179,8 +210,9 @@ impl Record {
                 Outcome::Ok
             }
             Some(Reply::Seen(seen)) => {
-                if let [a, b] = &seen[..] {
-                    self.ask = Ask::Look((int(a), int(b)));
+                if let Ask::Look(_) = self.ask {
+                    let [a, b] = self.looked(seen);
+                    self.ask = Ask::Look((int(&a), int(&b)));
                 }
                 Outcome::Ok
             }

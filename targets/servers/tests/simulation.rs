@@ -90,7 +90,9 @@ fn faults_for(bug: Bug) -> (Vec<Package>, u64) {
     let halves = package(What::Partition(vec![Shape::Halves]), (2000, 4000), (1000, 2000));
     let kills = package(What::Kill(vec![Choice::All]), (300, 1000), (2000, 4000));
     match bug {
-        Bug::StaleRead | Bug::TornTxn | Bug::NoReadValidation => (Vec::new(), 10_000),
+        Bug::StaleRead | Bug::TornTxn | Bug::NoReadValidation | Bug::NoRangeValidation => {
+            (Vec::new(), 10_000)
+        }
         Bug::LostWrite => (vec![alone], 20_000),
         Bug::DirtyCas => (vec![alone], 60_000),
         Bug::NoFsyncVote => (vec![halves, kills], 60_000),
@@ -143,4 +145,9 @@ fn torn_txn_is_found_without_faults() {
 #[test]
 fn no_read_validation_is_found_without_faults() {
     is_found(Bug::NoReadValidation);
+}
+
+#[test]
+fn no_range_validation_is_found_without_faults() {
+    is_found(Bug::NoRangeValidation);
 }

@@ -169,6 +169,80 @@ pub(crate) async fn transactions_work(target: &dyn Target, servers: &Servers) {
         assert_eq!(both, format!("{now} r(\"ly\") -> [{}] r(\"lz\") -> nil", y.trim()));
     }
     conflicts_are_refused(target, servers).await;
+    ranges_work(target, servers).await;
+    no_two_miss_each_other(target, servers).await;
+}
+
+fn scan(predicate: &str) -> Mop {
+    Mop::ReadPredicate { predicate: predicate.into(), matches: Observed::Pending }
+}
+
+fn put(key: i64, value: i64) -> Mop {
+    Mop::Write { key: Value::Int(key), value: Value::Int(value) }
+}
+
+/// Ranges go by the numbers of keys, end before their end, and show what was put before.
+async fn ranges_work(target: &dyn Target, servers: &Servers) {
+    let mut client = target.connect(&servers.nodes[0]).await.unwrap();
+    let mops = [scan("keys 98..102"), put(99, 1), put(100, 2), put(102, 3), scan("keys 98..102")];
+    let seen = txn(&mut *client, &mops).await.unwrap();
+    let expected =
+        "r(keys 98..102) -> {} w(99, 1) w(100, 2) w(102, 3) r(keys 98..102) -> {99: 1, 100: 2}";
+    assert_eq!(seen, expected);
+    for node in &servers.nodes {
+        let mut client = target.connect(node).await.unwrap();
+        let seen = txn(&mut *client, &[scan("keys 99..103"), scan("keys 0..99")]).await.unwrap();
+        assert_eq!(seen, "r(keys 99..103) -> {99: 1, 100: 2, 102: 3} r(keys 0..99) -> {}");
+    }
+    let error = txn(&mut *client, &[scan("value > 3")]).await.unwrap_err();
+    assert!(matches!(error, ClientError::Definite { .. }), "{error}");
+}
+
+/// Clients that each read a range and add a key of their own to it, at once: who succeeds has seen
+/// all who did so before, so that no two have seen as many.
+async fn no_two_miss_each_other(target: &dyn Target, servers: &Servers) {
+    let clients = (0..12).map(async |i: i64| {
+        let node = &servers.nodes[i as usize % servers.nodes.len()];
+        let mut client = target.connect(node).await.unwrap();
+        let mut sizes = Vec::new();
+        for n in 0..8 {
+            let mops = vec![scan("keys 1000..2000"), put(1000 + 8 * i + n, 1)];
+            match ask_any(&mut *client, Op::Txn(TxnOp { mops })).await {
+                Ok(Op::Txn(TxnOp { mops })) => match &mops[0] {
+                    Mop::ReadPredicate { matches: Observed::Present(found), .. } => {
+                        sizes.push(found.len());
+                    }
+                    other => panic!("{other}"),
+                },
+                Err(ClientError::Definite { class, .. })
+                    if class == ErrorClass::new("conflict") => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        sizes
+    });
+    let mut sizes = at_once(clients).await;
+    sizes.sort_unstable();
+    assert!((12..96).contains(&sizes.len()), "{} of 96 added", sizes.len());
+    assert_eq!(sizes, (0..sizes.len()).collect::<Vec<_>>());
+}
+
+/// What all of them give, carried out at once.
+async fn at_once<T>(tasks: impl Iterator<Item = impl Future<Output = Vec<T>>>) -> Vec<T> {
+    let mut all = Vec::new();
+    let mut tasks: Vec<_> = tasks.map(Box::pin).collect();
+    std::future::poll_fn(|cx| {
+        tasks.retain_mut(|task| match task.as_mut().poll(cx) {
+            std::task::Poll::Ready(done) => {
+                all.extend(done);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if tasks.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    all
 }
 
 /// Clients that append to one list at once: each append is there once, or was refused.
@@ -189,19 +263,7 @@ async fn conflicts_are_refused(target: &dyn Target, servers: &Servers) {
         }
         appended
     });
-    let mut appended = Vec::new();
-    let mut clients: Vec<_> = clients.map(Box::pin).collect();
-    std::future::poll_fn(|cx| {
-        clients.retain_mut(|client| match client.as_mut().poll(cx) {
-            std::task::Poll::Ready(done) => {
-                appended.extend(done);
-                false
-            }
-            std::task::Poll::Pending => true,
-        });
-        if clients.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
+    let mut appended = at_once(clients).await;
     assert!((1..120).contains(&appended.len()), "{} of 120 appended", appended.len());
     let read = Mop::ReadList { key: key.clone(), elements: Observed::Pending };
     let mut client = target.connect(&servers.nodes[0]).await.unwrap();
