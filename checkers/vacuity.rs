@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tribunal_history::{Code, F, FaultEdge, History, MopView, Nanos, Outcome};
+use tribunal_history::{Code, F, FaultEdge, History, KeyRange, MopView, Nanos, Outcome};
 
 use crate::{Budget, CheckError, Checker, Cost, Coverage, Fact, ReasonClass, Report};
 
@@ -91,6 +91,7 @@ fn final_reads(history: &History) -> Option<(u64, u64)> {
     at("main")?;
     let over = at("final-reads").map_or(Nanos(u64::MAX), |mark| mark.time);
     let (mut nodes, mut keys, mut read) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut ranges = BTreeSet::new();
     for operation in history.operations() {
         let Some(node) = operation.node() else { continue };
         let counts = operation.outcome() == Outcome::Ok && operation.invoked_at() >= over;
@@ -108,12 +109,24 @@ fn final_reads(history: &History) -> Option<(u64, u64)> {
                 MopView::Write { key, .. }
                 | MopView::Append { key, .. }
                 | MopView::Add { key, .. } => touches(key, false),
-                // What it asks for is no key.
+                MopView::ReadPredicate { predicate, .. } if counts => {
+                    ranges.insert((node, predicate));
+                }
                 MopView::ReadPredicate { .. } => {}
             }),
             // No workload of ours that promises final reads asks for anything else.
             _ => {}
         }
+    }
+    // Who reads by a range reads every key of it, found or not.
+    let numbers: BTreeMap<i64, Code> =
+        keys.iter().filter_map(|key| Some((history.int(*key)?, *key))).collect();
+    for (node, predicate) in ranges {
+        let range = history.text(predicate).and_then(|text| text.parse().ok());
+        let Some(KeyRange { from, to }) = range else { continue };
+        let (from, to) = (from.unwrap_or(i64::MIN), to.unwrap_or(i64::MAX));
+        let within = numbers.range(from..to.max(from));
+        read.extend(within.map(|(_, key)| (node, *key)));
     }
     Some((nodes.len() as u64 * keys.len() as u64, read.len() as u64))
 }
@@ -271,6 +284,35 @@ mod tests {
             let report = judged(last);
             assert_eq!(report.verdict, Verdict::Unknown);
             assert_eq!(report.reason_class, Some(ReasonClass::Undecided), "{:?}", report.reason);
+        }
+    }
+
+    /// Also of a key that it does not find.
+    #[test]
+    fn a_final_read_by_a_range_is_one_of_each_of_its_keys() {
+        let judged = |predicate: &str| {
+            let mut builder = Builder::by_time();
+            builder.mark(Mark { time: Nanos(0), name: "main".into() });
+            builder.mark(Mark { time: Nanos(500), name: "final-reads".into() });
+            let write = |key| Mop::Write { key: Value::Int(key), value: Value::Int(1) };
+            let scan = |matches| Mop::ReadPredicate { predicate: predicate.into(), matches };
+            let found = vec![(Value::Int(2), Value::Int(1))];
+            for (at, mops, outcome) in [
+                (10, vec![write(2)], Outcome::Ok),
+                (20, vec![write(5)], Outcome::Fail),
+                (600, vec![scan(Observed::Present(found))], Outcome::Ok),
+            ] {
+                let (op, node) = (Op::Txn(TxnOp { mops }), Some(NodeId(0)));
+                let process = Process(0);
+                builder.invoke(Nanos(at), process, None, node, &op.pending()).expect("asks");
+                builder.complete(Nanos(at + 1), process, outcome, Some(&op), None).expect("ends");
+            }
+            Vacuity.check(&builder.finish(), &Budget::unlimited()).expect("a history").verdict
+        };
+        assert_eq!(judged("keys 0..8"), Verdict::Valid);
+        assert_eq!(judged("keys"), Verdict::Valid);
+        for predicate in ["keys 0..5", "keys 3..8", "something else"] {
+            assert_eq!(judged(predicate), Verdict::Unknown, "{predicate}");
         }
     }
 

@@ -30,6 +30,7 @@ static APPEND: Isolation = Isolation {
     objects: Objects::Lists,
     mix: Mix::Steps,
     live: 5,
+    times: 64,
     longest: 4,
     level: Consistency::StrictSerializable,
     model: "list-append",

@@ -29,6 +29,7 @@ static CAUSAL: Isolation = Isolation {
     objects: Objects::Registers,
     mix: Mix::Steps,
     live: 5,
+    times: 64,
     longest: 1,
     level: Consistency::Causal,
     model: "rw-register",

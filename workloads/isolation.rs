@@ -28,8 +28,9 @@ pub(crate) struct Isolation {
     pub(crate) writes: &'static str,
     pub(crate) objects: Objects,
     pub(crate) mix: Mix,
-    /// Objects in use at one time, and the longest transaction, where nobody says.
+    /// Objects in use at one time, writes to each, and the longest transaction, where nobody says.
     pub(crate) live: u64,
+    pub(crate) times: u64,
     pub(crate) longest: u64,
     /// What is judged where nobody says.
     pub(crate) level: Consistency,
@@ -51,7 +52,7 @@ impl Isolation {
             objects: self.objects,
             mix: self.mix,
             live: setting.positive(name, "live-keys", self.live)?,
-            writes: setting.positive(name, self.writes, 64)?,
+            writes: setting.positive(name, self.writes, self.times)?,
             longest: setting.positive(name, "max-length", self.longest)?,
         };
         if shape.live > LIVE {

@@ -7,6 +7,7 @@ mod isolation;
 mod keys;
 mod long_fork;
 mod multi_register;
+mod predicate;
 mod register;
 pub mod registry;
 mod session;

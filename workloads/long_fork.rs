@@ -30,6 +30,7 @@ static LONG_FORK: Isolation = Isolation {
     objects: Objects::Registers,
     mix: Mix::Forks,
     live: 3,
+    times: 64,
     longest: 3,
     level: Consistency::SnapshotIsolation,
     model: "rw-register",

@@ -31,6 +31,7 @@ static MULTI_REGISTER: Isolation = Isolation {
     objects: Objects::Registers,
     mix: Mix::Whole,
     live: 3,
+    times: 64,
     longest: 3,
     level: Consistency::StrictSerializable,
     model: "rw-register",

@@ -1,7 +1,7 @@
 //! Every workload, by name. A new workload is one file and one line here.
 
 use crate::workload::{Setting, Workload, WorkloadError};
-use crate::{append, bank, causal, long_fork, multi_register, register, session, wr};
+use crate::{append, bank, causal, long_fork, multi_register, predicate, register, session, wr};
 
 /// A way to build a workload.
 pub struct Entry {
@@ -21,6 +21,7 @@ pub static WORKLOADS: &[Entry] = &[
     append::ENTRY,
     wr::ENTRY,
     multi_register::ENTRY,
+    predicate::ENTRY,
     long_fork::ENTRY,
     causal::ENTRY,
     session::ENTRY,

@@ -3,11 +3,13 @@
 //! Few objects make transactions meet; retiring them keeps what is read short. No value is written
 //! to an object twice, so every value read names the transaction that wrote it.
 
+use std::collections::BTreeSet;
+
 use tribunal_harness::generator::{
     Context, Gen, Generator, Next, concat, each_slot, on_slots, sequence, until_ok,
 };
-use tribunal_harness::seed::Stream;
-use tribunal_history::{Mop, Observed, Op, TxnOp, Value};
+use tribunal_harness::seed::{Draw, Stream};
+use tribunal_history::{KeyRange, Mop, Observed, Op, TxnOp, Value};
 
 use crate::keys::Seen;
 
@@ -21,22 +23,65 @@ pub enum Objects {
     Lists,
     /// Registers: reads and writes.
     Registers,
+    /// Ranges of registers, which are not there before they are written: reads of all that a range
+    /// has, and of one register in four reads; writes of one.
+    Ranges,
 }
 
+/// Registers of a range.
+const WIDTH: i64 = 8;
+
 impl Objects {
-    fn read(self, key: Value) -> Mop {
+    fn read(self, object: i64, draw: &mut Draw) -> Mop {
         match self {
-            Objects::Lists => Mop::ReadList { key, elements: Observed::Pending },
-            Objects::Registers => Mop::Read { key, value: Observed::Pending },
+            Objects::Lists => {
+                Mop::ReadList { key: Value::Int(object), elements: Observed::Pending }
+            }
+            Objects::Registers => Mop::Read { key: Value::Int(object), value: Observed::Pending },
+            Objects::Ranges if draw.below(4) == 0 => {
+                Mop::Read { key: Value::Int(some(object, draw)), value: Observed::Pending }
+            }
+            Objects::Ranges => scan(object),
         }
     }
 
-    fn write(self, key: Value, value: Value) -> Mop {
+    fn write(self, object: i64, value: i64, draw: &mut Draw) -> Mop {
+        let value = Value::Int(value);
         match self {
-            Objects::Lists => Mop::Append { key, element: value },
-            Objects::Registers => Mop::Write { key, value },
+            Objects::Lists => Mop::Append { key: Value::Int(object), element: value },
+            Objects::Registers => Mop::Write { key: Value::Int(object), value },
+            Objects::Ranges => Mop::Write { key: Value::Int(some(object, draw)), value },
         }
     }
+
+    /// Reads of all that is behind these keys.
+    fn read_all(self, keys: &BTreeSet<Value>) -> Vec<Mop> {
+        let (mut reads, mut ranges) = (Vec::new(), BTreeSet::new());
+        for key in keys.iter().cloned() {
+            match (self, key) {
+                (Objects::Lists, key) => {
+                    reads.push(Mop::ReadList { key, elements: Observed::Pending });
+                }
+                (Objects::Ranges, Value::Int(key)) => drop(ranges.insert(key / WIDTH)),
+                (Objects::Registers | Objects::Ranges, key) => {
+                    reads.push(Mop::Read { key, value: Observed::Pending });
+                }
+            }
+        }
+        reads.extend(ranges.into_iter().map(scan));
+        reads
+    }
+}
+
+/// One register of a range.
+fn some(range: i64, draw: &mut Draw) -> i64 {
+    range * WIDTH + draw.below(WIDTH as u64) as i64
+}
+
+fn scan(range: i64) -> Mop {
+    let (from, to) = (Some(range * WIDTH), Some((range + 1) * WIDTH));
+    let predicate = KeyRange { from, to }.to_string().into();
+    Mop::ReadPredicate { predicate, matches: Observed::Pending }
 }
 
 /// Which steps stand together.
@@ -100,36 +145,41 @@ impl Transactions {
         let (mut live, mut fresh) = (self.live.clone(), self.fresh);
         let Shape { objects, mix, writes, longest, .. } = self.shape;
         let count = live.len();
-        let mut write = |at: usize, live: &mut [Live]| {
+        let mut write = |at: usize, live: &mut [Live], draw: &mut Draw| {
             let object = &mut live[at];
-            let key = Value::Int(object.key);
             object.written += 1;
-            let value = Value::Int(object.written as i64);
+            let mop = objects.write(object.key, object.written as i64, draw);
             if object.written == writes {
                 *object = Live { key: fresh, written: 0 };
                 fresh += 1;
             }
-            objects.write(key, value)
+            mop
         };
-        let read = |at: usize, live: &[Live]| objects.read(Value::Int(live[at].key));
+        let read = |at: usize, live: &[Live], draw: &mut Draw| objects.read(live[at].key, draw);
         let mops: Vec<Mop> = match mix {
             Mix::Steps => (0..1 + draw.below(longest))
                 .map(|_| match (draw.below(count as u64) as usize, draw.below(2)) {
-                    (at, 0) => read(at, &live),
-                    (at, _) => write(at, &mut live),
+                    (at, 0) => read(at, &live, &mut draw),
+                    (at, _) => write(at, &mut live, &mut draw),
                 })
                 .collect(),
             Mix::Whole => {
                 let (length, reads) = (1 + draw.below(longest), draw.below(2) == 0);
                 let places = draw.permutation(count).into_iter().cycle().take(length as usize);
-                let step = |at| if reads { read(at, &live) } else { write(at, &mut live) };
-                places.map(step).collect()
+                let mut step = |at| match reads {
+                    true => read(at, &live, &mut draw),
+                    false => write(at, &mut live, &mut draw),
+                };
+                places.map(&mut step).collect()
             }
             Mix::Forks if draw.below(2) == 0 => {
                 let places = draw.permutation(count).into_iter().take(longest as usize);
-                places.map(|at| read(at, &live)).collect()
+                places.map(|at| read(at, &live, &mut draw)).collect()
             }
-            Mix::Forks => vec![write(draw.below(count as u64) as usize, &mut live)],
+            Mix::Forks => {
+                let at = draw.below(count as u64) as usize;
+                vec![write(at, &mut live, &mut draw)]
+            }
         };
         let txn = TxnOp { mops };
         self.offer = Some((live, fresh));
@@ -174,11 +224,11 @@ impl Generator for Transactions {
 /// On one client of each node: every touched object is read until the node answers.
 pub(crate) fn final_reads(objects: Objects, touched: &Seen, nodes: u32, attempts: u64) -> Gen {
     let keys = touched.lock().expect("no panic while the keys are locked").clone();
-    let keys: Vec<Value> = keys.into_iter().collect();
-    let reads = |keys: &[Value]| {
-        let mops = keys.iter().map(|key| objects.read(key.clone())).collect();
+    let reads = |mops: &[Mop]| {
+        let mops = mops.to_vec();
         until_ok(sequence(vec![Op::Txn(TxnOp { mops }); attempts as usize]))
     };
+    let keys = objects.read_all(&keys);
     let all = keys.chunks(AT_ONCE).map(reads).collect();
     on_slots(move |slot| slot < nodes, each_slot(concat(all)))
 }

@@ -30,6 +30,7 @@ static WR: Isolation = Isolation {
     objects: Objects::Registers,
     mix: Mix::Steps,
     live: 5,
+    times: 64,
     longest: 4,
     level: Consistency::StrictSerializable,
     model: "rw-register",

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tribunal_history::{ErrorClass, Kind, Mop, Nanos, NodeId, Observed, Op, RegisterOp, Value};
+use tribunal_history::{
+    ErrorClass, KeyRange, Kind, Mop, Nanos, NodeId, Observed, Op, RegisterOp, Value,
+};
 
 use super::exact;
 use crate::seed::Draw;
@@ -150,9 +152,9 @@ impl Latency {
 }
 
 /// A map of registers that starts empty, with transactions over registers and lists. Reads of
-/// what was never written find nothing; a predicate read, an append to a register and every other
-/// family are refused as `unsupported`. Transactions whose additions would leave less than zero
-/// fail as `insufficient`.
+/// what was never written find nothing; reads by predicates other than ranges of keys, an append to
+/// a register and every other family are refused as `unsupported`. Transactions whose additions
+/// would leave less than zero fail as `insufficient`.
 pub fn register_machine() -> Machine {
     let mut registers: BTreeMap<Value, Value> = BTreeMap::new();
     let mut lists: BTreeMap<Value, Vec<Value>> = BTreeMap::new();
@@ -160,7 +162,7 @@ pub fn register_machine() -> Machine {
         Op::Register(op) => apply_register(&mut registers, op).map(Op::Register),
         Op::Txn(txn) => {
             let mut txn = txn.clone();
-            if txn.mops.iter().any(|mop| matches!(mop, Mop::ReadPredicate { .. })) {
+            if !txn.mops.iter().all(is_understood) {
                 return Err(ErrorClass::new("unsupported"));
             }
             let adds = txn.mops.iter().any(|mop| matches!(mop, Mop::Add { .. }));
@@ -203,6 +205,11 @@ fn apply_register(
     }
 }
 
+fn is_understood(mop: &Mop) -> bool {
+    let Mop::ReadPredicate { predicate, .. } = mop else { return true };
+    predicate.parse::<KeyRange>().is_ok()
+}
+
 fn apply_mop(
     registers: &mut BTreeMap<Value, Value>,
     lists: &mut BTreeMap<Value, Vec<Value>>,
@@ -224,7 +231,12 @@ fn apply_mop(
             registers.insert(key.clone(), Value::Int(after));
             *value = Observed::Present(after);
         }
-        Mop::ReadPredicate { .. } => unreachable!("refused before"),
+        Mop::ReadPredicate { predicate, matches } => {
+            let range: KeyRange = predicate.parse().expect("it is understood");
+            let found = registers.iter().filter(|(key, _)| range.contains(key));
+            let found = found.map(|(key, value)| (key.clone(), value.clone()));
+            *matches = Observed::Present(found.collect());
+        }
     }
     Ok(())
 }

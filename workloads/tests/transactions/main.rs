@@ -3,5 +3,6 @@
 mod append;
 mod bank;
 mod common;
+mod predicate;
 mod shapes;
 mod wr;
