@@ -56,12 +56,16 @@ impl<'b> Bytes<'b> {
     }
 }
 
-/// What a history asks of registers: no model has every operation.
+/// What a history asks of registers, and its transactions of objects: no model has every operation.
 #[derive(Clone, Copy, Debug)]
 enum Registers {
     Plain,
+    /// And compare-and-sets; in transactions, reads by predicates.
     Cas,
+    /// Texts and lists.
     Append,
+    /// In transactions, anything.
+    Mixed,
 }
 
 /// A history of one family.
@@ -69,10 +73,11 @@ pub(crate) fn history(family: Family, bytes: &mut Bytes<'_>) -> History {
     let mut builder = Builder::as_given();
     let mut process: [u32; SLOTS] = [0, 1, 2, 3];
     let mut open: [bool; SLOTS] = [false; SLOTS];
-    let registers = match bytes.below(4) {
-        0 => Registers::Plain,
-        1 | 2 => Registers::Cas,
-        _ => Registers::Append,
+    let registers = match bytes.below(8) {
+        0 | 1 => Registers::Plain,
+        2..5 => Registers::Cas,
+        5 | 6 => Registers::Append,
+        _ => Registers::Mixed,
     };
     for time in 0..STEPS {
         if bytes.bytes.is_empty() {
@@ -110,11 +115,13 @@ fn question(family: Family, registers: Registers, bytes: &mut Bytes<'_>) -> Op {
         Family::Register => Op::Register(match (bytes.below(3), registers) {
             (0, _) => RegisterOp::Read { key, value: Observed::Pending },
             (1, _) | (_, Registers::Plain) => RegisterOp::Write { key, value },
-            (_, Registers::Cas) => RegisterOp::Cas { key, from: bytes.value(), to: value },
+            (_, Registers::Cas | Registers::Mixed) => {
+                RegisterOp::Cas { key, from: bytes.value(), to: value }
+            }
             (_, Registers::Append) => RegisterOp::Append { key, value },
         }),
         Family::Txn => {
-            let mops = (0..bytes.below(4)).map(|_| mop(bytes)).collect();
+            let mops = (0..bytes.below(4)).map(|_| mop(registers, bytes)).collect();
             Op::Txn(TxnOp { mops })
         }
         Family::Set => Op::Set(match bytes.below(4) {
@@ -143,9 +150,20 @@ fn question(family: Family, registers: Registers, bytes: &mut Bytes<'_>) -> Op {
     }
 }
 
-fn mop(bytes: &mut Bytes<'_>) -> Mop {
+fn mop(registers: Registers, bytes: &mut Bytes<'_>) -> Mop {
     let key = Value::Int(i64::from(bytes.below(3)));
-    match bytes.below(7) {
+    let kind = match registers {
+        Registers::Plain => bytes.below(4),
+        Registers::Cas => [0, 1, 2, 3, 7][usize::from(bytes.below(5))],
+        Registers::Append => 4 + bytes.below(2),
+        Registers::Mixed => bytes.below(8),
+    };
+    match kind {
+        7 => {
+            let range = ["keys", "keys 0..2", "keys 1..", "keys 2..1", "something"];
+            let predicate = range[bytes.below(5) as usize].into();
+            Mop::ReadPredicate { predicate, matches: Observed::Pending }
+        }
         6 => Mop::Add { key, delta: bytes.int(), value: Observed::Pending },
         0 | 1 => Mop::Read { key, value: Observed::Pending },
         2 | 3 => Mop::Write { key, value: bytes.value() },
@@ -174,7 +192,15 @@ fn answer(mut op: Op, bytes: &mut Bytes<'_>) -> Op {
                     Mop::Read { value, .. } => *value = bytes.seen(Bytes::value),
                     Mop::ReadList { elements, .. } => *elements = bytes.seen(Bytes::values),
                     Mop::Add { value, .. } => *value = bytes.seen(Bytes::int),
-                    Mop::Write { .. } | Mop::Append { .. } | Mop::ReadPredicate { .. } => {}
+                    Mop::ReadPredicate { matches, .. } => {
+                        *matches = bytes.seen(|bytes| {
+                            let found = bytes.values().into_iter();
+                            found
+                                .map(|value| (Value::Int(i64::from(bytes.below(4))), value))
+                                .collect()
+                        });
+                    }
+                    Mop::Write { .. } | Mop::Append { .. } => {}
                 }
             }
         }
