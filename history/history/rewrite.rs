@@ -21,3 +21,33 @@ impl History {
         made
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Builder, Mop, Nanos, Observed, Op, OpIndex, Outcome, Process, TxnOp, Value};
+
+    #[test]
+    fn only_micro_operations_change_and_only_answers_are_observed() {
+        let write = Mop::Write { key: Value::Int(1), value: Value::Int(2) };
+        let op = Op::Txn(TxnOp { mops: vec![write] });
+        let mut builder = Builder::as_given();
+        for (process, outcome) in [(0, Outcome::Ok), (1, Outcome::Info), (2, Outcome::Ok)] {
+            let (process, time) = (Process(process), Nanos(u64::from(process)));
+            builder.invoke(time, process, None, None, &op).expect("asks");
+            builder.complete(time, process, outcome, Some(&op), None).expect("ends");
+        }
+        let history = builder.finish();
+        let read = |value| Mop::Read { key: Value::Int(9), value };
+        let seen = TxnOp { mops: vec![read(Observed::Present(Value::Int(4))); 2] };
+        let told = history.with_transactions(|it| (it.index().0 < 2).then(|| seen.clone()));
+        let (one, other) = (told.operation(OpIndex(0)), told.operation(OpIndex(1)));
+        assert_eq!(one.op(), Op::Txn(seen.clone()));
+        assert_eq!(other.op(), Op::Txn(seen.pending()), "nobody knows what came of it");
+        assert_eq!(told.operation(OpIndex(2)).op(), op);
+        for (before, now) in history.operations().zip(told.operations()) {
+            let of = |it: &crate::Operation<'_>| (it.call(), it.ret(), it.process(), it.outcome());
+            assert_eq!(of(&before), of(&now));
+        }
+        assert_eq!(history.operation(OpIndex(0)).op(), op, "the other one is as it was");
+    }
+}

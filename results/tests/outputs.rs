@@ -309,6 +309,27 @@ fn what_is_not_confirmed_says_so_and_how_it_would_be() {
 }
 
 #[test]
+fn what_is_about_a_few_elements_says_so_wherever_an_order_is_shown() {
+    let (info, history, mut answers) = common::chain(40);
+    let plain = human(&assemble(&info, &history, &answers), &HumanOptions::default());
+    assert!(plain.contains("numbered as the longest legal order has them:"), "{plain}");
+    let Ok(report) = &mut answers[0].1 else { panic!("it was judged") };
+    let Evidence::Counterexample { about, .. } = &mut report.anomalies[0].evidence else {
+        panic!("{report:?}")
+    };
+    *about = Some("4 and <6>".into());
+    let report = assemble(&info, &history, &answers);
+    assert_eq!(report.findings[0].evidence.about.as_deref(), Some("4 and <6>"));
+    let text = human(&report, &HumanOptions::default());
+    let title = "numbered as the longest legal order of what they say of 4 and <6> has them:";
+    let note = "of 4 and <6> alone: no order of what these operations say of that is legal";
+    assert!(text.contains(title) && text.contains(note), "{text}");
+    let page = html(&report, &history).text;
+    assert!(page.contains("This is about <b>4 and &lt;6&gt;</b> alone"), "it is said and escaped");
+    assert!(page.contains("longest legal order of what they say of 4 and &lt;6&gt;"));
+}
+
+#[test]
 fn what_is_unknown_says_what_would_help() {
     for (spent, crashed, help) in [
         (None, 0, "41 % of keys decided"),
