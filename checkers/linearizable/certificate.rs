@@ -258,7 +258,8 @@ pub enum Accepted {
 /// first kept operation that settles the state and is legal initially. Why that suffices: a legal
 /// order of the whole, cut before that first operation, is a legal order; cut into pieces that
 /// begin with the blind operations that are kept, each piece is one of the orders the contract
-/// speaks of. Where the object is a number, whatever sums prove is proved (`sums/verify.rs`).
+/// speaks of. Where the object is a number, whatever sums prove is proved (`sums/verify.rs`). A
+/// completed operation that is legal in no state ([`Model::impossible`]) is a proof by itself.
 ///
 /// The plain search remembers `limit` configurations at most, and ends where told to stop.
 ///

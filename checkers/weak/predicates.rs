@@ -22,6 +22,9 @@ use crate::{Anomaly, AnomalyKind, CheckError, Evidence, Step};
 /// Bytes that a read of one key takes: its row, and what the table makes of it.
 const EACH: u64 = 40;
 
+/// Matches that do not match, of which is told.
+const STRAYS: usize = 16;
+
 /// A history of which no read is by a predicate.
 #[derive(Debug)]
 pub(super) struct Spelled {
@@ -151,6 +154,9 @@ fn told(txn: &TxnOp, written: Option<&Written>, planted: Planted) -> TxnOp {
 
 /// Matches that lie outside of what they are said to match.
 fn stray(history: &History, index: OpIndex, txn: &TxnOp, strays: &mut Vec<Anomaly>) {
+    if strays.len() >= STRAYS {
+        return;
+    }
     for mop in &txn.mops {
         let Mop::ReadPredicate { predicate, matches: Observed::Present(found) } = mop else {
             continue;

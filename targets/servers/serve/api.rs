@@ -132,7 +132,10 @@ fn looked(seen: Seen) -> Value {
     match seen {
         Seen::Register(held) => shown(held),
         Seen::Registers(all) => {
-            let register = |(key, Held { value, revision }): (String, Held)| json!({"key": key, "value": value, "revision": revision});
+            let register = |(key, held): (String, Held)| {
+                let Held { value, revision } = held;
+                json!({"key": key, "value": value, "revision": revision})
+            };
             json!({"registers": all.into_iter().map(register).collect::<Vec<Value>>()})
         }
     }
