@@ -76,7 +76,9 @@ impl Checker for RwRegister {
         let (level, bytes) = (self.level, spelled.as_ref().map_or(0, |spelled| spelled.bytes));
         let budget = &budget.clone().with_bytes(budget.bytes.saturating_sub(bytes));
         let (registers, found, reading) = (&registers, found.as_ref(), &reading);
-        let mut judged = Judge { registers, found, reading, verify, budget, level }.everything()?;
+        let judge =
+            Judge { registers, found, reading, verify, budget, level: levels::judged_as(level) };
+        let mut judged = judge.everything()?;
         judged.anomalies.extend(spelled.iter().flat_map(|spelled| spelled.strays.clone()));
         judged.cost.peak_bytes += bytes;
         Ok(report(level, judged, registers))
@@ -116,7 +118,7 @@ const WEAKER: [AnomalyKind; 11] = [
 ];
 
 fn report(level: Consistency, judged: Judged, registers: &Registers<'_>) -> Report {
-    let levels = levels::answers(&judged, registers);
+    let levels = levels::answers(&judged, registers, level);
     let coverage = Coverage::default();
     let Judged { anomalies, spent, cost, .. } = judged;
     let cost = Cost { spent, ..cost };
@@ -127,7 +129,7 @@ fn report(level: Consistency, judged: Judged, registers: &Registers<'_>) -> Repo
         }
         Some(answer) if answer.verdict == Verdict::Valid => Report::valid(coverage, cost),
         Some(answer) if answer.verdict == Verdict::Invalid => {
-            Report::invalid(told(level, anomalies), coverage, cost)
+            Report::invalid(told(levels::judged_as(level), anomalies), coverage, cost)
         }
         Some(answer) => {
             let why = answer.because.clone();

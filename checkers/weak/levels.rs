@@ -10,6 +10,7 @@ use tribunal_history::OpIndex;
 pub(super) const LEVELS: &[C] = &[
     C::StrictSerializable,
     C::StrongSessionSerializable,
+    C::Sequential,
     C::Serializable,
     C::StrongSnapshotIsolation,
     C::StrongSessionSnapshotIsolation,
@@ -47,8 +48,14 @@ const NOT_ASKED: &str = "it takes several passes: ask for it by name";
 
 const UNTOLD: &str = "what was read of aborted or intermediate versions is not judged here";
 
-/// What came of every level.
-pub(super) fn answers(judged: &Judged, registers: &Registers<'_>) -> Vec<LevelAnswer> {
+/// What is judged for a level: sequential consistency has the same orders under another name, for
+/// each transaction is an operation of the one object that all keys are.
+pub(super) fn judged_as(level: C) -> C {
+    if level == C::Sequential { C::StrongSessionSerializable } else { level }
+}
+
+/// What came of every level; of sequential consistency where `asked` is about it.
+pub(super) fn answers(judged: &Judged, registers: &Registers<'_>, asked: C) -> Vec<LevelAnswer> {
     let words = Words(registers.history);
     let op = |vertex: u32| words.txn(OpIndex(registers.ops[vertex as usize]));
     let unclear = registers.ambiguous.iter().next().map(|(key, (one, other))| {
@@ -65,7 +72,8 @@ pub(super) fn answers(judged: &Judged, registers: &Registers<'_>) -> Vec<LevelAn
     });
     let untold = [AnomalyKind::G1B, AnomalyKind::FUTURE_READ, AnomalyKind::INTERNAL];
     let untold = judged.anomalies.iter().any(|anomaly| untold.contains(&anomaly.kind));
-    let answer = |level: &C| {
+    let answer = |named: &C| {
+        let level = &judged_as(*named);
         let against = judged.anomalies.iter().filter(|anomaly| level.forbids(anomaly.kind));
         let against = against.min_by_key(|anomaly| severity(anomaly.kind));
         let held = judged.held.iter().any(|held| held.implies(*level));
@@ -88,9 +96,10 @@ pub(super) fn answers(judged: &Judged, registers: &Registers<'_>) -> Vec<LevelAn
                 (Verdict::Unknown, why.to_string())
             }
         };
-        LevelAnswer { level: *level, verdict, because }
+        LevelAnswer { level: *named, verdict, because }
     };
-    LEVELS.iter().map(answer).collect()
+    let wanted = |level: &&C| **level != C::Sequential || asked == C::Sequential;
+    LEVELS.iter().filter(wanted).map(answer).collect()
 }
 
 /// Findings that say more come first.

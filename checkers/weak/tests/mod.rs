@@ -6,3 +6,4 @@ mod predicates;
 mod promises;
 mod random;
 mod scale;
+mod sequential;

@@ -239,7 +239,7 @@ fn history(drafts: &[Draft]) -> History {
     builder.finish()
 }
 
-fn random_history(seed: u64) -> History {
+pub(super) fn random_history(seed: u64) -> History {
     with_scans(seed, 0)
 }
 
