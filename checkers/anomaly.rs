@@ -56,8 +56,6 @@ impl AnomalyKind {
     pub const FRACTURED_READ: AnomalyKind = AnomalyKind("fractured-read");
     /// As a fractured read, of a key read after the first write was seen.
     pub const NON_MONOTONIC_VIEW: AnomalyKind = AnomalyKind("non-monotonic-view");
-    /// A read missed a write that happened before it (causality).
-    pub const CAUSAL: AnomalyKind = AnomalyKind("causality-violation");
     /// No one order has every snapshot as a prefix.
     pub const NON_PREFIX: AnomalyKind = AnomalyKind("non-prefix");
 

@@ -18,7 +18,7 @@ use tribunal_results::{HumanOptions, RunInfo, RunReport, assemble, html, human};
 type Case = (C, &'static [&'static str]);
 
 /// Lists.
-const LISTS: [Case; 27] = [
+const LISTS: [Case; 29] = [
     (
         C::StrictSerializable,
         &["|-[a(x)=1 a(y)=1]-|", "|-[a(x)=2 a(y)=2]-|", "|-[r(x)=[1 2] r(y)=[2 1]]-|"],
@@ -71,10 +71,15 @@ const LISTS: [Case; 27] = [
         C::StrictSerializable,
         &["|-[a(x)=1]-|  |-[r(y)=[]]-------|", "                 |-[a(y)=1]-| |-[r(x)=[]]-|"],
     ),
+    (C::StrongSessionSerializable, &["|-[r(x)=[] a(y)=1]-|", "|-[a(x)=1]-| |-[r(y)=[]]-|"]),
+    (
+        C::StrictSerializable,
+        &["|-[r(x)=[] a(y)=1]------------|", "|-[a(x)=1]-|", "               |-[r(y)=[]]-|"],
+    ),
 ];
 
 /// Registers.
-const REGISTERS: [Case; 24] = [
+const REGISTERS: [Case; 28] = [
     (C::Causal, &["|-[w(x)=1]-x", "|-[r(x)=1]-|"]),
     (C::Causal, &["|-[w(x)=1 w(x)=2]-|", "|-[r(x)=1]-|"]),
     (C::Causal, &["|-[w(x)=1 r(y)=1]-|", "|-[w(y)=1 r(x)=1]-|"]),
@@ -131,7 +136,60 @@ const REGISTERS: [Case; 24] = [
     (C::StrictSerializable, &["|-[w(x)=1]-|", "                |-[r(x)=nil]-|"]),
     (C::StrongSessionSerializable, &["|-[w(x)=1]-| |-[r(y)=nil]-|", "|-[w(y)=1]-| |-[r(x)=nil]-|"]),
     (C::Pram, &["|-[w(x)=1]-| |-[r(x)=2]-| |-[r(x)=1]-|", "|-[w(x)=2]-|"]),
+    (
+        C::StrongSessionMonotonicAtomicView,
+        &["|-[w(x)=1]-| |-[w(x)=2 w(y)=1]-|", "|-[r(y)=1 r(x)=1]-|"],
+    ),
+    (C::StrongSessionSerializable, &["|-[r(x)=nil w(y)=1]-|", "|-[w(x)=1]-| |-[r(y)=nil]-|"]),
+    (
+        C::StrictSerializable,
+        &["|-[r(x)=nil w(y)=1]------------|", "|-[w(x)=1]-|", "               |-[r(y)=nil]-|"],
+    ),
+    (C::Sequential, &["|-[w(x)=1]-| |-[r(y)=nil]-|", "|-[w(y)=1]-| |-[r(x)=nil]-|"]),
 ];
+
+/// A transaction that reads by a predicate, if any, and writes: range, what was found, writes.
+type Scan = (&'static str, &'static str, &'static str);
+
+/// Transactions that read by predicates, all at once.
+const PREDICATES: [(C, &[Scan]); 4] = [
+    // Each looks whether there is anything, and adds something else.
+    (C::Serializable, &[("keys", "[]", "[:w 1 5]"), ("keys", "[]", "[:w 2 6]")]),
+    // Each looks whether there is anything, and adds the same.
+    (C::SnapshotIsolation, &[("keys", "[]", "[:w 1 5]"), ("keys", "[]", "[:w 1 6]")]),
+    // Two are seen in opposite order.
+    (
+        C::SnapshotIsolation,
+        &[
+            ("", "", "[:w 1 5]"),
+            ("", "", "[:w 2 6]"),
+            ("keys 0..4", "[[1 5]]", ""),
+            ("keys 0..4", "[[2 6]]", ""),
+        ],
+    ),
+    (C::ReadUncommitted, &[("", "", "[:w 7 5]"), ("keys 0..4", "[[7 5]]", "")]),
+];
+
+/// As Jepsen writes it; before the answer is there, nothing is found.
+fn scan((range, found, writes): Scan, answered: bool) -> String {
+    let found = if answered { found } else { "nil" };
+    match range {
+        "" => format!("[{writes}]"),
+        range => format!("[[:rp \"{range}\" {found}] {writes}]"),
+    }
+}
+
+/// All are asked before one is answered.
+fn predicates(scans: &[Scan]) -> History {
+    let events = [(":invoke", false), (":ok", true)].into_iter().flat_map(|(kind, answered)| {
+        scans.iter().enumerate().map(move |(process, it)| {
+            let value = scan(*it, answered);
+            format!("{{:type {kind} :process {process} :f :txn :value {value}}}\n")
+        })
+    });
+    let read = codec::read(events.collect::<String>().as_bytes(), None, &ReadOptions::default());
+    read.expect("transactions").history
+}
 
 /// Banks, as Jepsen writes them.
 const BANKS: [&[&str]; 5] = [
@@ -248,6 +306,13 @@ fn every_kind_is_told_in_every_output() {
         let checker = RwRegister::new(level);
         kinds.extend(told(&case, (level.name(), &checker), &history(lines), lines));
     }
+    for (at, (level, scans)) in PREDICATES.into_iter().enumerate() {
+        let case = format!("predicate-{at:02}");
+        let checker = RwRegister::new(level);
+        let lines: Vec<String> = scans.iter().map(|it| scan(*it, true)).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        kinds.extend(told(&case, (level.name(), &checker), &predicates(scans), &lines));
+    }
     for (at, lines) in BANKS.into_iter().enumerate() {
         let checker = Bank::new(BankOptions { opening: Opening::Each(10), ..Default::default() });
         let case = format!("bank-{at:02}");
@@ -264,6 +329,7 @@ fn every_kind_is_told_in_every_output() {
         CyclicCO
         CyclicHB
         G-nonadjacent
+        G-nonadjacent-predicate
         G-nonadjacent-process
         G-nonadjacent-realtime
         G-single
@@ -277,7 +343,10 @@ fn every_kind_is_told_in_every_output() {
         G1c
         G1c-process
         G1c-realtime
+        G2
         G2-item
+        G2-item-process
+        G2-item-realtime
         WriteCOInitRead
         WriteCORead
         WriteHBInitRead
@@ -294,6 +363,7 @@ fn every_kind_is_told_in_every_output() {
         monotonic-writes-violation
         negative-balance
         non-monotonic-view
+        non-monotonic-view-process
         non-prefix
         non-prefix-process
         non-repeatable-read
