@@ -33,7 +33,6 @@ static APPEND: Isolation = Isolation {
     times: 64,
     longest: 4,
     level: Consistency::StrictSerializable,
-    model: "list-append",
     levels: ListAppend::LEVELS,
     checker: |level| Box::new(ListAppend::new(level)),
 };

@@ -83,7 +83,6 @@ fn build(setting: &Setting) -> Result<Workload, WorkloadError> {
         generator,
         final_generator: Box::new(last),
         checkers: vec![Box::new(bank), Box::new(Stats::default()), Box::new(Vacuity)],
-        model: "bank",
     })
 }
 

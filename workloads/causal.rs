@@ -32,7 +32,6 @@ static CAUSAL: Isolation = Isolation {
     times: 64,
     longest: 1,
     level: Consistency::Causal,
-    model: "rw-register",
     levels: RwRegister::LEVELS,
     checker: |level| Box::new(RwRegister::new(level)),
 };

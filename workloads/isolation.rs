@@ -34,8 +34,7 @@ pub(crate) struct Isolation {
     pub(crate) longest: u64,
     /// What is judged where nobody says.
     pub(crate) level: Consistency,
-    /// The model of the checker, its levels, and how it is made.
-    pub(crate) model: &'static str,
+    /// The levels of the checker, and how it is made.
     pub(crate) levels: &'static [Consistency],
     pub(crate) checker: fn(Consistency) -> Box<dyn Checker>,
 }
@@ -77,7 +76,6 @@ impl Isolation {
             generator: Box::new(Remember::new(generator, seen)),
             final_generator: Box::new(last),
             checkers: vec![(self.checker)(level), Box::new(Stats::default()), Box::new(Vacuity)],
-            model: self.model,
         })
     }
 

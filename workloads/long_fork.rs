@@ -33,7 +33,6 @@ static LONG_FORK: Isolation = Isolation {
     times: 64,
     longest: 3,
     level: Consistency::SnapshotIsolation,
-    model: "rw-register",
     levels: RwRegister::LEVELS,
     checker: |level| Box::new(RwRegister::new(level)),
 };

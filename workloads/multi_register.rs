@@ -34,7 +34,6 @@ static MULTI_REGISTER: Isolation = Isolation {
     times: 64,
     longest: 3,
     level: Consistency::StrictSerializable,
-    model: "rw-register",
     levels: RwRegister::LEVELS,
     checker: |level| Box::new(RwRegister::new(level)),
 };

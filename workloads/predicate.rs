@@ -31,7 +31,6 @@ static PREDICATE: Isolation = Isolation {
     times: 16,
     longest: 3,
     level: Consistency::StrictSerializable,
-    model: "rw-register",
     levels: RwRegister::LEVELS,
     checker: |level| Box::new(RwRegister::new(level)),
 };

@@ -69,7 +69,6 @@ fn build(setting: &Setting) -> Result<Workload, WorkloadError> {
         generator: Box::new(Remember::new(generator, seen)),
         final_generator: Box::new(move || final_reads(&touched, nodes, attempts)),
         checkers: checkers(),
-        model: "cas-register",
     })
 }
 

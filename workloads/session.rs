@@ -87,7 +87,6 @@ fn build(setting: &Setting) -> Result<Workload, WorkloadError> {
         generator: Box::new(Remember::new(roam(stay, generator), seen)),
         final_generator: Box::new(move || final_reads(&touched, nodes, attempts)),
         checkers: judges.chain(others).collect(),
-        model: "rw-register",
     })
 }
 

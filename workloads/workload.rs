@@ -32,8 +32,6 @@ pub struct Workload {
     pub final_generator: Box<dyn FnOnce() -> Gen + Send>,
     /// What judges the history, in the order of the report.
     pub checkers: Vec<Box<dyn Checker>>,
-    /// How a stored run names its model, for judging it again.
-    pub model: &'static str,
 }
 
 /// A setting that makes no sense.

@@ -33,7 +33,6 @@ static WR: Isolation = Isolation {
     times: 64,
     longest: 4,
     level: Consistency::StrictSerializable,
-    model: "rw-register",
     levels: RwRegister::LEVELS,
     checker: |level| Box::new(RwRegister::new(level)),
 };
