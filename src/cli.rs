@@ -202,6 +202,12 @@ pub(crate) enum EngineArg {
     Bare,
 }
 
+/// Time that one input of `check` may take, when nobody says.
+pub(crate) const TIME_LIMIT: &str = "60s";
+
+/// Memory that one input of `check` may take, when nobody says.
+pub(crate) const MEMORY_LIMIT: &str = "4GiB";
+
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(crate) struct CheckArgs {
     /// Histories, also packed with zstd or gzip, or run directories.
@@ -264,11 +270,11 @@ pub(crate) struct CheckArgs {
     pub(crate) orders: Option<PathBuf>,
 
     /// Give up after this long: the verdict is then unknown.
-    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    #[arg(long, value_name = "DURATION", default_value = TIME_LIMIT)]
     pub(crate) time_limit: String,
 
     /// Give up beyond this much memory: the verdict is then unknown.
-    #[arg(long, value_name = "SIZE", default_value = "4GiB")]
+    #[arg(long, value_name = "SIZE", default_value = MEMORY_LIMIT)]
     pub(crate) memory_limit: String,
 
     /// Write the report as a page too: one file, with a picture of every finding. Takes one input.

@@ -101,6 +101,23 @@ fn an_anomaly_stays_one_whatever_could_not_be_written() {
     }
 }
 
+/// Limits decide whether a verdict is reached, so they belong to the command that repeats it.
+#[test]
+fn the_command_that_repeats_a_check_has_every_flag_that_decides() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let history = file(&dir, "good.edn", VALID);
+    let flags = ["--first", "--verify=false", "--time-limit", "5s", "--memory-limit", "1GiB"];
+    let said = |flags: &[&str]| {
+        let output = tribunal(&[&["check", path(&history)], flags].concat());
+        let told = stdout(&output);
+        let repro = told.lines().find(|line| line.contains("repro")).expect("a command");
+        repro.split_once("good.edn").expect("the history").1.trim().to_owned()
+    };
+    assert_eq!(said(&[]), "");
+    let wanted = "--time-limit 5s --memory-limit 1GiB --first --verify=false";
+    assert_eq!(said(&flags), wanted);
+}
+
 /// Nobody measured what another's nemesis did: that says nothing about the operations.
 #[test]
 fn faults_that_a_foreign_history_names_make_no_pass_empty() {

@@ -16,7 +16,7 @@ use tribunal_workloads::{Setting, registry};
 use super::judge::{self, Limits};
 use super::order::{Death, Job, Judged, Order, Place};
 use super::worker::{Limited, at, limit};
-use crate::cli::{CheckArgs, EngineArg};
+use crate::cli::{CheckArgs, EngineArg, MEMORY_LIMIT, TIME_LIMIT};
 use crate::exit_code::{ExitCode, Trouble};
 use crate::flags;
 use crate::output;
@@ -234,6 +234,10 @@ fn foreign(args: &CheckArgs, shown: &str) -> RunInfo {
     let independent = args.independent.map(|whether| whether.to_string());
     flag("--independent", independent.as_ref());
     args.options.iter().for_each(|option| flag("--option", Some(option)));
+    flag("--time-limit", Some(&args.time_limit).filter(|limit| *limit != TIME_LIMIT));
+    flag("--memory-limit", Some(&args.memory_limit).filter(|limit| *limit != MEMORY_LIMIT));
+    words.extend(args.first.then(|| "--first".to_owned()));
+    words.extend((!args.verify).then(|| "--verify=false".to_owned()));
     info.plan.repro = quoted(words);
     info
 }
