@@ -1,5 +1,5 @@
-//! Transactions judged from a file, adya by turns: processor time and peak memory of the whole
-//! program, reading included.
+//! Transactions judged from a file, adya and AWDIT by turns: processor time and peak memory of the
+//! whole program, reading included.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,8 +11,11 @@ use xtask::generate::find;
 
 use crate::steps::{build, target_dir};
 
-/// The rival, as the registry has it.
+/// As the registry has it.
 const ADYA: &str = "0.1.0";
+
+/// Names a program built of AWDIT's sources, which no registry has.
+const AWDIT: &str = "TRIBUNAL_AWDIT";
 
 /// Transactions of a history, and how often each program judges it.
 const SIZES: [(u64, usize); 3] = [(10_000, 5), (100_000, 3), (1_000_000, 3)];
@@ -24,26 +27,85 @@ struct Row {
     level: &'static str,
     format: Format,
     ending: &'static str,
-    /// More flags of the rival, if it can judge this at all.
-    rival: Option<&'static [&'static str]>,
+    rival: Option<Rival>,
+}
+
+/// Who can judge the same.
+#[derive(Clone, Copy)]
+enum Rival {
+    /// With more flags.
+    Adya(&'static [&'static str]),
+    /// Without the limit of its stack, which a million transactions overflow.
+    Awdit,
+}
+
+/// Programs of the rivals, as far as they can be had.
+struct Rivals {
+    adya: Option<PathBuf>,
+    awdit: Option<PathBuf>,
+}
+
+impl Rivals {
+    /// Says aloud who is missing.
+    fn found() -> Rivals {
+        let awdit = std::env::var_os(AWDIT).map(PathBuf::from);
+        let awdit = awdit.or_else(|| Some(target_dir().join("rivals/bin/awdit")));
+        let awdit = awdit.filter(|program| program.is_file());
+        if awdit.is_none() {
+            eprintln!("skipped: no AWDIT; build its sources and name the program in {AWDIT}");
+        }
+        Rivals { adya: install_adya(), awdit }
+    }
+
+    /// What judges `file` at the level of `row`, and whose it is.
+    fn command(&self, row: &Row, file: &Path) -> Option<(&'static str, Command)> {
+        let (name, program) = match row.rival? {
+            Rival::Adya(_) => ("adya", self.adya.as_ref()?),
+            Rival::Awdit => ("AWDIT", self.awdit.as_ref()?),
+        };
+        let mut command = Command::new(program);
+        match row.rival? {
+            Rival::Adya(flags) => {
+                command.args(["check", "-m", row.model, "-c", row.level]).args(flags)
+            }
+            Rival::Awdit => {
+                command.args(["check", "-f", "test", "-s", "4096", "-i", row.rivals_level()])
+            }
+        };
+        command.arg(file);
+        Some((name, command))
+    }
+}
+
+impl Row {
+    /// AWDIT's read committed is that of Biswas and Enea.
+    fn rivals_level(&self) -> &'static str {
+        match self.level {
+            "strong-session-monotonic-atomic-view" => "read-committed",
+            "strong-session-read-atomic" => "read-atomic",
+            level => level,
+        }
+    }
 }
 
 const ROWS: &[Row] = &[
-    lists("serializable", Format::Edn, "edn", Some(&[])),
-    lists("strict-serializable", Format::Edn, "edn", Some(&[])),
+    lists("serializable", Format::Edn, "edn", Some(Rival::Adya(&[]))),
+    lists("strict-serializable", Format::Edn, "edn", Some(Rival::Adya(&[]))),
     lists("strict-serializable", Format::Jsonl, "jsonl", None),
     lists("strict-serializable", Format::Native, "log", None),
     // The rival infers what an assumption tells; ours looks for the order itself.
-    registers("serializable", Format::Edn, "edn", Some(&["--wfr-keys"])),
+    registers("serializable", Format::Edn, "edn", Some(Rival::Adya(&["--wfr-keys"]))),
     registers("serializable", Format::Native, "log", None),
-    registers("causal", Format::Awdit, "txt", None),
+    registers("causal", Format::Awdit, "txt", Some(Rival::Awdit)),
+    registers("strong-session-read-atomic", Format::Awdit, "txt", Some(Rival::Awdit)),
+    registers("strong-session-monotonic-atomic-view", Format::Awdit, "txt", Some(Rival::Awdit)),
 ];
 
 const fn lists(
     level: &'static str,
     format: Format,
     ending: &'static str,
-    rival: Option<&'static [&'static str]>,
+    rival: Option<Rival>,
 ) -> Row {
     Row { family: "append", model: "list-append", level, format, ending, rival }
 }
@@ -52,7 +114,7 @@ const fn registers(
     level: &'static str,
     format: Format,
     ending: &'static str,
-    rival: Option<&'static [&'static str]>,
+    rival: Option<Rival>,
 ) -> Row {
     Row { family: "wr", model: "rw-register", level, format, ending, rival }
 }
@@ -73,15 +135,15 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         [_, other, ..] => bail!("{other:?}: bench transactions takes one argument, a number"),
     };
     let tribunal = build("release")?;
-    let adya = install_adya();
+    let rivals = Rivals::found();
     let dir = target_dir().join("bench-transactions");
     std::fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
-    println!("| history | level | transactions | adya {ADYA} | tribunal | processor | memory |");
-    println!("|---|---|---|---|---|---|---|");
+    println!("| history | level | transactions | rival | its | tribunal | processor | memory |");
+    println!("|---|---|---|---|---|---|---|---|");
     for row in ROWS {
         for (size, runs) in SIZES.into_iter().filter(|(size, _)| *size <= most) {
             let file = history(&dir, row, size)?;
-            compare(row, size, runs, &file, &tribunal, adya.as_deref())?;
+            compare(row, size, runs, &file, &tribunal, &rivals)?;
         }
     }
     Ok(())
@@ -131,13 +193,11 @@ fn compare(
     runs: usize,
     file: &Path,
     tribunal: &Path,
-    adya: Option<&Path>,
+    rivals: &Rivals,
 ) -> Result<()> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..runs {
-        if let (Some(adya), Some(flags)) = (adya, row.rival) {
-            let mut command = Command::new(adya);
-            command.args(["check", "-m", row.model, "-c", row.level]).args(flags).arg(file);
+        if let Some((_, mut command)) = rivals.command(row, file) {
             theirs.push(measured(&mut command)?);
         }
         let mut command = Command::new(tribunal);
@@ -159,8 +219,9 @@ fn compare(
         Some(theirs) => (format!("exit code {}", theirs.code), "—".into(), "—".into()),
         None => ("—".into(), "—".into(), "—".into()),
     };
+    let name = rivals.command(row, file).map_or("—", |(name, _)| name);
     println!(
-        "| {}, {} | {} | {size} | {rival} | {} | {processor} | {memory} |",
+        "| {}, {} | {} | {size} | {name} | {rival} | {} | {processor} | {memory} |",
         row.family,
         row.ending,
         row.level,
