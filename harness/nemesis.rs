@@ -1,5 +1,6 @@
 //! Role: a fault that is planned, injected, verified and healed.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,6 +31,9 @@ pub struct Injection {
     /// Directed links cut: packets from `.0` are not received by `.1`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cuts: Vec<(NodeId, NodeId)>,
+    /// How hard, by parameter of the kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, u64>,
     /// Timing of a flapping cut: period in milliseconds, percent of it cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flap: Option<(u64, u8)>,

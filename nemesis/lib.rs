@@ -5,10 +5,8 @@
 
 pub mod driver;
 mod guard;
-mod kill;
 mod ledger;
 mod partition;
-mod pause;
 mod process;
 pub mod registry;
 pub mod schedule;
@@ -16,8 +14,6 @@ pub mod shape;
 mod step;
 pub mod targets;
 
-pub use kill::KILL;
 pub use ledger::{Ledger, Sink};
 pub use partition::Partition;
-pub use pause::PAUSE;
 pub use process::ProcessFault;

@@ -1,6 +1,7 @@
 //! What faults on processes have in common: targets are nodes, and each daemon there is hit.
 
 use async_trait::async_trait;
+use tribunal_agent::kinds::{About, Parameter};
 use tribunal_agent::protocol::{Body, Fault, FaultKind};
 use tribunal_harness::cluster::Cluster;
 use tribunal_harness::nemesis::{ClusterView, Evidence, Injection, Nemesis, NemesisError};
@@ -11,23 +12,20 @@ use crate::schedule::empty;
 use crate::step::{agent_id, measure};
 use crate::targets::Choice;
 
-/// A fault on the daemons of the chosen nodes.
+/// A fault on the daemons of the chosen nodes, of a kind that agents know.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessFault {
-    /// Name in the registry, and of the family that nodes must have.
-    pub(crate) name: &'static str,
-    /// The same for the agent, given a daemon's name.
-    pub(crate) kind: fn(String) -> FaultKind,
+    pub(crate) about: About,
 }
 
 #[async_trait]
 impl Nemesis for ProcessFault {
     fn name(&self) -> &'static str {
-        self.name
+        self.about.name
     }
 
     fn requires(&self) -> &'static str {
-        self.name
+        self.about.name
     }
 
     fn shapes(&self) -> Vec<&'static str> {
@@ -37,16 +35,24 @@ impl Nemesis for ProcessFault {
     fn plan(&self, shape: &str, view: &ClusterView, stream: &Stream) -> Result<Injection, String> {
         let choice = Choice::parse(shape).ok_or_else(|| {
             let known = Choice::ALL.map(Choice::name).join(", ");
-            format!("{} does not know the targets {shape:?}; known are {known}", self.name)
+            let name = self.about.name;
+            format!("{name} does not know the targets {shape:?}; known are {known}")
         })?;
         let targets = choice.draw(view.nodes, &mut stream.draw(0, 0));
-        Ok(Injection { targets, ..empty(self.name, choice.name()) })
+        let mut draw = stream.draw(0, 1);
+        let parameters = self.about.parameters.iter().map(|Parameter { name, usual, .. }| {
+            (name.to_string(), usual.0 + draw.below(usual.1 - usual.0 + 1))
+        });
+        let parameters = parameters.collect();
+        Ok(Injection { targets, parameters, ..empty(self.about.name, choice.name()) })
     }
 
     async fn inject(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError> {
         let lease_ms = it.lease.as_millis() as u64;
         let ask = |id, daemon: &str| {
-            Body::Inject(Fault { id, lease_ms, kind: (self.kind)(daemon.into()) })
+            let (kind, daemon) = (self.about.name.into(), daemon.into());
+            let kind = FaultKind::Daemon { kind, daemon, parameters: it.parameters.clone() };
+            Body::Inject(Fault { id, lease_ms, kind })
         };
         measure(cluster, "inject", it.id, each_daemon(cluster, it, ask)).await
     }

@@ -1,5 +1,6 @@
 //! When which fault happens: a pure function of the suite's packages and the seed.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -236,6 +237,7 @@ pub(crate) fn empty(kind: &str, shape: &str) -> Injection {
         shape: shape.into(),
         targets: Vec::new(),
         cuts: Vec::new(),
+        parameters: BTreeMap::new(),
         flap: None,
         at: Duration::ZERO,
         hold: Duration::ZERO,

@@ -298,7 +298,7 @@ fn known_shape(kind: &str, shape: &str) -> Result<(), String> {
 
 fn default_package(kind: &str) -> Result<Package, String> {
     let Some(fault) = registry::find(kind) else {
-        let known: Vec<&str> = registry::FAULTS.iter().map(|fault| fault.name()).collect();
+        let known: Vec<&str> = registry::all().map(|fault| fault.name()).collect();
         return Err(format!("no fault is called {kind:?}; there are {}", known.join(", ")));
     };
     let seconds = |from: f64, to: f64| Range {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tribunal_checkers::linearizable::Dialect;
 use tribunal_checkers::registry::{CHECKERS, MODELS};
 use tribunal_history::codec::Format;
-use tribunal_nemesis::registry::FAULTS;
+use tribunal_nemesis::registry as faults;
 use tribunal_results::class::Class;
 use tribunal_results::store::{self, Runs};
 use tribunal_targets::registry::TARGETS;
@@ -96,7 +96,7 @@ fn entries(cli: &Cli, what: ListWhat) -> Result<Vec<Entry>, Trouble> {
             WORKLOADS.iter().map(|it| with(entry(it.name, it.summary), it.options)).collect()
         }
         ListWhat::Faults => {
-            FAULTS.iter().map(|fault| entry(fault.name(), fault.shapes().join(", "))).collect()
+            faults::all().map(|fault| entry(fault.name(), fault.shapes().join(", "))).collect()
         }
         ListWhat::Checkers => std::iter::once(entry("linearizable", "judges a model, see models"))
             .chain(CHECKERS.iter().map(|it| entry(it.name, it.summary)))

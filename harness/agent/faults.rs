@@ -3,30 +3,29 @@
 //! The journal on the disk is the truth about what is armed; agent and reaper both act from it,
 //! one at a time (the lock), so either may undo what the other armed.
 
+mod cutting;
+
 use std::collections::BTreeMap;
-use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::claim::Lock;
-use crate::clock::{boottime_ns, in_ms, remaining_ms};
+use crate::clock::{boottime_ns, in_ms};
 use crate::daemons::Daemons;
 use crate::failure::{Outcome, While};
 use crate::home::{Home, boot_id};
 use crate::journal::{Journal, Record, Undo};
-use crate::net::{Cuts, Firewall, Mechanism, foreign};
-use crate::protocol::{Failure, Fault, FaultKind, Flap, Measured};
+use crate::kinds::{self, Place};
+use crate::net::{Firewall, Mechanism};
+use crate::protocol::{Failure, Fault, FaultKind, Measured};
 use crate::reaper::{Link, Message};
-
-/// Why there are no cuts where nodes are plain processes.
-pub(crate) const NO_NETWORK: &str = "this node shares its host's network: no cuts; use nodes with \
-                                     a network of their own (--nodes local:N)";
+pub(crate) use cutting::NO_NETWORK;
+use cutting::Toggle;
 
 /// Most faults armed at once.
 const ARMED: usize = 256;
-
-/// Most addresses of one cut.
-const ADDRESSES: usize = 1024;
 
 /// Faults of one run.
 pub(crate) struct Faults {
@@ -40,16 +39,15 @@ pub(crate) struct Faults {
     /// Of faults renewed here; the file keeps the first deadline.
     deadlines: BTreeMap<u32, u64>,
     flapping: BTreeMap<u32, Toggle>,
+    beating: BTreeMap<u32, Beat>,
     /// Told of every deadline before the fault it is for.
     reaper: Option<Arc<Link>>,
 }
 
-/// A cut that opens and closes by our timer; each closing ends in the kernel.
-#[derive(Clone, Debug)]
-struct Toggle {
-    from: Vec<IpAddr>,
-    to: Vec<IpAddr>,
-    flap: Flap,
+/// A fault that goes on by itself, by our timer.
+#[derive(Clone, Copy, Debug)]
+struct Beat {
+    period_ms: u64,
     next_ns: u64,
 }
 
@@ -65,6 +63,7 @@ impl Faults {
             firewall: None,
             deadlines: BTreeMap::new(),
             flapping: BTreeMap::new(),
+            beating: BTreeMap::new(),
             reaper: None,
         }
     }
@@ -151,16 +150,10 @@ impl Faults {
                 Err(error) => failed.push(error.message),
             }
         }
-        if let Some(firewall) = &mut self.firewall {
-            match firewall.unload() {
-                Ok(()) => {
-                    let mechanism = firewall.mechanism;
-                    undone.push(foreign::compare(&self.home, &self.run, mechanism));
-                }
-                Err(error) => failed.push(format!("remove firewall table: {error}")),
-            }
+        match self.unload() {
+            Ok(seen) => undone.extend(seen),
+            Err(error) => failed.push(error.message),
         }
-        self.firewall = None;
         if failed.is_empty() { Ok(undone) } else { Err(Failure::io(failed.join("; "))) }
     }
 
@@ -168,7 +161,8 @@ impl Faults {
     pub(crate) fn undo(&mut self, _held: &Lock, record: &Record) -> Outcome<String> {
         self.deadlines.remove(&record.fault);
         self.flapping.remove(&record.fault);
-        // Another boot: cut, pause and kill went with it.
+        self.beating.remove(&record.fault);
+        // Another boot: packets, processes and their limits went with it.
         let what = if record.boot_id == boot_id() {
             self.reverse(record)?
         } else {
@@ -188,11 +182,7 @@ impl Faults {
             self.tell(Message::Deadline { fault: record.fault, at_boottime_ns: deadline })?;
             self.deadlines.insert(record.fault, deadline);
         }
-        let standing = self.standing(&records, None);
-        if standing.len() > 0 {
-            self.firewall(&records)?.cut(&standing, &standing).during("renew cuts")?;
-        }
-        Ok(())
+        self.renew_cuts(&records)
     }
 
     /// Brings every deadline forward; the latest of them.
@@ -210,54 +200,11 @@ impl Faults {
     /// Takes over what an earlier agent of the same run armed.
     pub(crate) fn adopt(&mut self, lease_ms: u64) -> Outcome<()> {
         for record in self.records()? {
-            if let Undo::Cut { from, to, flap: Some(flap), .. } = record.undo {
-                let toggle = Toggle { from, to, flap, next_ns: boottime_ns() };
-                self.flapping.insert(record.fault, toggle);
-            }
+            let toggle = record.undo.as_cut().and_then(Toggle::of);
+            self.flapping.extend(toggle.map(|toggle| (record.fault, toggle)));
+            self.begin_beats(record.fault, &record.undo)?;
         }
         self.renew(lease_ms)
-    }
-
-    /// Closes the flapping cuts whose time has come; when to come again.
-    pub(crate) fn pulse(&mut self) -> Outcome<Option<u64>> {
-        let now = boottime_ns();
-        let over = |fault: &u32| self.deadlines.get(fault).is_none_or(|at| *at <= now);
-        let ended: Vec<u32> = self.flapping.keys().copied().filter(over).collect();
-        for fault in ended {
-            self.flapping.remove(&fault);
-        }
-        if self.flapping.is_empty() {
-            return Ok(None);
-        }
-        let records = self.records()?;
-        let standing = self.standing(&records, None);
-        let mut cuts = Cuts::default();
-        for (fault, toggle) in &mut self.flapping {
-            if toggle.next_ns > now || !records.iter().any(|record| record.fault == *fault) {
-                continue;
-            }
-            let closed_ms = toggle.flap.period_ms * u64::from(toggle.flap.duty_pct) / 100;
-            let left = self.deadlines.get(fault).map_or(0, |at| remaining_ms(*at));
-            cuts.add(&toggle.from, &toggle.to, closed_ms.min(left));
-            while toggle.next_ns <= now {
-                toggle.next_ns += toggle.flap.period_ms * 1_000_000;
-            }
-        }
-        // An address that another cut holds must not be opened by the shorter time of this one.
-        for (map, held) in [(&mut cuts.from, &standing.from), (&mut cuts.to, &standing.to)] {
-            for (address, ms) in map {
-                *ms = held.get(address).map_or(*ms, |longer| *longer.max(ms));
-            }
-        }
-        if cuts.len() > 0 {
-            self.firewall(&records)?.cut(&cuts, &cuts).during("flap")?;
-        }
-        Ok(self.flapping.values().map(|toggle| toggle.next_ns).min())
-    }
-
-    /// Whether any cut flaps.
-    pub(crate) fn flaps(&self) -> bool {
-        !self.flapping.is_empty()
     }
 
     /// Records, oldest first.
@@ -271,47 +218,47 @@ impl Faults {
         renewed.copied().unwrap_or(record.deadline_boottime_ns)
     }
 
+    /// Does what goes on by itself and whose time has come; when to come again.
+    pub(crate) fn pulse(&mut self) -> Outcome<Option<u64>> {
+        let now = boottime_ns();
+        let deadlines = &self.deadlines;
+        let lives = |fault: &u32| deadlines.get(fault).is_some_and(|at| *at > now);
+        self.flapping.retain(|fault, _| lives(fault));
+        self.beating.retain(|fault, _| lives(fault));
+        if !self.pulses() {
+            return Ok(None);
+        }
+        let records = self.records()?;
+        let next = self.pulse_cuts(&records)?;
+        for record in &records {
+            let (Some(beat), Undo::Daemon { kind, state }) =
+                (self.beating.get_mut(&record.fault), &record.undo)
+            else {
+                continue;
+            };
+            if beat.next_ns <= now {
+                beat.next_ns = now + beat.period_ms * 1_000_000;
+                kinds::find(kind)?.beat(place(&self.daemons, state)?, state)?;
+            }
+        }
+        let beats = self.beating.values().map(|beat| beat.next_ns);
+        Ok(beats.chain(next).min())
+    }
+
+    /// Whether anything goes on by itself.
+    pub(crate) fn pulses(&self) -> bool {
+        !self.flapping.is_empty() || !self.beating.is_empty()
+    }
+
     fn plan(&self, fault: &Fault, choose: impl FnOnce() -> Outcome<Mechanism>) -> Outcome<Undo> {
         match &fault.kind {
             FaultKind::Cut { from, to, flap } => {
-                let count = from.len() + to.len();
-                if count == 0 || count > ADDRESSES {
-                    let text = format!("cut of {count} addresses; 1 to {ADDRESSES} are possible");
-                    return Err(Failure::refused(text));
-                }
-                if let Some(bad) = flap.filter(|flap| {
-                    !(20..=600_000).contains(&flap.period_ms) || !(1..=99).contains(&flap.duty_pct)
-                }) {
-                    let text = format!("{bad:?}: period 20 ms to 10 min, duty 1 to 99 percent");
-                    return Err(Failure::refused(text));
-                }
-                if !self.home.network {
-                    return Err(Failure::new("unsupported", NO_NETWORK));
-                }
-                let mechanism = choose()?;
-                if flap.is_some() && mechanism != Mechanism::Nft {
-                    return Err(Failure::new(
-                        "unsupported",
-                        format!(
-                            "flapping by {}: its times are too coarse; install nftables",
-                            mechanism.name()
-                        ),
-                    ));
-                }
-                let mechanism = mechanism.name().to_string();
-                Ok(Undo::Cut { from: from.clone(), to: to.clone(), flap: *flap, mechanism })
+                self.plan_cut(from, to, *flap, choose).map(Undo::Cut)
             }
-            FaultKind::Kill { daemon } => {
-                let was = self.daemons.identity(daemon)?;
-                if self.daemons.living(daemon)?.is_empty() {
-                    return Err(Failure::refused(format!("kill {daemon}: it is not running")));
-                }
-                Ok(Undo::Kill { daemon: daemon.clone(), was })
-            }
-            FaultKind::Pause { daemon } => {
-                let living = self.daemons.living(daemon)?;
-                let processes = living.iter().map(|stat| stat.identity).collect();
-                Ok(Undo::Pause { daemon: daemon.clone(), processes })
+            FaultKind::Daemon { kind, daemon, parameters } => {
+                let at = Place { daemons: &self.daemons, daemon };
+                let state = kinds::find(kind)?.before(at, parameters)?;
+                Ok(Undo::Daemon { kind: kind.clone(), state })
             }
         }
     }
@@ -319,144 +266,42 @@ impl Faults {
     /// Brings it about; the instant of the change.
     fn act(&mut self, fault: u32, undo: &Undo, lease_ms: u64) -> Outcome<u64> {
         match undo {
-            Undo::Cut { from, to, flap: None, .. } => {
-                let records = self.records()?;
-                let standing = self.standing(&records, None);
-                let mut cuts = Cuts::default();
-                cuts.add(from, to, lease_ms);
-                for (map, all) in [(&mut cuts.from, &standing.from), (&mut cuts.to, &standing.to)] {
-                    for (address, ms) in map {
-                        *ms = all.get(address).map_or(*ms, |longer| *longer.max(ms));
-                    }
-                }
-                self.firewall(&records)?.cut(&cuts, &standing).during("cut")?;
+            Undo::Cut(cut) => self.cut(fault, cut, lease_ms)?,
+            Undo::Daemon { kind, state } => {
+                kinds::find(kind)?.act(place(&self.daemons, state)?, state)?;
+                self.begin_beats(fault, undo)?;
             }
-            Undo::Cut { from, to, flap: Some(flap), .. } => {
-                let (from, to, next_ns) = (from.clone(), to.clone(), boottime_ns());
-                self.flapping.insert(fault, Toggle { from, to, flap: *flap, next_ns });
-                self.pulse()?;
-            }
-            Undo::Kill { daemon, .. } => drop(self.daemons.kill(daemon)?),
-            Undo::Pause { daemon, .. } => drop(self.daemons.pause(daemon)?),
         }
         Ok(boottime_ns())
     }
 
+    fn begin_beats(&mut self, fault: u32, undo: &Undo) -> Outcome<()> {
+        let Undo::Daemon { kind, state } = undo else { return Ok(()) };
+        if let Some(period_ms) = kinds::find(kind)?.period_ms(state) {
+            let next_ns = boottime_ns() + period_ms * 1_000_000;
+            self.beating.insert(fault, Beat { period_ms, next_ns });
+        }
+        Ok(())
+    }
+
     fn measure(&mut self, fault: u32, undo: &Undo, at_boottime_ns: u64) -> Outcome<Measured> {
         let (effective, evidence) = match undo {
-            Undo::Cut { from, to, flap, .. } => {
-                let mut cuts = Cuts::default();
-                cuts.add(from, to, 0);
-                self.measure_cut(fault, &cuts, flap.is_some())?
-            }
-            Undo::Kill { daemon, was } => {
-                let identity = self.daemons.identity(daemon)?;
-                let left = self.daemons.living(daemon)?.len();
-                let text =
-                    format!("pid {} (start {}) gone, {left} processes left", was.pid, was.start);
-                (left == 0 && identity == *was, text)
-            }
-            Undo::Pause { daemon, .. } => {
-                let living = self.daemons.living(daemon)?;
-                let stopped = living.iter().filter(|stat| stat.state == 'T').count();
-                let text = format!("{stopped} of {} processes in state T", living.len());
-                (stopped > 0 && stopped == living.len(), text)
+            Undo::Cut(cut) => self.measure_cut(fault, cut)?,
+            Undo::Daemon { kind, state } => {
+                kinds::find(kind)?.measure(place(&self.daemons, state)?, state)?
             }
         };
         Ok(Measured { effective, evidence, at_boottime_ns })
     }
 
-    /// The firewall's word, and our own packets towards those that must not get any: the kernel
-    /// answers EPERM for a datagram that its output hook drops.
-    fn measure_cut(&mut self, fault: u32, cuts: &Cuts, flapping: bool) -> Outcome<(bool, String)> {
-        let records = self.records()?;
-        let firewall = self.firewall(&records)?;
-        let name = firewall.mechanism.name();
-        let passed: Vec<&IpAddr> = cuts.to.keys().filter(|peer| passes(**peer)).collect();
-        let seen = firewall.look(cuts).during("look at the firewall")?;
-        let [dropped_in, dropped_out] = seen.dropped;
-        let mut text = format!(
-            "{name}: {} of {} directed cuts in force, dropped {dropped_in} packets in and \
-             {dropped_out} out",
-            seen.present,
-            cuts.len()
-        );
-        if !passed.is_empty() {
-            text += &format!("; our own probes got out to {passed:?}");
-        }
-        if !flapping {
-            return Ok((seen.present == cuts.len() && passed.is_empty(), text));
-        }
-        // Half of the time a flapping cut is rightly open; then it must be alive and have bitten.
-        let toggling = self.flapping.contains_key(&fault);
-        let bites = seen.present == cuts.len() || dropped_in + dropped_out > 0;
-        Ok((toggling && bites, format!("{text}; flapping")))
-    }
-
     /// Makes undone what the record says; in words, what was done and measured.
     fn reverse(&mut self, record: &Record) -> Outcome<String> {
         match &record.undo {
-            Undo::Cut { from, to, .. } => {
-                let mut rest = self.records()?;
-                rest.retain(|other| other.id != record.id);
-                let standing = self.standing(&rest, None);
-                let mut cuts = Cuts::default();
-                cuts.add(from, to, 0);
-                let opened = cuts.without(&standing);
-                let all = [rest, vec![record.clone()]].concat();
-                let firewall = self.firewall(&all)?;
-                firewall.open(&opened, &standing).during("open cut")?;
-                let left = firewall.look(&opened).during("look at the firewall")?.present;
-                if left > 0 {
-                    return Err(Failure::io(format!("open cut: {left} still in force")));
-                }
-                let shared = cuts.len() - opened.len();
-                let mechanism = firewall.mechanism;
-                let name = mechanism.name();
-                let foreign = foreign::compare(&self.home, &self.run, mechanism);
-                let text = format!("{name}: opened {} directed cuts", opened.len());
-                let kept =
-                    if shared > 0 { format!(", {shared} held by others") } else { "".into() };
-                Ok(format!("{text}{kept}; {foreign}"))
-            }
-            Undo::Kill { daemon, was } => Ok(match self.daemons.restart(daemon, *was)? {
-                Some(now) => {
-                    format!("started {daemon} again as pid {} (start {})", now.pid, now.start)
-                }
-                None => format!("{daemon} runs, or was stopped on purpose: not started"),
-            }),
-            Undo::Pause { daemon, processes } => {
-                let continued = self.daemons.resume(daemon, processes)?;
-                Ok(format!("continued {continued} processes of {daemon}, none in state T"))
+            Undo::Cut(cut) => self.open(record, cut),
+            Undo::Daemon { kind, state } => {
+                kinds::find(kind)?.undo(place(&self.daemons, state)?, state)
             }
         }
-    }
-
-    /// Steady cuts of these records, each for what is left of its lease.
-    fn standing(&self, records: &[Record], except: Option<u32>) -> Cuts {
-        let mut cuts = Cuts::default();
-        for record in records.iter().filter(|record| Some(record.fault) != except) {
-            if let Undo::Cut { from, to, flap: None, .. } = &record.undo {
-                cuts.add(from, to, remaining_ms(self.deadline(record)).max(1));
-            }
-        }
-        cuts
-    }
-
-    /// By the mechanism of the records; the rules of others are remembered before it is used.
-    fn firewall(&mut self, records: &[Record]) -> Outcome<&mut Firewall> {
-        if self.firewall.is_none() {
-            let mut names = records.iter().filter_map(|record| match &record.undo {
-                Undo::Cut { mechanism, .. } => Mechanism::named(mechanism),
-                Undo::Kill { .. } | Undo::Pause { .. } => None,
-            });
-            let mechanism = names
-                .next_back()
-                .ok_or_else(|| Failure::refused("no cut of this run is in the journal"))?;
-            foreign::remember(&self.home, &self.run, mechanism).during("remember foreign rules")?;
-            self.firewall = Some(Firewall::new(&self.run, mechanism, &self.control));
-        }
-        self.firewall.as_mut().ok_or_else(|| Failure::refused("no firewall"))
     }
 
     fn find(&self, fault: u32) -> Outcome<Option<Record>> {
@@ -471,10 +316,9 @@ impl Faults {
     }
 }
 
-/// Whether a datagram to the peer leaves this node. Port 9 discards.
-fn passes(peer: IpAddr) -> bool {
-    let any = if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    let sent = UdpSocket::bind(any).and_then(|socket| socket.send_to(b"tribunal", (peer, 9)));
-    // No route, no such family: nothing leaves either.
-    sent.map_or_else(|error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused, |_| true)
+/// Where a fault of a daemon is: every state names its daemon.
+fn place<'a>(daemons: &'a Daemons, state: &'a Value) -> Outcome<Place<'a>> {
+    let daemon = state.get("daemon").and_then(Value::as_str);
+    let daemon = daemon.ok_or_else(|| Failure::io("an undo record that names no daemon"))?;
+    Ok(Place { daemons, daemon })
 }

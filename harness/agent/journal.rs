@@ -4,44 +4,96 @@
 //! of removing: undo, measure, unlink, fsync of the directory. So a record without its fault is
 //! possible and a fault without its record is not; undoing is therefore idempotent everywhere.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::home::{Home, boot_id, remove_durably, write_durably};
-use crate::protocol::{Flap, Identity};
+use crate::protocol::Flap;
 
 /// Format of the records.
 const VERSION: u32 = 1;
 
-/// How to undo one fault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// How to undo one fault: `{ KIND: what is needed }`, so that a record outlives the release that
+/// wrote it wherever its kind does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, Value>", into = "BTreeMap<String, Value>")]
 pub(crate) enum Undo {
     /// Let these packets through again.
-    Cut { from: Vec<IpAddr>, to: Vec<IpAddr>, flap: Option<Flap>, mechanism: String },
-    /// Start the daemon again, unless it was stopped on purpose meanwhile.
-    Kill { daemon: String, was: Identity },
-    /// Continue these processes, and whatever belongs to the daemon by then.
-    Pause { daemon: String, processes: Vec<Identity> },
+    Cut(CutUndo),
+    /// A fault of [`crate::kinds`] on the daemon that the state names.
+    Daemon {
+        /// Which.
+        kind: String,
+        /// As the kind wrote it.
+        state: Value,
+    },
 }
+
+/// What a cut holds back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CutUndo {
+    pub(crate) from: Vec<IpAddr>,
+    pub(crate) to: Vec<IpAddr>,
+    pub(crate) flap: Option<Flap>,
+    pub(crate) mechanism: String,
+}
+
+const CUT: &str = "cut";
 
 impl Undo {
     /// Fault family, in the field's words.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &str {
         match self {
-            Undo::Cut { .. } => "cut",
-            Undo::Kill { .. } => "kill",
-            Undo::Pause { .. } => "pause",
+            Undo::Cut(_) => CUT,
+            Undo::Daemon { kind, .. } => kind,
+        }
+    }
+
+    /// The cut, if it is one.
+    pub(crate) fn as_cut(&self) -> Option<&CutUndo> {
+        match self {
+            Undo::Cut(cut) => Some(cut),
+            Undo::Daemon { .. } => None,
         }
     }
 }
 
+impl TryFrom<BTreeMap<String, Value>> for Undo {
+    type Error = String;
+
+    fn try_from(map: BTreeMap<String, Value>) -> Result<Undo, String> {
+        let mut entries = map.into_iter();
+        let (Some((kind, state)), None) = (entries.next(), entries.next()) else {
+            return Err("an undo is of one kind".into());
+        };
+        if kind != CUT {
+            return Ok(Undo::Daemon { kind, state });
+        }
+        serde_json::from_value(state).map(Undo::Cut).map_err(|error| error.to_string())
+    }
+}
+
+impl From<Undo> for BTreeMap<String, Value> {
+    fn from(undo: Undo) -> BTreeMap<String, Value> {
+        let kind = undo.kind().to_owned();
+        let state = match undo {
+            // Addresses, numbers and texts are data.
+            Undo::Cut(cut) => serde_json::to_value(cut).unwrap_or_default(),
+            Undo::Daemon { state, .. } => state,
+        };
+        BTreeMap::from([(kind, state)])
+    }
+}
+
 /// One record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) v: u32,
     /// Position in the journal: records are undone from the last to the first.
@@ -56,9 +108,11 @@ pub(crate) struct Record {
     pub(crate) deadline_boottime_ns: u64,
 }
 
+/// The record as it was written, byte by byte: a release that would write it otherwise still
+/// finds the checksum right.
 #[derive(Serialize, Deserialize)]
 struct Sealed {
-    record: Record,
+    record: Box<RawValue>,
     crc: u32,
 }
 
@@ -92,7 +146,8 @@ impl Journal {
             armed_boottime_ns,
             deadline_boottime_ns,
         };
-        let crc = checksum(&record)?;
+        let record = serde_json::value::to_raw_value(&record)?;
+        let crc = crc32c::crc32c(record.get().as_bytes());
         let text = serde_json::to_vec(&Sealed { record, crc })?;
         write_durably(&self.path(id), &text)
     }
@@ -154,14 +209,10 @@ impl Journal {
 
 fn read(path: &std::path::Path) -> io::Result<Record> {
     let sealed: Sealed = serde_json::from_slice(&fs::read(path)?)?;
-    if checksum(&sealed.record)? != sealed.crc {
+    if crc32c::crc32c(sealed.record.get().as_bytes()) != sealed.crc {
         return Err(io::Error::other("checksum differs"));
     }
-    Ok(sealed.record)
-}
-
-fn checksum(record: &Record) -> io::Result<u32> {
-    Ok(crc32c::crc32c(&serde_json::to_vec(record)?))
+    Ok(serde_json::from_str(sealed.record.get())?)
 }
 
 #[cfg(test)]
@@ -177,7 +228,35 @@ mod tests {
     use crate::testing as tempdir;
 
     fn kill(daemon: &str) -> Undo {
-        Undo::Kill { daemon: daemon.into(), was: Identity { pid: 7, start: 9 } }
+        let state = serde_json::json!({ "daemon": daemon, "was": { "pid": 7, "start": 9 } });
+        Undo::Daemon { kind: "kill".into(), state }
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_release_is_read() {
+        let (_dir, home) = home();
+        let journal = Journal::new(&home, "0000abcd");
+        fs::create_dir_all(&journal.directory).unwrap();
+        let record = |undo: &str| {
+            format!(
+                "{{\"v\":1,\"id\":1,\"fault\":4,\"run\":\"0000abcd\",\"epoch\":2,\"kind\":\"x\",\
+                 \"undo\":{undo},\"boot_id\":\"b\",\"armed_boottime_ns\":1,\
+                 \"deadline_boottime_ns\":2}}"
+            )
+        };
+        for (undo, kind) in [
+            (r#"{"kill":{"daemon":"db","was":{"pid":7,"start":9}}}"#, "kill"),
+            (r#"{"pause":{"daemon":"db","processes":[{"pid":7,"start":9}]}}"#, "pause"),
+            (r#"{"cut":{"from":["10.0.0.1"],"to":[],"flap":null,"mechanism":"nft"}}"#, "cut"),
+        ] {
+            let record = record(undo);
+            let crc = crc32c::crc32c(record.as_bytes());
+            let text = format!("{{\"record\":{record},\"crc\":{crc}}}");
+            fs::write(journal.path(1), text).unwrap();
+            let read = journal.find(4).unwrap().expect("the record");
+            assert_eq!(read.undo.kind(), kind);
+            assert_eq!(serde_json::to_string(&read.undo).unwrap().len(), undo.len());
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod base64;
 pub mod frame;
+pub mod kinds;
 pub mod launch;
 pub mod protocol;
 

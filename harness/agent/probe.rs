@@ -1,20 +1,16 @@
 //! What this node can do: each family is tried in a scratch place, never read from configuration.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::signal::Signal;
 
 use crate::failure::Outcome;
 use crate::faults::NO_NETWORK;
+use crate::kinds;
 use crate::net::{Cuts, Firewall, Mechanism};
-use crate::proc;
 use crate::protocol::{Failure, Probed};
-use crate::sys;
 
 /// Run id of scratch tables: in a network namespace that nobody else sees.
 const SCRATCH: &str = "00000000";
@@ -47,11 +43,7 @@ pub(crate) fn families(network: bool, forced: Option<Mechanism>) -> Vec<Probed> 
             row("partition", Some(failure.message + advice), "")
         }
     };
-    let (kill, pause) = match processes() {
-        Ok(()) => (None, None),
-        Err(reason) => (Some(reason.clone()), Some(reason)),
-    };
-    vec![partition, row("kill", kill, "pidfd"), row("pause", pause, "SIGSTOP")]
+    [vec![partition], kinds::probe()].concat()
 }
 
 fn row(family: &str, unavailable: Option<String>, mechanism: &str) -> Probed {
@@ -85,40 +77,4 @@ fn try_mechanism(mechanism: Mechanism) -> Result<(), String> {
         }
     });
     trial.join().unwrap_or_else(|_| Err("the trial panicked".into()))
-}
-
-/// Starts a process that sleeps, stops, continues and kills it, looking each time.
-fn processes() -> Result<(), String> {
-    let mut command = Command::new("/proc/self/exe");
-    command.arg("idle").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let started = sys::own_session(&mut command).spawn();
-    let mut child = started.map_err(|error| format!("start a process: {error}"))?;
-    let stat = proc::stat(child.id() as i32);
-    let result = stat.ok_or("no /proc".to_string()).and_then(|stat| {
-        let send = |signal: Signal| match proc::signal(stat.identity, signal) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err("the process was gone".to_string()),
-            Err(error) => Err(format!("{signal}: {error}")),
-        };
-        let reaches = |wanted: &dyn Fn(char) -> bool, name: &str| {
-            let start = Instant::now();
-            while start.elapsed() < Duration::from_secs(1) {
-                if proc::stat(stat.identity.pid).is_some_and(|now| wanted(now.state)) {
-                    return Ok(());
-                }
-                thread::sleep(Duration::from_millis(1));
-            }
-            Err(format!("a process did not become {name}"))
-        };
-        send(Signal::SIGSTOP)?;
-        reaches(&|state| state == 'T', "stopped")?;
-        send(Signal::SIGCONT)?;
-        reaches(&|state| state != 'T', "running")?;
-        send(Signal::SIGKILL)?;
-        reaches(&|state| state == 'Z', "killed")
-    });
-    // Gone already when all went well; killed here when not.
-    let _ = child.kill();
-    child.wait().map_err(|error| format!("wait: {error}"))?;
-    result
 }

@@ -4,12 +4,13 @@
 //! JSON. Every request carries an id; the agent keeps its last replies, so a request that is sent
 //! again after a lost connection is answered, not repeated.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
 /// Version both sides must share; the agent is pushed by the controller, so they do.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Most bytes of JSON in one frame. Files travel in chunks.
 pub const FRAME_LIMIT: usize = 1 << 20;
@@ -229,16 +230,23 @@ pub enum FaultKind {
         /// Toggle: cut for `duty_pct` percent of each period, open for the rest.
         flap: Option<Flap>,
     },
-    /// SIGKILL to every process of the daemon. Healing starts it again.
-    Kill {
+    /// A fault of [`crate::kinds`] on the processes of a daemon.
+    Daemon {
+        /// Which, by name.
+        kind: String,
         /// Daemon name.
         daemon: String,
+        /// Each parameter of the kind, by name.
+        parameters: BTreeMap<String, u64>,
     },
-    /// SIGSTOP to every process of the daemon. Healing sends SIGCONT.
-    Pause {
-        /// Daemon name.
-        daemon: String,
-    },
+}
+
+impl FaultKind {
+    /// A fault without parameters on a daemon.
+    pub fn daemon(kind: &str, daemon: &str) -> FaultKind {
+        let parameters = BTreeMap::new();
+        FaultKind::Daemon { kind: kind.into(), daemon: daemon.into(), parameters }
+    }
 }
 
 /// Timing of a flapping cut.
@@ -334,7 +342,7 @@ pub struct Hello {
 /// Result of trying one fault family.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probed {
-    /// `partition`, `kill`, `pause`.
+    /// `partition`, or a kind of [`crate::kinds`].
     pub family: String,
     /// `None`: available. Otherwise the reason and what to install.
     pub unavailable: Option<String>,

@@ -1,8 +1,8 @@
 //! The agent: answers requests on one channel and holds the node for one controller.
 //!
 //! Threads, each with one concern: the reader (this also answers what needs no waiting), four
-//! lanes with bounded queues, the flapper, the reaper's watcher, the signal watcher. Whatever ends
-//! the agent goes through `main`'s one channel, so there is one place where it ends.
+//! lanes with bounded queues, the pulse of faults, the reaper's watcher, the signal watcher.
+//! Whatever ends the agent goes through `main`'s one channel, so there is one place where it ends.
 
 mod lanes;
 mod replies;
@@ -111,8 +111,8 @@ fn start_threads(agent: &Arc<Agent>, mask: SigSet) {
             watcher.end(End::Signal);
         }
     });
-    let flapper = Arc::clone(agent);
-    thread::spawn(move || flapper.flap());
+    let pulse = Arc::clone(agent);
+    thread::spawn(move || pulse.pulse());
     let reader = Arc::clone(agent);
     let lanes = Lane::ALL.map(|_| ()).map(|()| start_lane(agent));
     thread::spawn(move || reader.read(&lanes));

@@ -56,7 +56,7 @@ fn hurt(dir: &Path) -> Result<(), Box<dyn Error>> {
         log: format!("{}/log", node.info.dir),
     };
     runtime.block_on(node.start(&spec))?;
-    let fault = Fault { id: 1, lease_ms: 2000, kind: FaultKind::Pause { daemon } };
+    let fault = Fault { id: 1, lease_ms: 2000, kind: FaultKind::daemon("pause", &daemon) };
     let reply = runtime.block_on(node.call(Body::Inject(fault), patience))?;
     let Reply::Fault(measured) = reply else { return Err(format!("{reply:?}").into()) };
     std::fs::write(dir.join("paused"), measured.evidence)?;

@@ -151,19 +151,19 @@ impl Agent {
         })
     }
 
-    /// The toggling of flapping cuts.
-    pub(super) fn flap(&self) {
+    /// What faults do by themselves: flapping cuts, storms of restarts.
+    pub(super) fn pulse(&self) {
         let mut pause = Duration::from_millis(50);
         loop {
             thread::sleep(pause);
             pause = Duration::from_millis(50);
             let mut held = hold(&self.held);
-            let Some(held) = held.as_mut().filter(|held| held.faults.flaps()) else { continue };
+            let Some(held) = held.as_mut().filter(|held| held.faults.pulses()) else { continue };
             let Ok(lock) = Lock::take(&self.home) else { continue };
             if claim::epoch(&self.home).ok() != Some(held.claim.epoch) {
                 continue;
             }
-            // A failed pulse leaves the cut open: Verify then says that it does not bite.
+            // A failed pulse leaves undone what it should do: Verify says that it does not bite.
             if let Ok(Some(next)) = held.faults.pulse() {
                 let wait = Duration::from_nanos(next.saturating_sub(boottime_ns()));
                 pause = wait.min(pause);

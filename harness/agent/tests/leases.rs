@@ -53,9 +53,9 @@ fn one_death(pair: &Pair, death: Death, pause: Duration, said: &str) {
     let reaper = reaper_of(agent.child.id()).expect("a reaper");
     let (from, to) = (Pair::peers().to_vec(), Pair::peers().to_vec());
     let kinds = [
-        FaultKind::Pause { daemon: "paused".into() },
+        FaultKind::daemon("pause", "paused"),
         FaultKind::Cut { from, to, flap: None },
-        FaultKind::Kill { daemon: "killed".into() },
+        FaultKind::daemon("kill", "killed"),
     ];
     for (id, kind) in kinds.into_iter().enumerate() {
         let fault = Fault { id: id as u32, lease_ms: 1_000, kind };

@@ -11,11 +11,11 @@ use tribunal_agent::protocol::{Body, DaemonState, FaultKind, Identity, Reply};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn kill_fault(daemon: &str) -> FaultKind {
-    FaultKind::Kill { daemon: daemon.into() }
+    FaultKind::daemon("kill", daemon)
 }
 
 fn pause_fault(daemon: &str) -> FaultKind {
-    FaultKind::Pause { daemon: daemon.into() }
+    FaultKind::daemon("pause", daemon)
 }
 
 fn running(state: DaemonState) -> Identity {
