@@ -100,6 +100,16 @@ impl Daemons {
         entry.wanted = false;
         self.write(&entry)?;
         let Some(identity) = entry.identity else { return Ok(DaemonState::Absent) };
+        self.end_in_order(identity, name, grace)?;
+        Ok(self.observe(identity))
+    }
+
+    /// The same to a daemon that is to come back.
+    pub(crate) fn terminate(&self, name: &str, grace: Duration) -> Outcome<()> {
+        self.end_in_order(self.identity(name)?, name, grace)
+    }
+
+    fn end_in_order(&self, identity: Identity, name: &str, grace: Duration) -> Outcome<()> {
         if proc::signal(identity, Signal::SIGTERM).during(format_args!("stop {name}"))? {
             // A paused process would see the request only after it is continued.
             for member in self.members(identity)? {
@@ -110,8 +120,15 @@ impl Daemons {
         while start.elapsed() < grace && !self.members(identity)?.is_empty() {
             thread::sleep(Duration::from_millis(5));
         }
-        self.end(identity, name)?;
-        Ok(self.observe(identity))
+        self.end(identity, name).map(drop)
+    }
+
+    /// How it ended, if it did and that is known.
+    pub(crate) fn exit_of(&self, name: &str) -> Outcome<Option<i32>> {
+        Ok(match self.observe(self.identity(name)?) {
+            DaemonState::Exited { code, .. } => code,
+            DaemonState::Absent | DaemonState::Running(_) | DaemonState::Paused(_) => None,
+        })
     }
 
     /// SIGKILL to every process of it; returns when all are gone.

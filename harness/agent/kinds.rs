@@ -3,6 +3,8 @@
 
 mod kill;
 mod pause;
+mod stop;
+mod storm;
 mod trial;
 
 use std::collections::BTreeMap;
@@ -17,7 +19,7 @@ use crate::protocol::{Failure, Probed};
 use trial::Trial;
 
 /// In the order `doctor` and `tribunal list faults` name them.
-static KINDS: &[&dyn AnyKind] = &[&kill::Kill, &pause::Pause];
+static KINDS: &[&dyn AnyKind] = &[&kill::Kill, &pause::Pause, &stop::Stop, &storm::Storm];
 
 /// What is told of a kind to those who plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
