@@ -216,18 +216,21 @@ impl Placed {
         self.bears(&window, &beside).then_some(window)
     }
 
-    /// A node that is down all the time and whose process nobody kills or pauses: one whose
-    /// process is gone cannot be hit.
+    /// A node that is down all the time and whose process nobody kills or pauses.
     fn cut_off_throughout(&self, window: &Injection, beside: &[&Injection]) -> Option<NodeId> {
         (0..self.nodes).map(|node| NodeId(node as u16)).find(|node| {
             let target = Injection { targets: vec![*node], ..window.clone() };
-            let hit = beside.iter().any(|other| other.targets.contains(node));
-            !hit && self.bears(&target, beside)
+            self.bears(&target, beside)
         })
     }
 
-    /// Whether the guard holds at every moment of the window.
+    /// Whether the guard holds at every moment of the window, and no process of a node is to bear
+    /// two faults at once: who is killed cannot be paused.
     fn bears(&self, window: &Injection, beside: &[&Injection]) -> bool {
+        let hit = |node: &NodeId| beside.iter().any(|other| other.targets.contains(node));
+        if window.targets.iter().any(hit) {
+            return false;
+        }
         let (start, end) = span(window);
         let moments = beside.iter().map(|other| span(other).0).filter(|at| *at > start);
         moments.chain([start]).filter(|at| *at < end).all(|at| {
@@ -344,6 +347,29 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_process_bears_two_faults_at_once(
+            seed: u64, nodes in 3usize..8, seconds in 12u64..90, beyond: bool
+        ) {
+            let packages = packages(&["kill", "pause", "stop", "storm"]);
+            let all = Guard::beyond_quorum(nodes);
+            let guard = if beyond { all } else { Guard::keep_quorum(nodes) };
+            let (view, stream) = (ClusterView { nodes }, Seed(seed).root());
+            let Ok(windows) = plan(&packages, guard, &view, &stream, Duration::from_secs(seconds))
+            else {
+                return Ok(());
+            };
+            let happen = windows.iter().filter(|window| window.refused.is_none());
+            let happen: Vec<&Injection> = happen.map(|window| &window.injection).collect();
+            for (at, one) in happen.iter().enumerate() {
+                for other in &happen[..at] {
+                    let apart = span(one).0 >= span(other).1 || span(other).0 >= span(one).1;
+                    let shared = one.targets.iter().any(|node| other.targets.contains(node));
+                    prop_assert!(apart || !shared, "{one:?} {other:?}");
+                }
+            }
+        }
+
         #[test]
         fn windows_of_a_package_never_overlap_and_end_in_time(
             seed: u64, nodes in 3usize..8, seconds in 12u64..90
