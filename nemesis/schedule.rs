@@ -322,7 +322,7 @@ mod tests {
             assert!(of(seed, all(), 2, Duration::from_secs(60)).is_ok(), "{seed}");
             let chosen = Package { chosen: true, ..all() };
             let error = of(seed, chosen, 3, Duration::from_secs(60)).unwrap_err();
-            let words = "shape majorities-ring needs 4 nodes, the cluster has 3: bring up more";
+            let words = "shape minority-third needs 4 nodes, the cluster has 3: bring up more";
             assert!(error.starts_with(words), "{error}");
             let error = of(seed, all(), 1, Duration::from_secs(60)).unwrap_err();
             assert!(error.contains("the cluster has 1"), "{error}");

@@ -17,12 +17,19 @@ pub enum Shape {
     One,
     /// `floor((n-1)/2)` random nodes against the rest.
     Minority,
+    /// Less than a third of the nodes against the rest: as many as byzantine protocols bear.
+    MinorityThird,
     /// Every node sees a majority, no two the same one.
     Ring,
     /// Two halves joined by one node that sees all.
     Bridge,
     /// Packets from one part to the rest are lost; the way back is open.
     OneWay,
+    /// Two nodes that do not see each other, and a third that sees both; of as many nodes as there
+    /// are, some triples, no node in two of them.
+    NonTransitive,
+    /// Each directed link cut or not, with one probability for all.
+    Random,
     /// Halves, toggled on and off.
     Flapping,
     /// Every node the target names as primary, each alone; decided when it happens.
@@ -31,13 +38,16 @@ pub enum Shape {
 
 impl Shape {
     /// Every shape.
-    pub const ALL: [Shape; 8] = [
+    pub const ALL: [Shape; 11] = [
         Shape::Halves,
         Shape::One,
         Shape::Minority,
+        Shape::MinorityThird,
         Shape::Ring,
         Shape::Bridge,
         Shape::OneWay,
+        Shape::NonTransitive,
+        Shape::Random,
         Shape::Flapping,
         Shape::Primaries,
     ];
@@ -48,9 +58,12 @@ impl Shape {
             Shape::Halves => "halves",
             Shape::One => "one",
             Shape::Minority => "majority-minority",
+            Shape::MinorityThird => "minority-third",
             Shape::Ring => "majorities-ring",
             Shape::Bridge => "bridge",
             Shape::OneWay => "one-way",
+            Shape::NonTransitive => "non-transitive",
+            Shape::Random => "random",
             Shape::Flapping => "flapping",
             Shape::Primaries => "primaries",
         }
@@ -65,8 +78,8 @@ impl Shape {
     pub fn least_nodes(self) -> usize {
         match self {
             Shape::Halves | Shape::One | Shape::OneWay | Shape::Flapping | Shape::Primaries => 2,
-            Shape::Minority | Shape::Bridge => 3,
-            Shape::Ring => 4,
+            Shape::Minority | Shape::Bridge | Shape::NonTransitive | Shape::Random => 3,
+            Shape::Ring | Shape::MinorityThird => 4,
         }
     }
 
@@ -88,6 +101,10 @@ impl Shape {
             Shape::Halves | Shape::Flapping => both_ways(&order[..n / 2], &order[n / 2..]),
             Shape::One => both_ways(&order[..1], &order[1..]),
             Shape::Minority => both_ways(&order[..(n - 1) / 2], &order[(n - 1) / 2..]),
+            Shape::MinorityThird => {
+                let (few, rest) = order.split_at(n.div_ceil(3) - 1);
+                both_ways(few, rest)
+            }
             Shape::Ring => ring(&order),
             Shape::Bridge => {
                 let sides = &order[1..];
@@ -98,6 +115,15 @@ impl Shape {
                 let (from, to) = order.split_at(part);
                 if draw.below(2) == 0 { one_way(from, to) } else { one_way(to, from) }
             }
+            Shape::NonTransitive => {
+                let triples = 1 + draw.below((n / 3) as u64) as usize;
+                let apart = order.chunks_exact(3).take(triples);
+                let mut cuts: Cuts =
+                    apart.flat_map(|three| both_ways(&three[..1], &three[2..])).collect();
+                cuts.sort_unstable();
+                cuts
+            }
+            Shape::Random => random(&order, draw),
             Shape::Primaries => Vec::new(),
         })
     }
@@ -139,6 +165,27 @@ fn both_ways(one: &[usize], other: &[usize]) -> Cuts {
     cuts.extend(one_way(other, one));
     cuts.sort_unstable();
     cuts
+}
+
+/// Each directed link with a probability of 20 to 60 percent, drawn first; drawn again where that
+/// is no link, or every one.
+fn random(order: &[usize], draw: &mut Draw) -> Cuts {
+    let links = || order.iter().flat_map(|i| order.iter().map(move |j| (*i, *j)));
+    let links = || links().filter(|(i, j)| i != j);
+    let percent = 20 + draw.below(41);
+    for _ in 0..64 {
+        let mut cuts = Cuts::new();
+        for (i, j) in links() {
+            if draw.below(100) < percent {
+                cuts.push((NodeId(i as u16), NodeId(j as u16)));
+            }
+        }
+        if !cuts.is_empty() && cuts.len() < links().count() {
+            cuts.sort_unstable();
+            return cuts;
+        }
+    }
+    one_way(&order[..1], &order[1..2])
 }
 
 /// With `m = floor(n/2) + 1`: the circulant graph of degree `m - 1` on a random ring. An odd degree
@@ -201,6 +248,45 @@ mod tests {
             let bridges = (0..n).filter(|&node| view(&cuts, n, node).len() == n).count();
             assert_eq!(bridges, 1, "{n} nodes");
         }
+    }
+
+    #[test]
+    fn a_minority_third_is_less_than_a_third() {
+        for n in 4..=15 {
+            let cuts = cuts(Shape::MinorityThird, n, 3);
+            let few = (0..n).filter(|&node| view(&cuts, n, node).len() < n.div_ceil(2)).count();
+            assert!(few > 0 && 3 * few < n, "{n} nodes: {few}");
+            assert!(3 * (few + 1) >= n, "{n} nodes: as many as may be");
+        }
+    }
+
+    #[test]
+    fn in_a_non_transitive_cluster_somebody_sees_two_that_do_not_see_each_other() {
+        for n in 3..=9 {
+            for seed in 0..20 {
+                let cuts = cuts(Shape::NonTransitive, n, seed);
+                assert!(cuts.len() >= 2 && cuts.len() <= 2 * (n / 3), "{n} nodes: {cuts:?}");
+                for (i, j) in &cuts {
+                    let (i, j) = (usize::from(i.0), usize::from(j.0));
+                    assert!(!view(&cuts, n, i).contains(&j));
+                    let both = (0..n)
+                        .filter(|&k| k != i && k != j)
+                        .any(|k| view(&cuts, n, i).contains(&k) && view(&cuts, n, j).contains(&k));
+                    assert!(both, "{n} nodes: {cuts:?}");
+                    assert_eq!(view(&cuts, n, i).len(), n - 1, "each loses one");
+                }
+            }
+        }
+    }
+
+    /// One way alone now and then, which halves never are.
+    #[test]
+    fn random_links_are_cut_one_by_one() {
+        let lone = (0..50).filter(|seed| {
+            let cuts = cuts(Shape::Random, 4, *seed);
+            cuts.iter().any(|(i, j)| !cuts.contains(&(*j, *i)))
+        });
+        assert!(lone.count() > 40);
     }
 
     #[test]
