@@ -1,6 +1,7 @@
 //! Kinds of faults on the processes of a daemon. A new one is a file below `kinds/` and a line in
 //! `KINDS`: what draws, arms, renews, verifies and heals them knows none by name.
 
+mod files;
 mod kill;
 mod pause;
 mod stop;
@@ -19,7 +20,8 @@ use crate::protocol::{Failure, Probed};
 use trial::Trial;
 
 /// In the order `doctor` and `tribunal list faults` name them.
-static KINDS: &[&dyn AnyKind] = &[&kill::Kill, &pause::Pause, &stop::Stop, &storm::Storm];
+static KINDS: &[&dyn AnyKind] =
+    &[&kill::Kill, &pause::Pause, &stop::Stop, &storm::Storm, &files::Files];
 
 /// What is told of a kind to those who plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

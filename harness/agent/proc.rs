@@ -87,6 +87,21 @@ pub(crate) fn members(leader: Identity) -> io::Result<Vec<Stat>> {
     Ok(living.collect())
 }
 
+/// Numbers of its open files.
+///
+/// # Errors
+/// The process is gone, or may not be looked at.
+pub(crate) fn open_files(identity: Identity) -> io::Result<BTreeSet<u64>> {
+    let mut numbers = BTreeSet::new();
+    for entry in fs::read_dir(format!("/proc/{}/fd", identity.pid))? {
+        numbers.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u64>().ok()));
+    }
+    match stat_of(identity) {
+        Some(_) => Ok(numbers),
+        None => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
 /// Sends a signal to this very process. `false`: it is gone.
 pub(crate) fn signal(identity: Identity, signal: Signal) -> io::Result<bool> {
     let pidfd = match sys::pidfd_open(identity.pid) {

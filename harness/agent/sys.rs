@@ -32,6 +32,28 @@ pub(crate) fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<
     check(result).map(drop)
 }
 
+/// Most open files that a process may have, its soft limit.
+pub(crate) fn file_limit(pid: i32) -> io::Result<u64> {
+    limits(pid, None).map(|limits| limits.rlim_cur)
+}
+
+/// Changes it; the hard limit stays, and is the most that it can be.
+pub(crate) fn set_file_limit(pid: i32, soft: u64) -> io::Result<()> {
+    let rlim_max = limits(pid, None)?.rlim_max;
+    limits(pid, Some(libc::rlimit64 { rlim_cur: soft, rlim_max })).map(drop)
+}
+
+/// The limits of open files as they were; changed to `new`.
+#[expect(unsafe_code, reason = "nix 0.31 has no prlimit of another process")]
+fn limits(pid: i32, new: Option<libc::rlimit64>) -> io::Result<libc::rlimit64> {
+    let mut old = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    let new = new.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: `new` is null or points to a value that outlives the call, `old` likewise is ours to
+    // be written to; the kernel reads and writes one rlimit64 each.
+    let result = unsafe { libc::prlimit64(pid, libc::RLIMIT_NOFILE, new, &mut old) };
+    check(c_long::from(result)).map(|_| old)
+}
+
 /// Lets the child begin a session and process group of its own with no signal blocked: it then
 /// outlives this process, no terminal reaches it, and all of it is found by its session number.
 #[expect(unsafe_code, reason = "std has no setsid for children")]

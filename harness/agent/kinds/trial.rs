@@ -33,6 +33,10 @@ impl Trial {
         if stat.is_some() { Ok(trial) } else { Err("no /proc".into()) }
     }
 
+    pub(super) fn identity(&self) -> Identity {
+        self.identity
+    }
+
     pub(super) fn send(&self, signal: Signal) -> Result<(), String> {
         match proc::signal(self.identity, signal) {
             Ok(true) => Ok(()),

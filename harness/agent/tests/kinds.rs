@@ -3,9 +3,10 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::Duration;
 
-use support::{Agent, Dir, reaper_of, until};
+use support::{Agent, Dir, RUN, reaper_of, until};
 use tribunal_agent::protocol::{Body, DaemonState, FaultKind, Identity, Probed, Reply};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -86,6 +87,32 @@ fn a_storm_ends_with_its_lease_when_the_agent_dies() {
     until("the reaper's word", SECOND, || dir.reaper_log().contains("started db again"));
     let mut next = Agent::claimed(&dir, None, 60_000);
     assert!(running(next.status("db")).is_some());
+}
+
+/// Opens two files at once, ten times a second, and says whether that went well. Its programs need
+/// one file to be loaded.
+const OPENS: &str = "while :; do if (exec 3</dev/null 4</dev/null) 2>/dev/null; then echo open; \
+                     else echo refused; fi; sleep 0.1; done";
+
+#[test]
+fn a_daemon_without_files_is_refused_more_and_gets_them_back() {
+    let dir = Dir::new();
+    let mut agent = Agent::claimed(&dir, None, 60_000);
+    agent.start_daemon("db", &["sh", "-c", OPENS]);
+    let log = format!("{}/{RUN}/db.log", dir.root());
+    let said = move |word: &str| {
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        text.lines().filter(|line| *line == word).count()
+    };
+    until("it opens", SECOND * 5, || said("open") > 1);
+    assert_eq!(said("refused"), 0);
+    let bite = agent.inject(1, 60_000, fault("files", "db", ("spare", 1))).unwrap();
+    assert!(bite.effective, "{bite:?}");
+    until("it is refused", SECOND * 5, || said("refused") > 2);
+    let healed = agent.heal(1).unwrap();
+    assert!(healed.evidence.contains("restored the limit of files"), "{healed:?}");
+    let before = said("open");
+    until("it opens again", SECOND * 5, || said("open") > before + 2);
 }
 
 #[test]
