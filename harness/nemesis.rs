@@ -33,7 +33,7 @@ pub struct Injection {
     pub cuts: Vec<(NodeId, NodeId)>,
     /// How hard, by parameter of the kind.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub parameters: BTreeMap<String, u64>,
+    pub parameters: BTreeMap<String, i64>,
     /// Timing of a flapping cut: period in milliseconds, percent of it cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flap: Option<(u64, u8)>,

@@ -41,7 +41,8 @@ impl Nemesis for ProcessFault {
         let targets = choice.draw(view.nodes, &mut stream.draw(0, 0));
         let mut draw = stream.draw(0, 1);
         let parameters = self.about.parameters.iter().map(|Parameter { name, usual, .. }| {
-            (name.to_string(), usual.0 + draw.below(usual.1 - usual.0 + 1))
+            let span = usual.1.abs_diff(usual.0).saturating_add(1);
+            (name.to_string(), usual.0 + draw.below(span) as i64)
         });
         let parameters = parameters.collect();
         Ok(Injection { targets, parameters, ..empty(self.about.name, choice.name()) })

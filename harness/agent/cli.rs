@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::home::Home;
 use crate::net::Mechanism;
 use crate::protocol::Identity;
-use crate::{heal, node, reaper, serve};
+use crate::{heal, node, reaper, serve, vdso};
 
 const USAGE: &str = "usage: tribunal-agent serve --root DIR [--volatile DIR] [--probe-port N] \
                      [--mechanism nft|iptables+ipset|iptables] [--no-network] [--owned]
@@ -25,11 +25,8 @@ pub fn run(arguments: &[String]) -> ExitCode {
         ["heal", rest @ ..] => home(rest).map(|home| heal::main(&home, rest.contains(&"--force"))),
         ["reap", rest @ ..] => reap(rest),
         ["node"] => Ok(node::main()),
-        ["idle"] => {
-            // The subject of the kill and pause probes.
-            std::thread::sleep(std::time::Duration::from_secs(10));
-            Ok(ExitCode::SUCCESS)
-        }
+        ["bend-time"] => Ok(vdso::main()),
+        ["tell-time"] => Ok(vdso::tell()),
         ["version"] => {
             println!("{}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)

@@ -28,6 +28,15 @@ pub(crate) fn in_ms(ms: u64) -> u64 {
     boottime_ns().saturating_add(ms.saturating_mul(1_000_000))
 }
 
+/// Seconds that this process sees CLOCK_REALTIME and CLOCK_MONOTONIC ahead of what the kernel says.
+pub(crate) fn ahead() -> std::io::Result<(f64, f64)> {
+    let of = |seen: u64, clock: ClockId| -> std::io::Result<f64> {
+        Ok((seen as i64 - crate::sys::kernel_clock(clock.as_raw())?) as f64 / 1e9)
+    };
+    let (day, monotonic) = (ClockId::CLOCK_REALTIME, ClockId::CLOCK_MONOTONIC);
+    Ok((of(read(day), day)?, of(read(monotonic), monotonic)?))
+}
+
 fn read(clock: ClockId) -> u64 {
     // Cannot fail: the three clocks exist on every kernel that has pidfds (5.3), which we need.
     let time = clock_gettime(clock).expect("clock_gettime on a fixed clock");

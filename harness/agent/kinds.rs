@@ -1,11 +1,15 @@
 //! Kinds of faults on the processes of a daemon. A new one is a file below `kinds/` and a line in
 //! `KINDS`: what draws, arms, renews, verifies and heals them knows none by name.
 
+mod drift;
 mod files;
 mod kill;
 mod pause;
+mod skew;
 mod stop;
 mod storm;
+mod strobe;
+mod time;
 mod trial;
 
 use std::collections::BTreeMap;
@@ -20,8 +24,16 @@ use crate::protocol::{Failure, Probed};
 use trial::Trial;
 
 /// In the order `doctor` and `tribunal list faults` name them.
-static KINDS: &[&dyn AnyKind] =
-    &[&kill::Kill, &pause::Pause, &stop::Stop, &storm::Storm, &files::Files];
+static KINDS: &[&dyn AnyKind] = &[
+    &kill::Kill,
+    &pause::Pause,
+    &stop::Stop,
+    &storm::Storm,
+    &files::Files,
+    &skew::Skew,
+    &drift::Drift,
+    &strobe::Strobe,
+];
 
 /// What is told of a kind to those who plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +50,9 @@ pub struct Parameter {
     /// Name, with its unit.
     pub name: &'static str,
     /// Least and greatest that the agent accepts.
-    pub possible: (u64, u64),
+    pub possible: (i64, i64),
     /// Drawn from these when nobody says.
-    pub usual: (u64, u64),
+    pub usual: (i64, i64),
 }
 
 /// Every kind.
@@ -49,7 +61,12 @@ pub fn all() -> impl Iterator<Item = About> {
 }
 
 /// Parameters of a fault, by name.
-pub(crate) type Parameters = BTreeMap<String, u64>;
+pub(crate) type Parameters = BTreeMap<String, i64>;
+
+/// One of them, where it cannot be negative.
+fn natural(parameters: &Parameters, name: &str) -> u64 {
+    parameters.get(name).map_or(0, |value| value.max(&0).unsigned_abs())
+}
 
 /// Where a fault is: a daemon, and all daemons of its run.
 #[derive(Clone, Copy)]
@@ -177,7 +194,7 @@ impl About {
                 value => Err(Failure::refused(format!(
                     "{}: {name} is {}; {least} to {most} are possible",
                     self.name,
-                    value.map_or("missing".into(), u64::to_string),
+                    value.map_or("missing".into(), i64::to_string),
                 ))),
             },
         )
@@ -193,7 +210,7 @@ mod tests {
         const PERIOD: Parameter =
             Parameter { name: "period_ms", possible: (10, 20), usual: (10, 20) };
         let about = About { name: "storm", parameters: &[PERIOD] };
-        let said = |given: &[(&str, u64)]| {
+        let said = |given: &[(&str, i64)]| {
             let given = given.iter().map(|(name, value)| (name.to_string(), *value)).collect();
             about.check(&given).map_or_else(|failure| failure.message, |()| String::new())
         };

@@ -33,5 +33,6 @@ mod sshd;
 mod sys;
 #[cfg(test)]
 mod testing;
+mod vdso;
 
 pub use cli::run;

@@ -237,7 +237,7 @@ pub enum FaultKind {
         /// Daemon name.
         daemon: String,
         /// Each parameter of the kind, by name.
-        parameters: BTreeMap<String, u64>,
+        parameters: BTreeMap<String, i64>,
     },
 }
 

@@ -1,4 +1,5 @@
-//! The system calls that neither std nor nix offers, and the only `unsafe` of the workspace.
+//! The system calls that neither std nor nix offers: with `vdso/blob.rs` the only `unsafe` of the
+//! workspace.
 
 use std::ffi::{CString, c_int, c_long};
 use std::io;
@@ -30,6 +31,15 @@ pub(crate) fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<
         libc::syscall(libc::SYS_pidfd_send_signal, fd, number, nothing, 0)
     };
     check(result).map(drop)
+}
+
+/// A clock in nanoseconds, asked of the kernel itself and not through the vDSO.
+#[expect(unsafe_code, reason = "std and nix read clocks through the vDSO")]
+pub(crate) fn kernel_clock(clock: libc::clockid_t) -> io::Result<i64> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one timespec to the address of a live one of ours.
+    check(unsafe { libc::syscall(libc::SYS_clock_gettime, clock, &raw mut time) })?;
+    Ok(time.tv_sec * 1_000_000_000 + time.tv_nsec)
 }
 
 /// Most open files that a process may have, its soft limit.

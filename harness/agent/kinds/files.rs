@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, Kind, Parameter, Parameters, Place, Trial};
+use super::{About, Kind, Parameter, Parameters, Place, Trial, natural};
 use crate::failure::{Outcome, While};
 use crate::proc;
 use crate::protocol::{Failure, Identity};
@@ -53,7 +53,7 @@ impl Kind for Files {
     }
 
     fn before(&self, at: Place<'_>, parameters: &Parameters) -> Outcome<Limits> {
-        let spare = parameters.get("spare").copied().unwrap_or_default();
+        let spare = natural(parameters, "spare");
         let living = at.daemons.living(at.daemon)?;
         let mut processes = Vec::new();
         for identity in living.iter().map(|stat| stat.identity) {

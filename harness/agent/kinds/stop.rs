@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::kill::{Was, gone, running, started};
-use super::{About, Kind, Parameter, Parameters, Place, Trial};
+use super::{About, Kind, Parameter, Parameters, Place, Trial, natural};
 use crate::failure::Outcome;
 
 pub(super) struct Stop;
@@ -34,7 +34,7 @@ impl Kind for Stop {
     }
 
     fn before(&self, at: Place<'_>, parameters: &Parameters) -> Outcome<Ending> {
-        let grace_ms = parameters.get("grace_ms").copied().unwrap_or_default();
+        let grace_ms = natural(parameters, "grace_ms");
         Ok(Ending { was: running(at, "stop")?, grace_ms })
     }
 

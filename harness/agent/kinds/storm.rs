@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::kill::{Was, running, started};
-use super::{About, Kind, Parameter, Parameters, Place, Trial};
+use super::{About, Kind, Parameter, Parameters, Place, Trial, natural};
 use crate::failure::Outcome;
 
 pub(super) struct Storm;
@@ -33,7 +33,7 @@ impl Kind for Storm {
     }
 
     fn before(&self, at: Place<'_>, parameters: &Parameters) -> Outcome<Restarts> {
-        let period_ms = parameters.get("period_ms").copied().unwrap_or_default();
+        let period_ms = natural(parameters, "period_ms");
         Ok(Restarts { was: running(at, "storm")?, period_ms })
     }
 

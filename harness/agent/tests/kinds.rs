@@ -11,7 +11,7 @@ use tribunal_agent::protocol::{Body, DaemonState, FaultKind, Identity, Probed, R
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn fault(kind: &str, daemon: &str, parameter: (&str, u64)) -> FaultKind {
+fn fault(kind: &str, daemon: &str, parameter: (&str, i64)) -> FaultKind {
     let parameters = BTreeMap::from([(parameter.0.to_owned(), parameter.1)]);
     FaultKind::Daemon { kind: kind.into(), daemon: daemon.into(), parameters }
 }
