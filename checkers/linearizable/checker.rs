@@ -9,6 +9,7 @@ use super::decide::{Case, Judged, Seen, internal};
 use super::merge::merge;
 use super::meter::{Ledger, vec_bytes};
 use super::partition::{Component, components};
+use super::prep::interpret;
 use super::{Dialect, FromHistory, watch};
 use crate::{
     Budget, CheckError, Checker, Cost, Coverage, Happened, ReasonClass, Report, Verdict, Watched,
@@ -119,6 +120,7 @@ pub fn judge<M: FromHistory>(
         return Ok(Report::unknown(ReasonClass::Undecided, NO_REAL_TIME, coverage, cost));
     }
     let components = components(model, history);
+    refuse_strays(model, history, dialect, &components)?;
     let ledger = Ledger::new(budget);
     let _held = ledger.hold(bytes(&components));
     let first_bad = AtomicUsize::new(usize::MAX);
@@ -170,6 +172,7 @@ pub fn decide<M: FromHistory>(
     let (verdict, engine) = (Verdict::Valid, "none");
     let mut bare = Bare { verdict, configurations: 0, peak_bytes: 0, engine };
     let components = components(model, history);
+    refuse_strays(model, history, dialect, &components)?;
     let _held = ledger.hold(bytes(&components));
     if components.is_empty() || !history.has_real_time() {
         bare.verdict = Verdict::Unknown;
@@ -183,6 +186,29 @@ pub fn decide<M: FromHistory>(
         bare.engine = took.engine;
     }
     Ok(bare)
+}
+
+/// Refuses operations that no partition has because the data type does not have them. Whatever a
+/// model says of keys, nothing is left out without a word.
+fn refuse_strays<M: FromHistory>(
+    model: &M,
+    history: &History,
+    dialect: Dialect,
+    components: &[Component],
+) -> Result<(), CheckError> {
+    let held: usize = components.iter().map(|component| component.operations.len()).sum();
+    if held == history.len() {
+        return Ok(());
+    }
+    let mut keys = Vec::new();
+    for operation in history.operations() {
+        keys.clear();
+        model.keys(&operation, &mut keys);
+        if keys.is_empty() {
+            interpret(model, &operation, dialect)?;
+        }
+    }
+    Ok(())
 }
 
 /// What partitions hold while they are decided.

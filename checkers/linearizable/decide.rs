@@ -306,7 +306,8 @@ impl<M: FromHistory> Case<'_, M> {
     ) -> Result<Judged, CheckError> {
         let (rank, rules) = (dead.rank, Rules::default());
         let mut kept = shrink::before(problem, rank);
-        if let Some(seen) = unseen::seen(self.model, problem, rules) {
+        if let Some(seen) = unseen::seen(self.model, problem, rules, &|| self.ledger.is_cancelled())
+        {
             kept.retain(|at| seen.binary_search(at).is_ok());
         }
         let (cost, whole) = (took.configurations, (kept.clone(), rank));

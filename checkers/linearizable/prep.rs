@@ -4,7 +4,7 @@
 use std::hash::{BuildHasher, Hash};
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
-use tribunal_history::{History, OpIndex, Value, brief};
+use tribunal_history::{History, OpIndex, Operation, Value, brief};
 
 use super::codes::NONE;
 use super::meter::{Ledger, POLL_BYTES, map_bytes, vec_bytes};
@@ -229,6 +229,19 @@ pub(super) enum Unready {
     Spent(Spent, usize, u64),
 }
 
+/// What an operation says of the data type; refused if the type does not have it.
+pub(super) fn interpret<M: FromHistory>(
+    model: &M,
+    operation: &Operation<'_>,
+    dialect: Dialect,
+) -> Result<Interpreted<M::Op>, CheckError> {
+    model.interpret(operation, dialect).map_err(|what| CheckError::Unsupported {
+        checker: "linearizable".to_owned(),
+        what: brief(&what),
+        event: operation.call().to_string(),
+    })
+}
+
 /// The entries of one component of `history`, within what `ledger` allows. Operations that are
 /// alike are interpreted once.
 pub(super) fn prepare<M: FromHistory>(
@@ -253,13 +266,8 @@ pub(super) fn prepare<M: FromHistory>(
         let asserts = match likeness.and_then(|likeness| known.get(likeness)) {
             Some(asserts) => asserts,
             None => {
-                let interpreted = model.interpret(&operation, dialect).map_err(|what| {
-                    Unready::Unsupported(CheckError::Unsupported {
-                        checker: "linearizable".to_owned(),
-                        what: brief(&what),
-                        event: operation.call().to_string(),
-                    })
-                })?;
+                let interpreted = interpret(model, &operation, dialect);
+                let interpreted = interpreted.map_err(Unready::Unsupported)?;
                 let asserts = match interpreted {
                     Interpreted::Completed(op) => Asserts::Completed(classes.number(model, op)),
                     Interpreted::Crashed(op) => Asserts::Crashed(classes.number(model, op)),

@@ -45,7 +45,7 @@ pub(super) fn refute<M: Model>(
     stop: &dyn Fn() -> bool,
 ) -> Option<Refutation> {
     let alone = |at: u32| Refutation { kept: vec![at], rank: problem.entries[at as usize].ret };
-    unexplained(model, problem, rules).map(alone).or_else(|| {
+    unexplained(model, problem, rules, stop)?.map(alone).or_else(|| {
         let mut states = States::merging(model, &problem.ops);
         let mut table = Table::new(&states, 4 * CELLS as u64);
         let mut grid = Grid { table: &mut table, source: &mut states };
@@ -81,14 +81,20 @@ pub(super) fn refute<M: Model>(
 }
 
 /// A completed operation that is illegal in the initial state, and that observes nothing invoked
-/// before it returned: no order of any kind makes it legal. The one that returned first.
+/// before it returned: no order of any kind makes it legal. The one that returned first; `None`
+/// when told to stop.
 ///
 /// Sound by the contract of [`Model::observes`]: from an order in which it stands, all that stands
 /// before it may be left out, and alone it is illegal.
-fn unexplained<M: Model>(model: &M, problem: &Problem<M::Op>, rules: Rules) -> Option<u32> {
+fn unexplained<M: Model>(
+    model: &M,
+    problem: &Problem<M::Op>,
+    rules: Rules,
+    stop: &dyn Fn() -> bool,
+) -> Option<Option<u32>> {
     let classes = problem.ops.len();
     if classes.saturating_mul(classes) > PAIRS {
-        return None;
+        return Some(None);
     }
     let mut first_call = vec![NEVER; classes];
     for entry in &problem.entries {
@@ -97,28 +103,32 @@ fn unexplained<M: Model>(model: &M, problem: &Problem<M::Op>, rules: Rules) -> O
     }
     let producers: Vec<usize> =
         (0..classes).filter(|class| !model.is_pure(&problem.ops[*class])).collect();
-    let explained_from: Vec<u32> = problem
+    let explained_from: Option<Vec<u32>> = problem
         .ops
         .iter()
         .map(|op| {
+            if stop() {
+                return None;
+            }
             let initially = model.step(&model.initial(), op);
             if model.is_blind(op) || !matches!(initially, Steps::None) {
-                return 0;
+                return Some(0);
             }
             let explain = producers.iter().filter(|class| {
                 let producer = &problem.ops[**class];
                 first_call[**class] != NEVER
                     && (model.observes(op, producer) || model.consumes(producer, op))
             });
-            explain.map(|class| first_call[*class]).min().unwrap_or(NEVER)
+            Some(explain.map(|class| first_call[*class]).min().unwrap_or(NEVER))
         })
         .collect();
+    let explained_from = explained_from?;
     let early = rules.has(Bug::ProducedBeforeCall);
     let unexplained = problem.entries.iter().enumerate().filter(|(_, entry)| {
         let latest = if early { entry.call } else { entry.ret };
         entry.ret != NEVER && latest < explained_from[entry.class as usize]
     });
-    unexplained.min_by_key(|(_, entry)| entry.ret).map(|(at, _)| at as u32)
+    Some(unexplained.min_by_key(|(_, entry)| entry.ret).map(|(at, _)| at as u32))
 }
 
 /// What operations have to do with states, by class.

@@ -32,12 +32,13 @@ struct Class {
     stays: bool,
 }
 
-/// Positions of the entries that matter, by call; `None` where that are all, or too many to look.
-/// O(n + distinct operations * distinct crashed ones).
+/// Positions of the entries that matter, by call; `None` where that are all, or too many to look,
+/// or when told to stop. O(n + distinct operations * distinct crashed ones).
 pub(super) fn seen<M: Model>(
     model: &M,
     problem: &Problem<M::Op>,
     rules: Rules,
+    stop: &dyn Fn() -> bool,
 ) -> Option<Vec<u32>> {
     let Problem { entries, ops } = problem;
     if M::CONSUMES {
@@ -63,6 +64,10 @@ pub(super) fn seen<M: Model>(
     while let Some(observer) = observers.pop() {
         let ret = classes[observer].latest;
         for (at, first) in &crashed {
+            // What one observes of another takes as long as both are.
+            if stop() {
+                return None;
+            }
             let class = &mut classes[*at];
             if class.until >= ret || !model.observes(&ops[observer], &ops[*at]) {
                 continue;

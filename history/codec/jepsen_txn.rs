@@ -58,6 +58,10 @@ impl Ops {
             }
             ("r" | "read" | "rr" | "rl", _) => self.read(name, key, seen, draft)?,
             ("rp", _) => self.read_predicate(key, seen, draft)?,
+            ("append" | "w" | "write" | "add", None) => {
+                let message = format!("micro-operation {name} has a key and no value");
+                return Err(self.error(node, message));
+            }
             (name, _) => {
                 let message = format!("micro-operation {name} is not one of r, w, append");
                 return Err(self.error(node, message));

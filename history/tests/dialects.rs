@@ -192,6 +192,12 @@ fn the_json_of_elle_cli() {
             line 2, column 35: micro-operation q is not one of r, w, append
         "#]],
     );
+    check(
+        "{\"type\":\"invoke\",\"process\":0,\"value\":[[\"w\",3]]}",
+        expect![[r#"
+            line 1, column 39: micro-operation w has a key and no value
+        "#]],
+    );
 }
 
 /// Found by fuzzing: what is asked of one object has no micro-operations.

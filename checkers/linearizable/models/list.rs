@@ -1,6 +1,6 @@
 //! Lists that grow at the end: transactions of appends and of reads of whole lists.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tribunal_history::{Code, F, Mop, Observed, Op, Operation, Outcome, Value};
@@ -135,11 +135,12 @@ impl Model for List {
 
     /// Reads of one list that do not begin with each other by what stands between them.
     fn impossible(&self, op: &ListOp) -> Option<String> {
-        let of = |mop: &ListMop| match mop {
-            ListMop::Append { key, .. } | ListMop::Read { key, .. } => key.clone(),
-        };
-        let keys: BTreeSet<Value> = op.0.iter().map(of).collect();
-        keys.iter().find_map(|key| contradiction(op, key))
+        let mut lists: BTreeMap<&Value, Vec<&ListMop>> = BTreeMap::new();
+        for mop in &op.0 {
+            let (ListMop::Append { key, .. } | ListMop::Read { key, .. }) = mop;
+            lists.entry(key).or_default().push(mop);
+        }
+        lists.iter().find_map(|(key, mops)| contradiction(key, mops))
     }
 
     fn suspects(&self, entries: &[Entry], ops: &[ListOp]) -> Option<Vec<Value>> {
@@ -210,31 +211,36 @@ impl Model for List {
     }
 }
 
-/// Why no list at `key` satisfies the reads of it.
-fn contradiction(op: &ListOp, key: &Value) -> Option<String> {
+/// Why no list at `key` satisfies the reads of it, all `mops` being of it. O(elements that they
+/// append and read), where it does.
+fn contradiction(key: &Value, mops: &[&ListMop]) -> Option<String> {
     // What was there before is the first read without what was appended before that.
     let (mut before, mut own): (Option<&[Value]>, Vec<&Value>) = (None, Vec::new());
-    for mop in &op.0 {
+    for mop in mops {
         match mop {
-            ListMop::Append { key: list, element } if list == key => own.push(element),
-            ListMop::Read { key: list, elements } if list == key => {
+            ListMop::Append { element, .. } => own.push(element),
+            ListMop::Read { elements, .. } => {
+                let parts = elements.split_at_checked(elements.len().wrapping_sub(own.len()));
+                let same = parts.is_some_and(|(first, last)| {
+                    last.iter().eq(own.iter().copied()) && *before.get_or_insert(first) == first
+                });
+                if same {
+                    continue;
+                }
                 if let Some(missing) = own.iter().find(|element| !elements.contains(element)) {
                     return Some(format!(" without {missing}, which was there"));
                 }
                 let after =
                     elements.last().filter(|last| own.last().is_some_and(|own| own != last));
                 if let Some(after) = after {
-                    return Some(format!(" with {after} after what it had appended"));
+                    let last = own.last().filter(|_| own.contains(&after));
+                    return Some(match last {
+                        Some(last) => format!(" although {after} was appended before {last}"),
+                        None => format!(" with {after} after what it had appended"),
+                    });
                 }
-                let parts = elements.split_at_checked(elements.len().wrapping_sub(own.len()));
-                let same = parts.is_some_and(|(first, last)| {
-                    last.iter().eq(own.iter().copied()) && *before.get_or_insert(first) == first
-                });
-                if !same {
-                    return Some(format!(", which no list at {key} allows"));
-                }
+                return Some(format!(", which no list at {key} allows"));
             }
-            ListMop::Append { .. } | ListMop::Read { .. } => {}
         }
     }
     None

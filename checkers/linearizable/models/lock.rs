@@ -194,7 +194,8 @@ impl<L: Locking> Model for Lock<L> {
     /// More permits than there are.
     fn impossible(&self, op: &LockOp) -> Option<String> {
         let total = self.0.total().filter(|total| op.grip().permits > i64::from(*total))?;
-        Some(format!(" of {total}"))
+        let are = if total == 1 { "is" } else { "are" };
+        Some(format!(", and there {are} {total}"))
     }
 
     fn clash(&self, state: &L::Hold, op: &LockOp) -> Option<String> {

@@ -1,12 +1,16 @@
 //! Registers that transactions read and write together (Knossos' multi-register).
 
-use tribunal_history::{Code, Mop, Op, Operation, Outcome, Value};
+use rustc_hash::{FxHashMap, FxHashSet};
+use tribunal_history::{Code, F, Mop, Op, Operation, Outcome, Value};
 
 use super::effect::seen_there;
 use super::unwritten::{Slips, suspects};
 use crate::linearizable::meter::{chunk_bytes, value_bytes};
 use crate::linearizable::persistent::Map;
 use crate::linearizable::{Dialect, Entry, FromHistory, Interpreted, Model, Steps, Words};
+
+/// Steps of two transactions, multiplied, up to which they are compared one by one.
+const FEW: usize = 256;
 
 /// Registers by key, each `initial` until it is first written.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,19 +73,31 @@ impl MultiRegister {
 }
 
 impl MultiRegisterOp {
-    /// Reads that show the state before the transaction.
+    /// Reads that show the state before the transaction. O(steps).
     pub(super) fn reads(&self) -> impl Iterator<Item = (&Value, &Value)> {
-        self.0.iter().enumerate().filter_map(|(at, step)| match step {
-            MultiRegisterStep::Read(key, value) if self.written(key, at).is_none() => {
-                Some((key, value))
+        let mut written = FxHashSet::default();
+        self.0.iter().filter_map(move |step| match step {
+            MultiRegisterStep::Read(key, value) if !written.contains(key) => Some((key, value)),
+            MultiRegisterStep::Read(..) => None,
+            MultiRegisterStep::Write(key, _) => {
+                written.insert(key);
+                None
             }
-            MultiRegisterStep::Read(..) | MultiRegisterStep::Write(..) => None,
         })
     }
 
-    /// What the steps before `end` leave under `key`.
-    pub(super) fn written(&self, key: &Value, end: usize) -> Option<&Value> {
-        self.0[..end].iter().rev().find_map(|step| match step {
+    /// What it leaves in each register that it writes. O(steps).
+    pub(super) fn left(&self) -> FxHashMap<&Value, &Value> {
+        let writes = self.0.iter().filter_map(|step| match step {
+            MultiRegisterStep::Write(key, value) => Some((key, value)),
+            MultiRegisterStep::Read(..) => None,
+        });
+        writes.collect()
+    }
+
+    /// What it leaves in one register. O(steps).
+    fn left_in(&self, key: &Value) -> Option<&Value> {
+        self.0.iter().rev().find_map(|step| match step {
             MultiRegisterStep::Write(written, value) if written == key => Some(value),
             MultiRegisterStep::Write(..) | MultiRegisterStep::Read(..) => None,
         })
@@ -93,13 +109,6 @@ impl MultiRegisterOp {
             MultiRegisterStep::Read(on, _) | MultiRegisterStep::Write(on, _) => on == key,
         };
         MultiRegisterOp(self.0.iter().filter(own).cloned().collect())
-    }
-
-    fn keys_written(&self) -> impl Iterator<Item = &Value> {
-        self.0.iter().filter_map(|step| match step {
-            MultiRegisterStep::Write(key, _) => Some(key),
-            MultiRegisterStep::Read(..) => None,
-        })
     }
 
     fn text(&self, read: &str, write: &str) -> String {
@@ -128,16 +137,19 @@ impl Model for MultiRegister {
 
     /// Exact: after a read of `v` a write of `v` changes nothing, as with a cas from v to v.
     fn is_pure(&self, op: &MultiRegisterOp) -> bool {
-        op.keys_written().all(|key| {
-            let read = op.reads().find(|(read, _)| *read == key).map(|(_, value)| value);
-            read.is_some() && op.written(key, op.0.len()) == read
-        }) || contradicts_itself(op)
+        let found: FxHashMap<&Value, &Value> = op.reads().collect();
+        op.left().iter().all(|(key, value)| found.get(key) == Some(value)) || contradicts_itself(op)
     }
 
     /// By projection to one key: what a read finds is the last write of its key, and that one
     /// stays.
     fn observes(&self, observer: &MultiRegisterOp, producer: &MultiRegisterOp) -> bool {
-        observer.reads().any(|(key, value)| producer.written(key, producer.0.len()) == Some(value))
+        let both = observer.0.len() * producer.0.len();
+        if both <= FEW {
+            return observer.reads().any(|(key, value)| producer.left_in(key) == Some(value));
+        }
+        let left = producer.left();
+        observer.reads().any(|(key, value)| left.get(key) == Some(&value))
     }
 
     /// Of a register and a value that it does not hold at first: who found it there, and who left
@@ -155,7 +167,7 @@ impl Model for MultiRegister {
         }
         let found = op.reads().find(|read| *read == (key, value));
         let found = found.map(|_| MultiRegisterStep::Read(key.clone(), value.clone()));
-        let left = op.written(key, op.0.len()).filter(|left| *left == value);
+        let left = op.left_in(key).filter(|left| *left == value);
         let left = left.map(|_| MultiRegisterStep::Write(key.clone(), value.clone()));
         let steps: Vec<MultiRegisterStep> = found.into_iter().chain(left).collect();
         (!steps.is_empty()).then(|| MultiRegisterOp(steps.into()))
@@ -209,15 +221,17 @@ impl Model for MultiRegister {
     }
 }
 
-/// Whether no state satisfies its reads: it is legal nowhere.
+/// Whether no state satisfies its reads: it is legal nowhere. O(steps).
 pub(super) fn contradicts_itself(op: &MultiRegisterOp) -> bool {
-    let own = op.0.iter().enumerate().any(|(at, step)| match step {
-        MultiRegisterStep::Read(key, value) => {
-            op.written(key, at).is_some_and(|written| written != value)
+    // What a register must hold by then, whatever it held before.
+    let mut held: FxHashMap<&Value, &Value> = FxHashMap::default();
+    op.0.iter().any(|step| match step {
+        MultiRegisterStep::Read(key, value) => *held.entry(key).or_insert(value) != value,
+        MultiRegisterStep::Write(key, value) => {
+            held.insert(key, value);
+            false
         }
-        MultiRegisterStep::Write(..) => false,
-    });
-    own || op.reads().any(|(key, value)| op.reads().any(|(k, other)| k == key && other != value))
+    })
 }
 
 impl FromHistory for MultiRegister {
@@ -260,6 +274,10 @@ impl FromHistory for MultiRegister {
     }
 
     fn keys(&self, operation: &Operation<'_>, keys: &mut Vec<Code>) {
+        if operation.f() != F::Txn {
+            keys.push(operation.key());
+            return;
+        }
         keys.extend(operation.mop_keys());
     }
 }

@@ -19,6 +19,12 @@ pub struct UniqueIds;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct UniqueId(pub Value);
 
+impl UniqueId {
+    fn is_unreadable(&self) -> bool {
+        matches!(self.0, Value::Unparsed(_))
+    }
+}
+
 /// Identifiers that were given.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Given(Map<Value, ()>);
@@ -33,6 +39,7 @@ impl Model for UniqueIds {
 
     fn step(&self, state: &Given, op: &UniqueId) -> Steps<Given> {
         match state.0.get(&op.0) {
+            _ if op.is_unreadable() => Steps::None,
             Some(()) => Steps::None,
             None => Steps::One(Given(state.0.with(op.0.clone(), ()))),
         }
@@ -45,6 +52,11 @@ impl Model for UniqueIds {
     /// Fewer given before make nothing illegal.
     fn observes(&self, _observer: &UniqueId, _producer: &UniqueId) -> bool {
         false
+    }
+
+    /// Of two replies that nobody could read it is not known whether they are one identifier.
+    fn impossible(&self, op: &UniqueId) -> Option<String> {
+        op.is_unreadable().then(|| ", which is no identifier".into())
     }
 
     fn heap_bytes(&self, state: &Given) -> u64 {
@@ -66,6 +78,9 @@ impl Model for UniqueIds {
     }
 
     fn refusal(&self, _state: &Given, op: &UniqueId) -> String {
+        if op.is_unreadable() {
+            return format!("{} is no identifier", op.0);
+        }
         format!("{} was given before", op.0)
     }
 }
@@ -112,6 +127,9 @@ impl FromHistory for UniqueIds {
                 && operation.a() != Code::PENDING
                 && operation.a() != Code::ABSENT;
             let Some(ret) = operation.ret().filter(|_| told) else { continue };
+            if matches!(history.value(operation.a()), Value::Unparsed(_)) {
+                return Fast::HandOver("a reply that is no identifier");
+            }
             order.push((ret, *index));
             if let Some(other) = first.insert(operation.a(), *index) {
                 twice.push((ret, other, *index));

@@ -5,7 +5,7 @@
 //! value that a register does not hold at first, who finds it there returns after somebody else
 //! was invoked who leaves it there, and did not find it there before.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tribunal_history::Value;
 
 use super::multi_register::contradicts_itself;
@@ -56,10 +56,12 @@ pub(crate) fn suspects(
         if *ret == NEVER && slips.has(Bug::CrashedForgotten) {
             continue;
         }
+        let last = op.left();
+        let found_there: FxHashSet<(&Value, &Value)> = op.reads().collect();
         for step in &op.0 {
             let MultiRegisterStep::Write(key, value) = step else { continue };
-            let overwritten = op.written(key, op.0.len()) != Some(value);
-            let found = op.reads().any(|read| read == (key, value));
+            let overwritten = last.get(key) != Some(&value);
+            let found = found_there.contains(&(key, value));
             if overwritten && !slips.has(Bug::OverwrittenIsLeft)
                 || found && !slips.has(Bug::FoundIsLeft)
             {
@@ -93,8 +95,9 @@ fn contradiction(op: &MultiRegisterOp) -> Option<(&Value, &Value)> {
     if !contradicts_itself(op) {
         return None;
     }
+    let mut asked = FxHashSet::default();
     op.0.iter().find_map(|step| {
         let MultiRegisterStep::Read(key, value) = step else { return None };
-        contradicts_itself(&op.of(key)).then_some((key, value))
+        (asked.insert(key) && contradicts_itself(&op.of(key))).then_some((key, value))
     })
 }

@@ -70,7 +70,7 @@ pub(crate) fn decide_by<M: Model>(
     let mut states = States::merging(model, &problem.ops);
     let mut table = Table::new(&states, ledger.most_bytes() / 16);
     let grid = Grid { table: &mut table, source: &mut states };
-    let (found, took) = match unseen::seen(model, problem, rules) {
+    let (found, took) = match unseen::seen(model, problem, rules, &|| ledger.is_cancelled()) {
         None => search(grid, &problem.entries, ledger, limit, rules, only),
         Some(kept) => {
             let few: Vec<Entry> = kept.iter().map(|at| problem.entries[*at as usize]).collect();

@@ -1,6 +1,6 @@
 //! What is legal in no state, and is shown alone.
 
-use tribunal_history::{Mop, Observed, Op, SetOp as Recorded, TxnOp, Value};
+use tribunal_history::{IdOp, Mop, Observed, Op, SetOp as Recorded, TxnOp, Value};
 
 use super::super::generate::Random;
 use super::super::histories;
@@ -13,7 +13,7 @@ use super::{World, history};
 use crate::linearizable::models::ListMop;
 use crate::linearizable::{
     Dialect, Grip, List, ListOp, LockOp, Model, MultiRegister, MultiRegisterOp, MultiRegisterStep,
-    Options, Set, SetOp, Steps, judge,
+    Options, Set, SetOp, Steps, UniqueIds, judge,
 };
 use crate::{Budget, Verdict};
 
@@ -141,6 +141,7 @@ fn what_is_impossible_is_shown_alone() {
             ", which no list at 0 allows",
         ),
         (vec![append(5), list(&[0, 5, 1])], " with 1 after what it had appended"),
+        (vec![append(5), append(6), list(&[6, 5])], " although 5 was appended before 6"),
         (vec![append(5), list(&[0, 5]), list(&[1, 5])], ", which no list at 0 allows"),
         (vec![append(5), list(&[0, 1])], " without 5, which was there"),
         (vec![list(&[0]), append(5), list(&[5])], ", which no list at 0 allows"),
@@ -152,6 +153,18 @@ fn what_is_impossible_is_shown_alone() {
         told.at_once(txn(&last));
         let model = Lists { single: false }.model();
         judged_by(&model, &told, "read", end);
+    }
+}
+
+/// Of two error pages with the same bytes nobody says that one identifier was given twice.
+#[test]
+fn a_reply_that_nobody_could_read_is_no_identifier() {
+    let given = |id: Value| Op::Id(IdOp::Generate { key: Value::Nil, id: Observed::Present(id) });
+    for replies in [1, 2] {
+        let mut told = Told::default();
+        (0..5).for_each(|at| told.at_once(given(Value::Int(at))));
+        (0..replies).for_each(|_| told.at_once(given(Value::Unparsed([255, 0].into()))));
+        judged_by(&UniqueIds, &told, "was given", ", which is no identifier");
     }
 }
 
@@ -172,4 +185,27 @@ fn a_read_of_nil_in_a_transaction_means_what_the_dialect_says() {
             assert_eq!(report.expect("transactions").verdict, wanted, "{}", dialect.name());
         }
     }
+}
+
+/// Of a transaction of many steps each is looked at once: in the cube of them nobody would see the
+/// end of this.
+#[test]
+fn a_transaction_of_many_steps_is_looked_at_in_one_pass() {
+    let many = 50_000;
+    let model = MultiRegister { initial: Value::Nil };
+    let (key, value) = (|at: i64| Value::Int(at), Value::Int(7));
+    let reads = (0..many).map(|at| MultiRegisterStep::Read(key(at), value.clone()));
+    let writes = (0..many).map(|at| MultiRegisterStep::Write(key(at), value.clone()));
+    let whole = MultiRegisterOp(reads.chain(writes).collect());
+    assert_eq!(model.impossible(&whole), None);
+    assert!(model.is_pure(&whole) && model.observes(&whole, &whole));
+    let wrong = MultiRegisterStep::Read(key(many - 1), Value::Int(8));
+    let wrong = MultiRegisterOp(whole.0.iter().cloned().chain([wrong]).collect());
+    assert!(model.impossible(&wrong).is_some() && model.is_pure(&wrong));
+    // Appended, then read whole, again and again: as long as what was read.
+    let element = |at: i64| ListMop::Append { key: key(0), element: Value::Int(at) };
+    let all: Vec<Value> = (0..many).map(Value::Int).collect();
+    let reads = (0..100).map(|_| ListMop::Read { key: key(0), elements: all.clone() });
+    let list = ListOp((0..many).map(element).chain(reads).collect());
+    assert_eq!(List.impossible(&list), None);
 }
