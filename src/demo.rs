@@ -27,7 +27,7 @@ pub(crate) fn demo(cli: &Cli, args: &DemoArgs) -> Result<ExitCode, Trouble> {
     voice.say(format!("nodes: {} ({})", choice.nodes, choice.why));
     let mut file = SuiteFile::parse("quickstart.toml", QUICKSTART)?;
     if choice.processes_only {
-        voice.say("partition: not available on plain processes; kill and pause only");
+        voice.say("partition: not available on plain processes; faults of processes only");
         file.suite.fault.retain(|fault| fault.kind.get_ref() != "partition");
     }
     let flags = RunArgs {

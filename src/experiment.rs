@@ -347,13 +347,12 @@ mod tests {
             flags(),
             expect![[r#"s.toml:5:8: "30" has no unit; write 30s or 30ms"#]],
         );
-        complains(
-            &format!("{HEAD}[[fault]]\nkind = \"quake\"\n"),
-            flags(),
-            expect![[
-                r#"s.toml:5:8: no fault is called "quake"; there are partition, kill, pause"#
-            ]],
-        );
+        let quake = format!("{HEAD}[[fault]]\nkind = \"quake\"\n");
+        let file = SuiteFile::parse("s.toml", &quake).unwrap_or_else(|error| panic!("{error}"));
+        let known: Vec<&str> = registry::all().map(|fault| fault.name()).collect();
+        let words = "s.toml:5:8: no fault is called \"quake\"; there are ";
+        let said = Experiment::resolve(&flags(), &file).unwrap_err().message;
+        assert_eq!(said, format!("{words}{}", known.join(", ")));
         let shape = "[[fault]]\nkind = \"kill\"\nshapes = [\"ring\"]\n";
         complains(
             &format!("{HEAD}{shape}"),
@@ -372,7 +371,7 @@ mod tests {
             HEAD,
             args,
             expect![[
-                r#"--nemesis partition:oval: partition has no shape "oval"; it has halves, one, majority-minority, majorities-ring, bridge, one-way, flapping, primaries"#
+                r#"--nemesis partition:oval: partition has no shape "oval"; it has halves, one, majority-minority, minority-third, majorities-ring, bridge, one-way, non-transitive, random, flapping, primaries"#
             ]],
         );
         complains(
