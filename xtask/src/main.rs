@@ -1,6 +1,7 @@
 //! Project chores. `cargo xtask demo` and `cargo xtask test` are all a newcomer needs.
 
 mod bench;
+mod faults;
 mod fuzz;
 mod histories;
 mod leases;
@@ -55,9 +56,10 @@ enum Chore {
         #[command(flatten)]
         order: histories::Order,
     },
-    /// The long checks: detection matrix, clean seeds, kill storms, etcd, fuzzing, the oracle.
+    /// The long checks: detection matrix, clean seeds, etcd, every fault, kill storms, fuzzing, the
+    /// oracle.
     Nightly {
-        /// Which: matrix, clean, etcd, leases, fuzz, oracle, all.
+        /// Which: matrix, clean, etcd, faults, leases, fuzz, oracle, all.
         name: Option<String>,
         /// Seeds per row.
         #[arg(long, default_value_t = 20)]

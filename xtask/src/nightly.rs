@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::setup::{self, Need};
 use crate::steps::{build, root};
 use crate::usage::NoSuch;
-use crate::{fuzz, leases, oracle};
+use crate::{faults, fuzz, leases, oracle};
 
 /// One row: the same run with many seeds.
 struct Row {
@@ -251,6 +251,9 @@ const ROWS: &[Row] = &[
     },
 ];
 
+/// Seeds asked for, for each run of a fault on a target: two with the usual 20.
+const SEEDS_PER_FAULT: u64 = 10;
+
 /// Controllers killed for each seed asked for: 100 with the usual 20.
 const KILLS_PER_SEED: u64 = 5;
 
@@ -261,7 +264,7 @@ const INPUTS_PER_SEED: u64 = 50_000;
 const HISTORIES_PER_SEED: u64 = 50_000;
 
 /// Every group, `all` last.
-const GROUPS: [&str; 7] = ["matrix", "clean", "etcd", "leases", "fuzz", "oracle", "all"];
+const GROUPS: [&str; 8] = ["matrix", "clean", "etcd", "faults", "leases", "fuzz", "oracle", "all"];
 
 /// Runs the rows of one group, or all, and prints a Markdown table.
 pub(crate) fn run(group: Option<&str>, seeds: u64) -> Result<ExitCode> {
@@ -281,12 +284,18 @@ pub(crate) fn run(group: Option<&str>, seeds: u64) -> Result<ExitCode> {
     if group == Some("leases") {
         return leases::run(&tribunal, seeds * KILLS_PER_SEED);
     }
+    if group == Some("faults") {
+        return faults::run(&tribunal, (seeds / SEEDS_PER_FAULT).max(1));
+    }
     let rows: Vec<&Row> = ROWS.iter().filter(|row| all || Some(row.group) == group).collect();
     println!("| row | runs | as wanted | verdicts by exit code | median s | command |");
     println!("|---|---|---|---|---|---|");
     let mut failed = false;
     for row in rows {
         failed |= !run_row(&tribunal, row, (seeds * row.share / 100).max(1))?;
+    }
+    if all && faults::run(&tribunal, (seeds / SEEDS_PER_FAULT).max(1))? != ExitCode::SUCCESS {
+        failed = true;
     }
     if all && leases::run(&tribunal, seeds * KILLS_PER_SEED)? != ExitCode::SUCCESS {
         failed = true;

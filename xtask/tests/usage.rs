@@ -13,7 +13,7 @@ fn complaint(args: &[&str]) -> String {
 fn unknown_names_say_what_there_is() {
     expect_test::expect![[r#"
         xtask: error: no benchmark is called "nosuch"; there are dispatcher, generator, cluster, codec, linearizable, report, transactions, demo
-        xtask: error: no nightly check is called "nosuch"; there are matrix, clean, etcd, leases, fuzz, oracle, all
+        xtask: error: no nightly check is called "nosuch"; there are matrix, clean, etcd, faults, leases, fuzz, oracle, all
     "#]]
     .assert_eq(&(complaint(&["bench", "nosuch"]) + &complaint(&["nightly", "nosuch"])));
     let families = complaint(&["generate", "nosuch"]);
