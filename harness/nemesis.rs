@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+pub use tribunal_agent::kinds::Parameter;
 use tribunal_history::NodeId;
 
 use crate::cluster::Cluster;
@@ -79,6 +80,11 @@ pub trait Nemesis: Send + Sync {
 
     /// Shapes or target choices a suite may name.
     fn shapes(&self) -> Vec<&'static str>;
+
+    /// How hard it hits: what a suite may set, and what is drawn otherwise.
+    fn parameters(&self) -> &'static [Parameter] {
+        &[]
+    }
 
     /// Decides shape and targets. Pure: a function of its arguments.
     ///

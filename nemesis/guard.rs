@@ -300,6 +300,7 @@ mod tests {
                 _ => ["one", "minority", "primaries"].map(String::from).to_vec(),
             },
             chosen: false,
+            parameters: std::collections::BTreeMap::new(),
             hold: ms(3000, 6000),
             recover: ms(2000, 4000),
         };

@@ -1,10 +1,12 @@
 //! What faults on processes have in common: targets are nodes, and each daemon there is hit.
 
 use async_trait::async_trait;
-use tribunal_agent::kinds::{About, Parameter};
+use tribunal_agent::kinds::About;
 use tribunal_agent::protocol::{Body, Fault, FaultKind};
 use tribunal_harness::cluster::Cluster;
-use tribunal_harness::nemesis::{ClusterView, Evidence, Injection, Nemesis, NemesisError};
+use tribunal_harness::nemesis::{
+    ClusterView, Evidence, Injection, Nemesis, NemesisError, Parameter,
+};
 use tribunal_harness::seed::Stream;
 use tribunal_history::NodeId;
 
@@ -30,6 +32,10 @@ impl Nemesis for ProcessFault {
 
     fn shapes(&self) -> Vec<&'static str> {
         Choice::ALL.map(Choice::name).to_vec()
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        self.about.parameters
     }
 
     fn plan(&self, shape: &str, view: &ClusterView, stream: &Stream) -> Result<Injection, String> {

@@ -46,6 +46,9 @@ pub struct Package {
     /// not are left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub chosen: bool,
+    /// Parameters of the kind that somebody set; the others are drawn.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, i64>,
     /// How long a window lasts.
     pub hold: Range,
     /// Pause before each window. At least some seconds, or nothing recovers in between.
@@ -169,7 +172,10 @@ fn one_window(
         let targets = window.child("targets");
         let targets = if n == 0 { targets } else { targets.child(&n.to_string()) };
         match nemesis.plan(shape, view, &targets) {
-            Ok(injection) if guard.allows(&injection, view) => return Ok(injection),
+            Ok(mut injection) if guard.allows(&injection, view) => {
+                injection.parameters.extend(package.parameters.clone());
+                return Ok(injection);
+            }
             Ok(_) => last = guard.refusal(view),
             Err(reason) => last = reason,
         }
@@ -264,6 +270,7 @@ mod tests {
             kind: kind.into(),
             shapes: shapes.iter().map(|shape| shape.to_string()).collect(),
             chosen: false,
+            parameters: BTreeMap::new(),
             hold: seconds(2, 6),
             recover: seconds(1, 4),
         };
@@ -327,6 +334,30 @@ mod tests {
             let error = of(seed, all(), 1, Duration::from_secs(60)).unwrap_err();
             assert!(error.contains("the cluster has 1"), "{error}");
         }
+    }
+
+    #[test]
+    fn parameters_are_drawn_or_set() {
+        let skew = |parameters: &[(&str, i64)]| {
+            let parameters = parameters.iter().map(|(name, value)| (name.to_string(), *value));
+            let parameters = parameters.collect();
+            let package = Package {
+                kind: "skew".into(),
+                shapes: vec!["one".into()],
+                parameters,
+                ..packages().remove(1)
+            };
+            let (guard, view) = (Guard::keep_quorum(5), ClusterView { nodes: 5 });
+            let limit = Duration::from_secs(60);
+            let windows = plan(&[package], guard, &view, &Seed(1).root(), limit).unwrap();
+            let all = windows.iter().map(|window| window.injection.parameters["offset_ms"]);
+            all.collect::<Vec<i64>>()
+        };
+        let drawn = skew(&[]);
+        assert!(drawn.len() > 3 && drawn.iter().any(|offset| *offset != drawn[0]), "{drawn:?}");
+        assert!(drawn.iter().all(|offset| offset.abs() <= 300_000), "{drawn:?}");
+        let set = skew(&[("offset_ms", 3_600_000)]);
+        assert!(set.len() == drawn.len() && set.iter().all(|offset| *offset == 3_600_000));
     }
 
     #[test]

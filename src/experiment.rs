@@ -239,6 +239,11 @@ fn package_of_table(file: &SuiteFile, table: &FaultTable) -> Result<Package, Tro
             .map_err(|problem| file.complain(shape.span().start, problem))?;
         package.shapes.push(shape.get_ref().clone());
     }
+    for (name, value) in &table.parameters {
+        possible_parameter(kind, name, *value.get_ref())
+            .map_err(|problem| file.complain(value.span().start, problem))?;
+        package.parameters.insert(name.clone(), *value.get_ref());
+    }
     if let Some(hold) = within(file, &table.hold, units::hold)? {
         package.hold = hold;
     }
@@ -296,6 +301,20 @@ fn known_shape(kind: &str, shape: &str) -> Result<(), String> {
     }
 }
 
+fn possible_parameter(kind: &str, name: &str, value: i64) -> Result<(), String> {
+    let known = registry::find(kind).map(|fault| fault.parameters()).unwrap_or_default();
+    let Some(parameter) = known.iter().find(|parameter| parameter.name == name) else {
+        let names: Vec<&str> = known.iter().map(|parameter| parameter.name).collect();
+        let names = if names.is_empty() { "none".into() } else { names.join(", ") };
+        return Err(format!("{kind} has no parameter {name:?}; it has {names}"));
+    };
+    let (least, most) = parameter.possible;
+    match (least..=most).contains(&value) {
+        true => Ok(()),
+        false => Err(format!("{name} = {value} is not possible; {least} to {most} are")),
+    }
+}
+
 fn default_package(kind: &str) -> Result<Package, String> {
     let Some(fault) = registry::find(kind) else {
         let known: Vec<&str> = registry::all().map(|fault| fault.name()).collect();
@@ -314,6 +333,7 @@ fn default_package(kind: &str) -> Result<Package, String> {
         kind: kind.into(),
         shapes: shapes.into_iter().map(String::from).collect(),
         chosen: false,
+        parameters: BTreeMap::new(),
         hold: if processes { seconds(1.0, 3.0) } else { seconds(3.0, 6.0) },
         recover: if processes { seconds(3.0, 6.0) } else { seconds(2.0, 4.0) },
     })
@@ -353,6 +373,17 @@ mod tests {
         let words = "s.toml:5:8: no fault is called \"quake\"; there are ";
         let said = Experiment::resolve(&flags(), &file).unwrap_err().message;
         assert_eq!(said, format!("{words}{}", known.join(", ")));
+        for (parameters, words) in [
+            (
+                "{ offset_ms = 99999999999 }",
+                "s.toml:6:28: offset_ms = 99999999999 is not possible; -10000000000 to 10000000000 are",
+            ),
+            ("{ offset = 1 }", "s.toml:6:25: skew has no parameter \"offset\"; it has offset_ms"),
+        ] {
+            let suite = format!("{HEAD}[[fault]]\nkind = \"skew\"\nparameters = {parameters}\n");
+            let file = SuiteFile::parse("s.toml", &suite).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(Experiment::resolve(&flags(), &file).unwrap_err().message, words);
+        }
         let shape = "[[fault]]\nkind = \"kill\"\nshapes = [\"ring\"]\n";
         complains(
             &format!("{HEAD}{shape}"),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tribunal_checkers::linearizable::Dialect;
 use tribunal_checkers::registry::{CHECKERS, MODELS};
+use tribunal_harness::nemesis::{Nemesis, Parameter};
 use tribunal_history::codec::Format;
 use tribunal_nemesis::registry as faults;
 use tribunal_results::class::Class;
@@ -79,6 +80,15 @@ fn text(what: ListWhat, entries: &[Entry]) -> String {
     out
 }
 
+/// Shapes, and what a suite may set.
+fn fault_says(fault: &dyn Nemesis) -> String {
+    let parameter = |Parameter { name, possible: (least, most), usual: (from, to) }: &Parameter| {
+        format!("; {name} {least} to {most} (drawn from {from} to {to})")
+    };
+    let parameters = fault.parameters().iter().map(parameter);
+    fault.shapes().join(", ") + &parameters.collect::<String>()
+}
+
 fn entry(name: &str, says: impl Into<String>) -> Entry {
     Entry { name: name.to_owned(), says: says.into(), options: BTreeMap::new() }
 }
@@ -96,7 +106,7 @@ fn entries(cli: &Cli, what: ListWhat) -> Result<Vec<Entry>, Trouble> {
             WORKLOADS.iter().map(|it| with(entry(it.name, it.summary), it.options)).collect()
         }
         ListWhat::Faults => {
-            faults::all().map(|fault| entry(fault.name(), fault.shapes().join(", "))).collect()
+            faults::all().map(|fault| entry(fault.name(), fault_says(fault))).collect()
         }
         ListWhat::Checkers => std::iter::once(entry("linearizable", "judges a model, see models"))
             .chain(CHECKERS.iter().map(|it| entry(it.name, it.summary)))

@@ -79,6 +79,8 @@ pub(crate) struct FaultTable {
     pub(crate) kind: Spanned<String>,
     #[serde(default)]
     pub(crate) shapes: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) parameters: BTreeMap<String, Spanned<i64>>,
     pub(crate) hold: Option<Spanned<String>>,
     pub(crate) recover: Option<Spanned<String>>,
 }
