@@ -191,8 +191,11 @@ pub enum Evidence {
         /// 1 KiB: the last is after its last operation, and there is one more than operations they
         /// stand around, at most 257. Empty where nobody replayed it.
         prefix_states: Vec<String>,
-        /// Every state possible just before the failed operation, and why each refuses it.
+        /// States possible just before the failed operation, and why each refuses it.
         states: Vec<StateBefore>,
+        /// Whether there may be others, which refuse it, too: states that do the same from there
+        /// on are one to a search.
+        states_open: bool,
         /// Where no order of what the operations say of these elements alone is legal, and so none
         /// of the whole: these, in words. `prefix` and `states` then are of what is said of them.
         about: Option<String>,

@@ -247,6 +247,7 @@ fn evidence(
             .map(|it| StateReport { state: sentence(&it.state), because: sentence(&it.because) })
             .collect(),
         states_cut: states.len().saturating_sub(limits::PROOF_STATES) as u64,
+        states_open: matches!(evidence, Evidence::Counterexample { states_open: true, .. }),
         about: about(evidence),
         unconfirmed: unconfirmed(evidence),
     }

@@ -227,6 +227,9 @@ fn write_finding(
     if more > 0 {
         let _ = writeln!(out, "      and {more} more states, each of which refuses it");
     }
+    if finding.evidence.states_open {
+        let _ = writeln!(out, "      and maybe other states, each of which refuses it");
+    }
     if let Some(about) = &finding.evidence.about {
         let about = shortened(&line(about), 200);
         let _ = writeln!(

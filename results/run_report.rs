@@ -15,7 +15,7 @@ use crate::info::{LateReplies, NodeInfo, SelfNoise, Warning};
 /// Name of the schema.
 pub const SCHEMA: &str = "tribunal.report";
 /// Version of the schema written here.
-pub const SCHEMA_VERSION: &str = "1.5";
+pub const SCHEMA_VERSION: &str = "1.6";
 
 /// Everything a run came to.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -317,6 +317,10 @@ pub struct EvidenceReport {
     pub states: Vec<StateReport>,
     /// States left out of `states`.
     pub states_cut: u64,
+    /// Whether there may be states beside these, which refuse the failing operation, too. Since
+    /// 1.6.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub states_open: bool,
     /// Elements, in words, where it is about what the operations say of these alone; `points` and
     /// `states` are of what is said of them. Since 1.5.
     #[serde(default)]

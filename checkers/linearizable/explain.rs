@@ -77,6 +77,7 @@ pub(super) fn anomaly<M: Model>(
             failed: EventId(found.dead.rank),
             prefix: found.dead.prefix.iter().map(origin).collect(),
             prefix_states: replay::states_along(model, problem, &found.dead.prefix),
+            states_open: !found.complete && !states.is_empty(),
             states,
             about: (!found.about.is_empty()).then(|| model.describe_elements(&found.about)),
             unconfirmed,
@@ -178,10 +179,10 @@ fn summary<M: Model>(
 /// What no operation says alone.
 fn against(states: &[StateBefore], operations: usize, complete: bool) -> String {
     match states {
-        [_, _, ..] if !complete => {
+        [] => String::new(),
+        _ if !complete => {
             format!(", but in no order of these {operations} operations it found that")
         }
-        [] => String::new(),
         [only] => format!(", but {}", shortened(only.because.clone())),
         [first, rest @ ..] if rest.iter().all(|state| state.because == first.because) => {
             format!(", but {}", shortened(first.because.clone()))

@@ -55,6 +55,7 @@ struct FindingView {
     rows_cut: u64,
     states: Vec<(String, String)>,
     states_cut: u64,
+    states_open: bool,
     steps: Vec<StepView>,
     failing: String,
 }
@@ -168,6 +169,7 @@ fn finding_view(
         rows_cut: hidden,
         states: states.map(|it| (visible(&it.state), visible(&it.because))).collect(),
         states_cut: evidence.states_cut,
+        states_open: evidence.states_open,
         steps: steps.map(step_view).collect(),
         failing: failing.map(|op| format!("p{} {}", op.process, op.text(80))).unwrap_or_default(),
     })
@@ -247,6 +249,7 @@ fn possible(finding: &Finding) -> String {
     let total = evidence.states.len() as u64 + evidence.states_cut;
     match total.saturating_sub(SHOWN as u64) {
         _ if states.is_empty() => "–".to_owned(),
+        _ if evidence.states_open => format!("{} or another", visible(&states.join(" or "))),
         0 => visible(&states.join(" or ")),
         more => format!("{} or {more} more", visible(&states.join(" or "))),
     }

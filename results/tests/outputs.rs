@@ -330,6 +330,25 @@ fn what_is_about_a_few_elements_says_so_wherever_an_order_is_shown() {
 }
 
 #[test]
+fn states_that_are_not_all_are_said_to_be_some() {
+    let (info, history, mut answers) = common::chain(40);
+    let words = ["and maybe other states", "There may have been other states"];
+    let told = |answers: &[tribunal_results::Answer]| {
+        let report = assemble(&info, &history, answers);
+        let texts =
+            [human(&report, &HumanOptions::default()), html(&report, &history).text.clone()];
+        [texts[0].contains(words[0]), texts[1].contains(words[1])]
+    };
+    assert_eq!(told(&answers), [false, false]);
+    let Ok(report) = &mut answers[0].1 else { panic!("it was judged") };
+    let Evidence::Counterexample { states_open, .. } = &mut report.anomalies[0].evidence else {
+        panic!("{report:?}")
+    };
+    *states_open = true;
+    assert_eq!(told(&answers), [true, true]);
+}
+
+#[test]
 fn what_is_unknown_says_what_would_help() {
     for (spent, crashed, help) in [
         (None, 0, "41 % of keys decided"),

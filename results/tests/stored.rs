@@ -91,12 +91,12 @@ fn a_head_is_read_without_the_rest_and_newer_majors_are_refused() {
     let list = Runs::at(scratch.path()).list().expect("listed");
     assert_eq!(list[0].head.as_ref().map(|head| head.class), Some(Class::Pass));
     assert!(run.load_verdicts().expect_err("cut short").to_string().contains("verdicts.json"));
-    let newer = text.replace("\"schema_version\": \"1.5\"", "\"schema_version\": \"2.0\"");
+    let newer = text.replace("\"schema_version\": \"1.6\"", "\"schema_version\": \"2.0\"");
     run.write(VERDICTS, newer.as_bytes()).expect("written");
     let error = run.load_verdicts().expect_err("newer").to_string();
-    assert!(error.contains("newer than 1.5") && error.contains("use the release"), "{error}");
+    assert!(error.contains("newer than 1.6") && error.contains("use the release"), "{error}");
     let minor =
-        text.replace("\"schema_version\": \"1.5\"", "\"schema_version\": \"1.9\", \"x\": 1");
+        text.replace("\"schema_version\": \"1.6\"", "\"schema_version\": \"1.9\", \"x\": 1");
     run.write(VERDICTS, minor.as_bytes()).expect("written");
     run.load_verdicts().expect("a newer minor only adds fields");
 }
@@ -116,7 +116,7 @@ fn verdicts_of_an_earlier_minor_load() {
         listing = (listing || line == "\"subjects\": [") && line != "],";
         !within && !new.iter().any(|it| line.starts_with(it))
     });
-    let old = old.collect::<Vec<_>>().join("\n").replace("\"1.5\"", "\"1.0\"");
+    let old = old.collect::<Vec<_>>().join("\n").replace("\"1.6\"", "\"1.0\"");
     assert!(old.len() < text.len());
     run.write(VERDICTS, old.as_bytes()).expect("written");
     let mut wanted = report;
