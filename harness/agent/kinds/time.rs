@@ -20,6 +20,12 @@ pub(super) fn before(at: Place<'_>, bend: Bend) -> Outcome<Bent> {
     if processes.is_empty() {
         return Err(Failure::refused(format!("bend time of {}: it is not running", at.daemon)));
     }
+    // Whichever of two were undone first would undo the other.
+    let found = vdso::carry_out(&processes, Order::Look)?;
+    if found.iter().any(|found| found.bend.is_some()) {
+        let words = "another fault has bent it; one at a time";
+        return Err(Failure::refused(format!("bend time of {}: {words}", at.daemon)));
+    }
     Ok(Bent { daemon: at.daemon.into(), processes, bend })
 }
 

@@ -92,6 +92,29 @@ fn a_drift_grows_and_is_gone_when_healed() {
     teller.keeps_monotonic_time();
 }
 
+/// Leaders are drawn when a fault happens, so that two may be asked for one process.
+#[test]
+fn a_time_is_bent_by_one_fault_at_a_time() {
+    let dir = Dir::new();
+    let mut agent = Agent::claimed(&dir, None, 60_000);
+    let (teller, _) = Teller::start(&dir, &mut agent);
+    agent.inject(1, 60_000, fault("skew", &[("offset_ms", 60_000)])).unwrap();
+    for (id, other) in [
+        (2, fault("skew", &[("offset_ms", -60_000)])),
+        (3, fault("drift", &[("ppm", 1_000)])),
+        (4, fault("strobe", &[("offset_ms", 5_000), ("period_ms", 60)])),
+    ] {
+        let refused = agent.inject(id, 60_000, other).unwrap_err();
+        assert_eq!(refused.code, "refused");
+        assert!(refused.message.contains("another fault has bent it"), "{refused:?}");
+    }
+    assert_eq!(dir.records(), 1);
+    assert!(agent.verify(1).effective);
+    teller.comes_to(60.0);
+    agent.heal(1).unwrap();
+    teller.comes_to(0.0);
+}
+
 #[test]
 fn a_strobe_goes_to_and_fro() {
     let dir = Dir::new();
