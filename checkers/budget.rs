@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Limits of one check. Searches poll at least every 1024 expansions.
+/// Limits of one check. Searches poll at least every 1024 expansions, and after whatever may take
+/// long.
 #[derive(Clone, Debug)]
 pub struct Budget {
     /// Most configurations a search may visit, over all partitions.

@@ -21,7 +21,8 @@ pub enum Which {
     /// Every one.
     #[default]
     All,
-    /// The first in key order; keys after it may not be judged.
+    /// The first in key order; keys after it may not be looked at, nor what they hold that is to
+    /// be refused.
     First,
 }
 

@@ -300,6 +300,11 @@ pub trait Model: Send + Sync {
         None
     }
 
+    /// How many parts of a state `op` may make anew at once; [`Model::heap_bytes`] is of one.
+    fn parts_changed(&self, _op: &Self::Op) -> u64 {
+        1
+    }
+
     /// Bytes that `state` holds beyond its own size and does not share with the states before it.
     /// Budgets count them.
     fn heap_bytes(&self, _state: &Self::State) -> u64 {

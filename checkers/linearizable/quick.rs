@@ -50,7 +50,7 @@ pub(super) fn refute<M: Model>(
         let mut table = Table::new(&states, 4 * CELLS as u64);
         let mut grid = Grid { table: &mut table, source: &mut states };
         let classes: Vec<u32> = (0..problem.ops.len() as u32).collect();
-        if STATES * classes.len() > CELLS || !grid.complete(&classes, STATES) {
+        if STATES * classes.len() > CELLS || !grid.complete(&classes, STATES, stop) {
             return None;
         }
         let roles = Roles::new(&mut grid, &classes);

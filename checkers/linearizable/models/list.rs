@@ -1,8 +1,9 @@
 //! Lists that grow at the end: transactions of appends and of reads of whole lists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use tribunal_history::{Code, F, Mop, Observed, Op, Operation, Outcome, Value};
 
 use super::appended::{Slips, suspects};
@@ -11,6 +12,9 @@ use crate::linearizable::{
     Allowance, Dialect, Entry, Fast, FromHistory, Interpreted, Merge, Model, NilRead, Partition,
     Steps, Words, append,
 };
+
+/// Appends of a transaction that are looked for one by one.
+const FEW: usize = 8;
 
 /// Lists by key, all empty at first. A list that is absent is empty.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -111,12 +115,16 @@ impl Model for List {
     /// somebody kept read what it appended.
     fn observes(&self, observer: &ListOp, producer: &ListOp) -> bool {
         let reads = |key: &Value, element: &Value| {
-            observer.0.iter().any(|mop| match mop {
-                ListMop::Read { key: read, elements } => read == key && elements.contains(element),
-                ListMop::Append { .. } => false,
-            })
+            observer.reads().any(|(read, elements)| read == key && elements.contains(element))
         };
-        producer.appends().any(|(key, element)| reads(key, element))
+        if producer.0.len() <= FEW {
+            return producer.appends().any(|(key, element)| reads(key, element));
+        }
+        let appended: FxHashSet<(&Value, &Value)> = producer.appends().collect();
+        let shows = |(key, elements): (&Value, &[Value])| {
+            elements.iter().any(|element| appended.contains(&(key, element)))
+        };
+        observer.reads().any(shows)
     }
 
     /// Elements of a list do not know of each other: of a legal order, what is said of some of them
@@ -145,6 +153,12 @@ impl Model for List {
 
     fn suspects(&self, entries: &[Entry], ops: &[ListOp]) -> Option<Vec<Value>> {
         suspects(entries, ops, Slips::default())
+    }
+
+    /// The lists that it appends to.
+    fn parts_changed(&self, op: &ListOp) -> u64 {
+        let keys: BTreeSet<&Value> = op.appends().map(|(key, _)| key).collect();
+        keys.len().max(1) as u64
     }
 
     /// Of a longest list: what an operation appends to is new, and the others are shared.
@@ -253,17 +267,25 @@ fn run<'o>(
     state: &BTreeMap<Value, Listed>,
     op: &'o ListOp,
 ) -> Result<BTreeMap<Value, Listed>, Illegal<'o>> {
-    let mut next = state.clone();
+    // Lists that it appends to, and that some read shows: as they are by then.
+    let mut grown: BTreeMap<&Value, Vec<Value>> = BTreeMap::new();
     for mop in &op.0 {
         match mop {
-            ListMop::Append { key, element } => {
-                let held = next.entry(key.clone()).or_insert_with(Listed::nothing);
-                if let Listed::Elements(list) = held {
-                    *list = list.iter().cloned().chain([element.clone()]).collect();
+            ListMop::Append { key, element } => match (grown.get_mut(key), state.get(key)) {
+                (Some(list), _) => list.push(element.clone()),
+                (None, Some(Listed::Unread)) => {}
+                (None, Some(Listed::Elements(list))) => {
+                    grown.insert(key, list.iter().chain([element]).cloned().collect());
                 }
-            }
+                (None, None) => drop(grown.insert(key, vec![element.clone()])),
+            },
             ListMop::Read { key, elements } => {
-                let held = next.get(key).cloned().unwrap_or_else(Listed::nothing);
+                let held = match (grown.get(key), state.get(key)) {
+                    (Some(list), _) if list == elements => continue,
+                    (Some(list), _) => Listed::Elements(list.as_slice().into()),
+                    (None, Some(held)) => held.clone(),
+                    (None, None) => Listed::nothing(),
+                };
                 let same = matches!(&held, Listed::Elements(list) if list[..] == elements[..]);
                 if !same {
                     return Err((key, elements, held));
@@ -271,6 +293,9 @@ fn run<'o>(
             }
         }
     }
+    let mut next = state.clone();
+    let grown = grown.into_iter();
+    next.extend(grown.map(|(key, list)| (key.clone(), Listed::Elements(list.into()))));
     Ok(next)
 }
 

@@ -189,6 +189,11 @@ impl Model for MultiRegister {
         suspects(entries, ops, &self.initial, Slips::default())
     }
 
+    fn parts_changed(&self, op: &MultiRegisterOp) -> u64 {
+        let writes = op.0.iter().filter(|step| matches!(step, MultiRegisterStep::Write(..)));
+        writes.count() as u64
+    }
+
     fn heap_bytes(&self, state: &Registers) -> u64 {
         state.0.change_bytes()
     }

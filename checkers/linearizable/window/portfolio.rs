@@ -198,7 +198,10 @@ impl<W: Word> Portfolio<W> {
         until: u64,
     ) -> Result<Option<Found>, Spent> {
         let (breadth, cursor) = self.breadth.get_or_insert_with(|| {
-            cx.relevance = Relevance::new(&mut cx.grid, cx.plan, cx.layout, cx.rules);
+            cx.relevance = {
+                let (grid, meter) = (&mut cx.grid, &cx.meter);
+                Relevance::new(grid, cx.plan, cx.layout, cx.rules, &|| meter.look().is_err())
+            };
             if cx.relevance.is_some() {
                 let crashed = &cx.plan.crashed;
                 cx.covers = Covers::new(&mut cx.grid, crashed, cx.layout, cx.rules);
@@ -277,6 +280,8 @@ impl<W: Word> Context<'_, '_, '_, W> {
             let more = bytes.saturating_sub(self.grid.table.accounted);
             self.grid.table.accounted += more;
             self.meter.reserve(more)?;
+            // What was not known before was computed, which may have taken long.
+            self.meter.look()?;
         }
         self.meter.visit()
     }

@@ -46,12 +46,13 @@ impl<W> Span<W> {
 }
 
 impl<W: Word> Relevance<W> {
-    /// `None` where there are many states, or several next ones.
+    /// `None` where there are many states, or several next ones, or when told to stop.
     pub(crate) fn new(
         grid: &mut Grid<'_>,
         plan: &Plan<'_>,
         layout: &Layout<W>,
         rules: Rules,
+        stop: &dyn Fn() -> bool,
     ) -> Option<Relevance<W>> {
         let crashed: Vec<u32> = plan.crashed.iter().map(|crashed| crashed.class).collect();
         if crashed.is_empty() {
@@ -68,7 +69,7 @@ impl<W: Word> Relevance<W> {
         }
         let mut classes = crashed.clone();
         classes.extend(last.iter().map(|(_, class)| *class));
-        if classes.len() > CELLS || !grid.complete(&classes, STATES) {
+        if classes.len() > CELLS || !grid.complete(&classes, STATES, stop) {
             return None;
         }
         let states = grid.source.len();

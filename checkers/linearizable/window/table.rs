@@ -116,6 +116,11 @@ impl<'m, M: Model, O> States<'m, M, O> {
     }
 
     pub(crate) fn number(&mut self, state: M::State) -> u32 {
+        self.number_of(state, 1)
+    }
+
+    /// Of a state in which so many parts are new.
+    fn number_of(&mut self, state: M::State, changed: u64) -> u32 {
         let state = match &self.merge {
             Some(merge) => merge(state),
             None => state,
@@ -130,7 +135,7 @@ impl<'m, M: Model, O> States<'m, M, O> {
         }
         let number = self.states.len() as u32;
         assert!(number < SEVERAL - 2, "2^31 states");
-        self.heap_bytes += self.model.heap_bytes(&state);
+        self.heap_bytes += self.model.heap_bytes(&state).saturating_mul(changed);
         self.states.push(state);
         match self.states.len() {
             ..=FEW => {}
@@ -148,12 +153,14 @@ impl<'m, M: Model, O> States<'m, M, O> {
 
 impl<M: Model, O: AsRef<[M::Op]>> Source for States<'_, M, O> {
     fn compute(&mut self, state: u32, class: u32, next: &mut Vec<u32>) {
-        match self.model.step(&self.states[state as usize], &self.ops.as_ref()[class as usize]) {
+        let op = &self.ops.as_ref()[class as usize];
+        let changed = self.model.parts_changed(op);
+        match self.model.step(&self.states[state as usize], op) {
             Steps::None => {}
-            Steps::One(one) => next.push(self.number(one)),
+            Steps::One(one) => next.push(self.number_of(one, changed)),
             Steps::Many(all) => {
                 for one in all {
-                    let number = self.number(one);
+                    let number = self.number_of(one, changed);
                     if !next.contains(&number) {
                         next.push(number);
                     }
@@ -339,14 +346,23 @@ impl Grid<'_> {
     }
 
     /// Whether all states that `classes` lead to are known now, and at most `most`, with one
-    /// next state each.
-    pub(crate) fn complete(&mut self, classes: &[u32], most: usize) -> bool {
+    /// next state each; not when told to stop.
+    pub(crate) fn complete(
+        &mut self,
+        classes: &[u32],
+        most: usize,
+        stop: &dyn Fn() -> bool,
+    ) -> bool {
         let mut state = 0;
         while state < self.source.len() {
             if state >= most {
                 return false;
             }
             for class in classes {
+                // A step of a transaction takes as long as that has steps.
+                if stop() {
+                    return false;
+                }
                 if matches!(self.step(state as u32, *class), Next::Several(_)) {
                     return false;
                 }

@@ -208,4 +208,8 @@ fn a_transaction_of_many_steps_is_looked_at_in_one_pass() {
     let reads = (0..100).map(|_| ListMop::Read { key: key(0), elements: all.clone() });
     let list = ListOp((0..many).map(element).chain(reads).collect());
     assert_eq!(List.impossible(&list), None);
+    assert!(List.observes(&list, &list));
+    let other =
+        ListOp((0..many).map(|at| ListMop::Append { key: key(1), element: key(at) }).collect());
+    assert!(!List.observes(&list, &other));
 }
