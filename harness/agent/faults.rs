@@ -229,7 +229,7 @@ impl Faults {
             return Ok(None);
         }
         let records = self.records()?;
-        let next = self.pulse_cuts(&records)?;
+        let (next, mut failed) = (self.pulse_cuts(&records)?, None);
         for record in &records {
             let (Some(beat), Undo::Daemon { kind, state }) =
                 (self.beating.get_mut(&record.fault), &record.undo)
@@ -238,11 +238,13 @@ impl Faults {
             };
             if beat.next_ns <= now {
                 beat.next_ns = now + beat.period_ms * 1_000_000;
-                kinds::find(kind)?.beat(place(&self.daemons, state)?, state)?;
+                let place = place(&self.daemons, state);
+                let beaten = place.and_then(|at| kinds::find(kind)?.beat(at, state));
+                failed = failed.or(beaten.err());
             }
         }
         let beats = self.beating.values().map(|beat| beat.next_ns);
-        Ok(beats.chain(next).min())
+        failed.map_or(Ok(beats.chain(next).min()), Err)
     }
 
     /// Whether anything goes on by itself.

@@ -66,6 +66,8 @@ pub(crate) struct Found {
     pub(crate) identity: Identity,
     /// How its time is bent; `None`: it is true.
     pub(crate) bend: Option<Bend>,
+    /// When it was bent last, in nanoseconds since 1970; 0 if never.
+    pub(crate) since_ns: u64,
     /// How long its threads were stopped.
     pub(crate) stopped_us: u64,
 }

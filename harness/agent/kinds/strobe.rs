@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::time::{self, Bent};
 use super::{About, Kind, Parameter, Parameters, Place, Trial, natural};
+use crate::clock::clocks;
 use crate::failure::Outcome;
 use crate::vdso::{self, Bend, Order};
 
@@ -15,6 +16,8 @@ pub(super) struct Turning {
     #[serde(flatten)]
     bent: Bent,
     period_ms: u64,
+    /// Nanoseconds since 1970, before it was bent.
+    began_ns: u64,
 }
 
 impl Kind for Strobe {
@@ -35,16 +38,22 @@ impl Kind for Strobe {
     fn before(&self, at: Place<'_>, parameters: &Parameters) -> Outcome<Turning> {
         let offset_ns = parameters.get("offset_ms").copied().unwrap_or_default() * 1_000_000;
         let bent = time::before(at, Bend { offset_ns, drift_ppb: 0 })?;
-        Ok(Turning { bent, period_ms: natural(parameters, "period_ms") })
+        let began_ns = clocks().realtime_ns;
+        Ok(Turning { bent, period_ms: natural(parameters, "period_ms"), began_ns })
     }
 
     fn act(&self, at: Place<'_>, state: &Turning) -> Outcome<()> {
         time::bend(at, state.bent.bend)
     }
 
+    /// Bent by as much, and again since it was bent first: one that does not turn is a skew.
     fn measure(&self, at: Place<'_>, state: &Turning) -> Outcome<(bool, String)> {
         let offset_ns = state.bent.bend.offset_ns;
-        let (all, text) = time::measure(at, |bend| bend.offset_ns.abs() == offset_ns)?;
+        let turned_ns = state.began_ns + state.period_ms * 1_000_000;
+        let (all, text) = time::measure(at, |found| {
+            let far = found.bend.is_some_and(|bend| bend.offset_ns.abs() == offset_ns);
+            far && found.since_ns >= turned_ns
+        })?;
         Ok((all, format!("{text}, turning every {} ms", state.period_ms)))
     }
 

@@ -2,17 +2,50 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Place, Trial};
+use super::{About, Kind, Parameters, Place, Trial};
 use crate::failure::Outcome;
 use crate::protocol::{Failure, Identity};
-use crate::vdso::{self, Bend, Order};
+use crate::vdso::{self, Bend, Found, Order};
 
 /// Whose time is bent, and how.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Bent {
+pub(crate) struct Bent {
     pub(super) daemon: String,
     pub(super) processes: Vec<Identity>,
     pub(super) bend: Bend,
+}
+
+/// A fault that bends a time once, and leaves it so.
+pub(crate) trait Steady: Sync {
+    const ABOUT: About;
+
+    fn bend(parameters: &Parameters) -> Bend;
+}
+
+impl<S: Steady> Kind for S {
+    type State = Bent;
+
+    const ABOUT: About = S::ABOUT;
+
+    fn try_out(&self, trial: &Trial) -> Result<&'static str, String> {
+        try_out(trial)
+    }
+
+    fn before(&self, at: Place<'_>, parameters: &Parameters) -> Outcome<Bent> {
+        before(at, S::bend(parameters))
+    }
+
+    fn act(&self, at: Place<'_>, state: &Bent) -> Outcome<()> {
+        bend(at, state.bend)
+    }
+
+    fn measure(&self, at: Place<'_>, state: &Bent) -> Outcome<(bool, String)> {
+        measure(at, |found| found.bend == Some(state.bend))
+    }
+
+    fn undo(&self, at: Place<'_>, state: &Bent) -> Outcome<String> {
+        straighten(at, state)
+    }
 }
 
 pub(super) fn before(at: Place<'_>, bend: Bend) -> Outcome<Bent> {
@@ -35,9 +68,9 @@ pub(super) fn bend(at: Place<'_>, bend: Bend) -> Outcome<()> {
 }
 
 /// Whether every process has a time bent as `wanted` says, and how.
-pub(super) fn measure(at: Place<'_>, wanted: impl Fn(Bend) -> bool) -> Outcome<(bool, String)> {
+pub(super) fn measure(at: Place<'_>, wanted: impl Fn(&Found) -> bool) -> Outcome<(bool, String)> {
     let found = vdso::carry_out(&living(at)?, Order::Look)?;
-    let bent = found.iter().filter(|found| found.bend.is_some_and(&wanted)).count();
+    let bent = found.iter().filter(|found| wanted(found)).count();
     let how = found.iter().find_map(|found| found.bend).map_or("not bent".into(), |bend| {
         let (offset, ppm) = (bend.offset_ns as f64 / 1e9, bend.drift_ppb / 1_000);
         format!("by {offset:+.3} s and {ppm:+} ppm")

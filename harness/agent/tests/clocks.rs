@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, SystemTime};
 
-use support::{AGENT, Agent, Dir, RUN, kill, start_of, state_of, until};
+use support::{AGENT, Agent, Dir, RUN, kill, output, start_of, state_of, until};
 use tribunal_agent::protocol::FaultKind;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -121,7 +121,9 @@ fn a_strobe_goes_to_and_fro() {
     let mut agent = Agent::claimed(&dir, None, 60_000);
     let (teller, _) = Teller::start(&dir, &mut agent);
     let strobe = fault("strobe", &[("offset_ms", 5_000), ("period_ms", 60)]);
-    assert!(agent.inject(1, 60_000, strobe).unwrap().effective);
+    let bite = agent.inject(1, 60_000, strobe).unwrap();
+    assert!(!bite.effective, "a strobe that has not turned is a skew: {bite:?}");
+    until("the first turn", SECOND * 5, || agent.verify(1).effective);
     until("three turns", SECOND * 5, || {
         let signs: Vec<bool> = teller
             .lines()
@@ -157,7 +159,12 @@ fn processes_survive_many_changes() {
     let mut agent = Agent::claimed(&dir, None, 60_000);
     let family = format!("{AGENT} tell-time & {AGENT} tell-time >/dev/null & wait");
     let leader = agent.start_daemon("db", &["sh", "-c", &family]);
-    std::thread::sleep(Duration::from_millis(500));
+    let session = leader.pid.to_string();
+    until("the family", SECOND * 5, || {
+        let all = output(&["ps", "-e", "-o", "sid=,args="]);
+        let ours = all.lines().filter(|line| line.trim().starts_with(&format!("{session} ")));
+        ours.filter(|line| line.contains("tell-time")).count() == 3
+    });
     for id in 1..=60 {
         let skew = fault("skew", &[("offset_ms", 1_000 * i64::from(id))]);
         let bite = agent.inject(id, 60_000, skew).unwrap();

@@ -102,7 +102,11 @@ fn a_static_program_in_go_sees_it() {
     sees_it(&mut agent, (&tells, 1.5));
 }
 
+/// Two threads ask for the time and for nothing else: undoing must not wait until neither does.
 const TELL: &str = "public class Tell { public static void main(String[] a) throws Exception { \
+                    for (int i = 0; i < 2; i++) { Thread t = new Thread(() -> { \
+                    while (true) { System.currentTimeMillis(); } }); \
+                    t.setDaemon(true); t.start(); } \
                     while (true) { System.out.println(System.currentTimeMillis()); \
                     System.out.flush(); Thread.sleep(20); } } }";
 

@@ -23,13 +23,19 @@ fn running(state: DaemonState) -> Option<Identity> {
     }
 }
 
+/// Waits until the daemon has said that it listens to signals.
+fn is_ready(dir: &Dir) {
+    let log = format!("{}/{RUN}/db.log", dir.root());
+    until("the daemon", SECOND * 5, || fs::read_to_string(&log).is_ok_and(|text| !text.is_empty()));
+}
+
 #[test]
 fn a_stop_lets_a_daemon_end_in_order_and_healing_starts_it_again() {
     let dir = Dir::new();
     let mut agent = Agent::claimed(&dir, None, 60_000);
-    let orderly = "trap 'exit 7' TERM; while :; do sleep 0.02; done";
+    let orderly = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.02; done";
     let first = agent.start_daemon("db", &["sh", "-c", orderly]);
-    std::thread::sleep(Duration::from_millis(300));
+    is_ready(&dir);
     let bite = agent.inject(1, 60_000, fault("stop", "db", ("grace_ms", 3000))).unwrap();
     assert!(bite.effective && bite.evidence.contains("ended with code 7"), "{bite:?}");
     assert_eq!(agent.status("db"), DaemonState::Exited { identity: first, code: Some(7) });
@@ -42,9 +48,9 @@ fn a_stop_lets_a_daemon_end_in_order_and_healing_starts_it_again() {
 fn a_daemon_that_is_deaf_to_a_stop_is_killed() {
     let dir = Dir::new();
     let mut agent = Agent::claimed(&dir, None, 60_000);
-    let deaf = "trap '' TERM; while :; do sleep 0.02; done";
+    let deaf = "trap '' TERM; echo ready; while :; do sleep 0.02; done";
     agent.start_daemon("db", &["sh", "-c", deaf]);
-    std::thread::sleep(Duration::from_millis(300));
+    is_ready(&dir);
     let bite = agent.inject(1, 60_000, fault("stop", "db", ("grace_ms", 200))).unwrap();
     assert!(bite.effective && bite.evidence.contains("killed after 200 ms"), "{bite:?}");
     agent.heal(1).unwrap();
@@ -57,7 +63,8 @@ fn a_storm_starts_and_kills_until_it_is_healed() {
     let mut agent = Agent::claimed(&dir, None, 60_000);
     let first = agent.start_daemon("db", &["sleep", "1000"]);
     let bite = agent.inject(1, 60_000, fault("storm", "db", ("period_ms", 60))).unwrap();
-    assert!(bite.effective, "{bite:?}");
+    assert!(!bite.effective, "a storm that has only killed is none: {bite:?}");
+    until("the first start", SECOND * 5, || agent.verify(1).effective);
     let mut seen = vec![first];
     until("four lives", SECOND * 5, || {
         if let Some(identity) = running(agent.status("db"))

@@ -38,15 +38,16 @@ pub(super) fn carry_out(identity: Identity, order: &Order) -> io::Result<Found> 
         }
         let place = Place::open(identity.pid, &blob)?;
         let next = stopped.instructions()?;
-        if matches!(order, Order::Look) || !next.iter().any(|at| place.is_touched(*at)) {
+        if !next.iter().any(|at| place.is_touched(*at, order)) {
             let bend = match order {
                 Order::Set(bend) => place.set(*bend).map(|()| Some(*bend)),
                 Order::Clear => place.clear().map(|()| None),
                 Order::Look => place.bend(),
             }?;
+            let since_ns = place.long(place.layout.slack + 24);
             drop(stopped);
             let stopped_us = start.elapsed().as_micros() as u64;
-            return Ok(Found { identity, bend, stopped_us });
+            return Ok(Found { identity, bend, since_ns, stopped_us });
         }
         drop(stopped);
         thread::sleep(Duration::from_millis(1));
@@ -98,13 +99,20 @@ impl Place {
         self.long(self.layout.slack) == MAGIC
     }
 
-    /// Whether a thread that goes on there could meet half of a change.
-    fn is_touched(&self, next: u64) -> bool {
+    /// Whether a thread that goes on there could meet half of a change. Code of ours that is left
+    /// alone may be run to its end: undoing does not wait for threads that ask for the time.
+    fn is_touched(&self, next: u64, order: &Order) -> bool {
         let within = |from: u64, length: usize| next > from && next < from + length as u64;
         let entries = self.layout.entries.iter().flatten();
+        let mut entries = entries.map(|entry| self.base + *entry as u64);
         let slot = self.base + self.layout.slack as u64;
-        entries.map(|entry| self.base + *entry as u64).any(|entry| within(entry, WRITTEN))
-            || within(slot, self.blob.bytes.len())
+        match order {
+            Order::Look => false,
+            Order::Clear => entries.any(|entry| within(entry, WRITTEN)),
+            Order::Set(_) => {
+                entries.any(|entry| within(entry, WRITTEN)) || within(slot, self.blob.bytes.len())
+            }
+        }
     }
 
     /// What was in an entry before it was patched.
