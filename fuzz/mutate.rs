@@ -11,6 +11,7 @@ use tribunal_history::codec::{Format, ReadOptions, read, write};
 
 use crate::Target;
 use crate::arbitrary::{EVERYTHING, Flavor, history};
+use crate::readers::LOG_ENDS;
 use crate::words::{
     DBCOP_GOLDEN, DBCOP_WORDS, EDN_GOLDEN, EDN_WORDS, JSON_GOLDEN, JSON_WORDS, PORCUPINE_WORDS,
     SESSION_WORDS,
@@ -69,6 +70,7 @@ pub fn input(target: Target, seed: u64, number: u64) -> Vec<u8> {
             Format::Porcupine => edit_text(&mut bytes, &mut random, PORCUPINE_WORDS),
             Format::Awdit | Format::Polysi => edit_text(&mut bytes, &mut random, SESSION_WORDS),
             Format::Dbcop => edit_text(&mut bytes, &mut random, DBCOP_WORDS),
+            Format::Cobra => edit_bytes(&mut bytes, 0, &mut random),
         }
         bytes.truncate(INPUT_LIMIT);
     }
@@ -114,6 +116,7 @@ fn golden(format: Format, random: &mut Random) -> Vec<u8> {
         Format::Edn => EDN_GOLDEN,
         Format::Jsonl => JSON_GOLDEN,
         Format::Dbcop => DBCOP_GOLDEN,
+        Format::Cobra => return cobra(random),
         Format::Native | Format::Porcupine | Format::Awdit | Format::Polysi => &[],
     };
     if !strange.is_empty() && random.below(3) == 0 {
@@ -170,6 +173,39 @@ fn sessions(format: Format, random: &mut Random) -> Vec<u8> {
     let history = found.expect("just made").history;
     // A read of 0 that is nothing has a form of its own here.
     write(&history, format, &mut bytes).expect("registers");
+    bytes
+}
+
+/// Logs of some clients of Cobra, the first of which writes what the others read.
+fn cobra(random: &mut Random) -> Vec<u8> {
+    const INITIAL: u64 = 0xbebe_ebee;
+    let mut bytes = Vec::new();
+    let mut record = |kind: u8, ints: &[u64]| {
+        bytes.push(kind);
+        ints.iter().for_each(|int| bytes.extend(int.to_be_bytes()));
+    };
+    let logs = 1 + random.below(4) as u64;
+    for log in 0..logs {
+        for number in 0..random.below(6) as u64 {
+            let txn = log * 16 + number + 1;
+            let timed = random.below(4) == 0;
+            record(b'S', &[txn, 1 << 40][..1 + usize::from(timed)]);
+            for step in 0..random.below(5) as u64 {
+                let key = random.below(3) as u64;
+                match random.below(3) {
+                    0 => record(b'W', &[txn * 8 + step, key, 0]),
+                    1 => record(b'R', &[INITIAL, INITIAL, key, 0]),
+                    _ => record(b'R', &[1, 8 + random.below(5) as u64, key, 0]),
+                }
+            }
+            if random.below(8) > 0 || number > 0 {
+                record(b'C', &[txn]);
+            }
+        }
+        if log + 1 < logs {
+            record(LOG_ENDS, &[]);
+        }
+    }
     bytes
 }
 

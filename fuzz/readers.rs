@@ -1,7 +1,7 @@
 //! Readers refuse or read. What was read can be written in the formats that lose nothing, and comes
 //! back the same.
 
-use tribunal_history::codec::{Format, ReadOptions, read, write};
+use tribunal_history::codec::{CobraLog, Format, ReadOptions, read, read_cobra_logs, write};
 use tribunal_history::{Family, History};
 
 use crate::arbitrary::told;
@@ -25,9 +25,20 @@ pub(crate) fn run_packed(data: &[u8]) -> bool {
     run(Format::Jsonl, data)
 }
 
+/// Between the logs of Cobra's clients: a byte that begins no record.
+pub(crate) const LOG_ENDS: u8 = b'|';
+
+fn logs(data: &[u8]) -> Vec<CobraLog> {
+    data.split(|byte| *byte == LOG_ENDS).map(|log| ("a log".to_owned(), log.to_vec())).collect()
+}
+
 /// Whether it was read.
 pub(crate) fn run(format: Format, data: &[u8]) -> bool {
-    let Ok(found) = read(data, Some(format), &options(data)) else {
+    let found = match format {
+        Format::Cobra => read_cobra_logs(&logs(data)),
+        _ => read(data, Some(format), &options(data)),
+    };
+    let Ok(found) = found else {
         return false;
     };
     for format in [Format::Native, Format::Jsonl] {

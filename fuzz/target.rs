@@ -18,7 +18,7 @@ pub enum Target {
 
 impl Target {
     /// Every target.
-    pub const ALL: [Target; 9] = [
+    pub const ALL: [Target; 10] = [
         Target::Reader(Format::Native),
         Target::Reader(Format::Jsonl),
         Target::Reader(Format::Edn),
@@ -26,6 +26,7 @@ impl Target {
         Target::Reader(Format::Awdit),
         Target::Reader(Format::Polysi),
         Target::Reader(Format::Dbcop),
+        Target::Reader(Format::Cobra),
         Target::Packed,
         Target::Check,
     ];

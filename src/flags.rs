@@ -31,7 +31,7 @@ pub(crate) fn format(args: &CheckArgs) -> Result<Option<Format>, Trouble> {
 /// The format that `flag` names.
 pub(crate) fn format_named(flag: &str, name: &str) -> Result<Format, Trouble> {
     Format::from_name(name).ok_or_else(|| {
-        let known: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+        let known: Vec<&str> = Format::named().map(|format| format.name()).collect();
         let known = known.join(", ");
         Trouble::usage(format!("{flag} {name:?} is not known; there are {known}"))
     })

@@ -116,7 +116,7 @@ fn entries(cli: &Cli, what: ListWhat) -> Result<Vec<Entry>, Trouble> {
             let models = MODELS.iter().map(|it| with(entry(it.name, it.summary), it.settings));
             models.chain([entry("dialects", dialects.join(", "))]).collect()
         }
-        ListWhat::Formats => Format::ALL.iter().map(|format| entry(format.name(), "")).collect(),
+        ListWhat::Formats => Format::named().map(|format| entry(format.name(), "")).collect(),
         ListWhat::Suites => suites()?.iter().map(|path| entry(path, "")).collect(),
         ListWhat::Runs => {
             let runs = Runs::at(&cli.runs_dir).list().map_err(Trouble::infra)?;

@@ -43,6 +43,16 @@ pub enum CodecError {
         /// What is impossible about it.
         source: HistoryError,
     },
+    /// One of several logs that are a history together.
+    #[error("{name}, byte {at}: {message}")]
+    Log {
+        /// Its name.
+        name: String,
+        /// Offset in it.
+        at: u64,
+        /// What is wrong.
+        message: String,
+    },
     /// The bytes are of a kind that is not read; the message says what to do instead.
     #[error("{0}")]
     Unsupported(String),
@@ -84,6 +94,7 @@ impl CodecError {
             CodecError::Events { line, source } => format!("{shown}:{line}: {source}"),
             CodecError::Unsupported(_)
             | CodecError::Packed(_)
+            | CodecError::Log { .. }
             | CodecError::Native { .. }
             | CodecError::NativeEvents { .. }
             | CodecError::RecordTooLong { .. }
@@ -95,6 +106,10 @@ impl CodecError {
 
     pub(crate) fn native(at: usize, message: impl Into<String>) -> CodecError {
         CodecError::Native { at: at as u64, message: bounded(message.into()) }
+    }
+
+    pub(crate) fn log(name: &str, at: usize, message: String) -> CodecError {
+        CodecError::Log { name: name.to_owned(), at: at as u64, message: bounded(message) }
     }
 
     pub(crate) fn text(line: u64, column: u64, message: impl Into<String>) -> CodecError {

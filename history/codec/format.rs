@@ -26,14 +26,16 @@ pub enum Format {
     Porcupine,
     /// AWDIT's text: `r KEY VALUE`, sessions one after the other.
     Awdit,
-    /// PolySI's and Cobra's text: `r(KEY,VALUE,SESSION,TXN)`.
+    /// PolySI's text: `r(KEY,VALUE,SESSION,TXN)`.
     Polysi,
     /// dbcop's JSON.
     Dbcop,
+    /// Cobra's logs, a directory of them: see [`read_cobra`](super::read_cobra). Only read.
+    Cobra,
 }
 
 impl Format {
-    /// Every format, in the order of the documentation.
+    /// Every format of one file, in the order of the documentation.
     pub const ALL: [Format; 7] = [
         Format::Native,
         Format::Jsonl,
@@ -54,12 +56,18 @@ impl Format {
             Format::Awdit => "awdit",
             Format::Polysi => "polysi",
             Format::Dbcop => "dbcop",
+            Format::Cobra => "cobra",
         }
+    }
+
+    /// Every format by its name, that of directories too.
+    pub fn named() -> impl Iterator<Item = Format> {
+        Format::ALL.into_iter().chain([Format::Cobra])
     }
 
     /// The format of a name.
     pub fn from_name(name: &str) -> Option<Format> {
-        Format::ALL.into_iter().find(|format| format.name() == name)
+        Format::named().find(|format| format.name() == name)
     }
 }
 
@@ -217,8 +225,12 @@ fn read_input(
         Format::Awdit => awdit::read(window).map(text),
         Format::Polysi => polysi::read(window).map(text),
         Format::Dbcop => dbcop::read(&input.all()?).map(text),
+        Format::Cobra => Err(CodecError::Unsupported(DIRECTORY.to_owned())),
     }
 }
+
+/// Why a file is neither read nor written as Cobra's logs.
+const DIRECTORY: &str = "Cobra's logs are a directory, one for each client, and only read";
 
 /// Bytes that are looked at to find the format.
 const DETECTED: usize = 1 << 16;
@@ -283,6 +295,7 @@ pub fn write(
         Format::Awdit => awdit::write(history, out),
         Format::Polysi => polysi::write(history, out),
         Format::Dbcop => dbcop::write(history, out),
+        Format::Cobra => Err(CodecError::Unsupported(DIRECTORY.to_owned())),
     }
 }
 

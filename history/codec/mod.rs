@@ -2,6 +2,7 @@
 
 mod awdit;
 mod bank;
+mod cobra;
 mod dbcop;
 mod edn;
 mod edn_op;
@@ -29,6 +30,7 @@ mod track;
 mod window;
 
 pub use bank::BALANCES;
+pub use cobra::{CobraLog, is_cobra, read_cobra, read_cobra_logs};
 pub use error::CodecError;
 pub use format::{Format, Read, ReadOptions, SOLE_KEY, detect, read, read_from, write};
 use track::{Track, track};

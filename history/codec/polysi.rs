@@ -1,4 +1,4 @@
-//! The text of PolySI and Cobra: `r(KEY,VALUE,SESSION,TXN)` and `w(..)`, in program order.
+//! The text of PolySI: `r(KEY,VALUE,SESSION,TXN)` and `w(..)`, in program order.
 //!
 //! Lines of one session that name the same transaction follow each other, perhaps between lines of
 //! other sessions. Transaction -1 stands for writes of aborted transactions: which of them belong

@@ -43,12 +43,21 @@ pub(super) fn add(
     outcome: Outcome,
     steps: &[Step],
 ) -> Result<(), HistoryError> {
+    begin(builder, session, steps)?;
+    fill(builder, steps).complete(Nanos(0), session, outcome, None)?;
+    Ok(())
+}
+
+/// Adds a transaction of `session` of which nobody knows how it ended.
+pub(super) fn begin(
+    builder: &mut Builder,
+    session: Process,
+    steps: &[Step],
+) -> Result<(), HistoryError> {
     if steps.len() > STEPS_LIMIT {
         return Err(HistoryError::TooLong);
     }
-    fill(builder, steps).invoke(Nanos(0), session, None, None)?;
-    fill(builder, steps).complete(Nanos(0), session, outcome, None)?;
-    Ok(())
+    fill(builder, steps).invoke(Nanos(0), session, None, None).map(drop)
 }
 
 fn fill<'b>(builder: &'b mut Builder, steps: &[Step]) -> Draft<'b> {

@@ -62,7 +62,9 @@ fn every_history_of_a_known_family_is_read() {
                 Format::Porcupine => text.lines().count(),
                 Format::Jsonl => code.filter(|line| line.contains("\"type\"")).count(),
                 Format::Edn | Format::Native => code.filter(|line| line.contains(":type")).count(),
-                Format::Awdit | Format::Polysi | Format::Dbcop => panic!("{folder}/{file}"),
+                Format::Awdit | Format::Polysi | Format::Dbcop | Format::Cobra => {
+                    panic!("{folder}/{file}")
+                }
             };
             let told = found.history.event_count() as usize + found.history.faults().len();
             assert_eq!(told, events, "{folder}/{file}");

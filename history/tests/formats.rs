@@ -67,7 +67,7 @@ fn packed_files_are_read_like_what_is_in_them() {
     for format in Format::ALL {
         let history = match format {
             Format::Native | Format::Jsonl | Format::Edn | Format::Porcupine => &register,
-            Format::Awdit | Format::Polysi | Format::Dbcop => &sessions,
+            Format::Awdit | Format::Polysi | Format::Dbcop | Format::Cobra => &sessions,
         };
         let mut plain = Vec::new();
         write(history, format, &mut plain).expect("a sink that does not fail");

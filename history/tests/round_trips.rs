@@ -142,7 +142,8 @@ proptest! {
             | Format::Edn
             | Format::Awdit
             | Format::Polysi
-            | Format::Dbcop => EVERYTHING,
+            | Format::Dbcop
+            | Format::Cobra => EVERYTHING,
         };
         let mut bytes = Vec::new();
         // What is refused half written is damaged as well.

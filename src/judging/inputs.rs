@@ -36,7 +36,8 @@ pub(super) fn carry_out(order: &Order) -> Result<Judged, Trouble> {
 /// Judges one input of `tribunal check`.
 fn check(order: &Order, args: &CheckArgs, input: &Path) -> Result<Judged, Trouble> {
     let shown = input.display().to_string();
-    let run = input.is_dir();
+    let cobra = flags::format(args)? == Some(Format::Cobra) || codec::is_cobra(input);
+    let run = input.is_dir() && !cobra;
     let (path, mut info, living) = if run {
         let dir = RunDir::open(input).map_err(Trouble::usage)?;
         let living = dir.is_living();
@@ -136,7 +137,8 @@ fn read(
     read_file(path, format, &options)
 }
 
-/// A history file; of what is no file, such as a pipe, everything is read first.
+/// A history file, or a directory of Cobra's logs; of what is neither, such as a pipe, everything
+/// is read first.
 pub(crate) fn read_file(
     path: &Path,
     format: Option<Format>,
@@ -147,9 +149,14 @@ pub(crate) fn read_file(
         Trouble::usage(format!("read {shown}: {error}; name a history file or a run directory"))
     };
     let mut file = std::fs::File::open(path).map_err(no_file)?;
-    let read = match file.metadata().map_err(no_file)?.is_file() {
-        true => codec::read_from(&mut file, format, options),
-        false => codec::read(&std::fs::read(path).map_err(no_file)?, format, options),
+    let kind = file.metadata().map_err(no_file)?;
+    let named = format == Some(Format::Cobra);
+    let read = if kind.is_dir() && (named || format.is_none() && codec::is_cobra(path)) {
+        codec::read_cobra(path)
+    } else if kind.is_file() {
+        codec::read_from(&mut file, format, options)
+    } else {
+        codec::read(&std::fs::read(path).map_err(no_file)?, format, options)
     };
     read.map_err(|error| {
         let next = match &error {

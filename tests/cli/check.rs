@@ -285,3 +285,43 @@ fn where_nobody_reads_stderr_the_code_is_still_right() {
         assert_eq!(status.code(), Some(expected), "{}", input.display());
     }
 }
+
+/// A directory of logs of Cobra's clients is one history; the anomaly in it has its own code.
+#[test]
+fn logs_of_clients_of_cobra_are_a_history() {
+    let dir = TempDir::new().expect("a scratch directory");
+    let log = |name: &str, records: &[(u8, &[i64])]| {
+        let mut bytes = Vec::new();
+        for (kind, ints) in records {
+            bytes.push(*kind);
+            ints.iter().for_each(|int| bytes.extend(int.to_be_bytes()));
+        }
+        std::fs::write(dir.path().join(name), bytes).expect("scratch files can be written");
+    };
+    let check = |more: &[&str]| {
+        tribunal(&[&["check", path(dir.path()), "-m", "rw-register", "-c"], more].concat())
+    };
+    // Writes 7 and 8 are of one transaction; another one sees 7, and of 8 nothing.
+    log("T0.log", &[(b'S', &[1]), (b'W', &[7, 1, 0]), (b'W', &[8, 2, 0]), (b'C', &[1])]);
+    let unwritten = 0xbebe_ebee;
+    let reads: [(u8, &[i64]); 4] =
+        [(b'S', &[2]), (b'R', &[1, 7, 1, 0]), (b'R', &[unwritten, unwritten, 2, 0]), (b'C', &[2])];
+    log("T1.log", &reads);
+    assert_eq!(code(&check(&["read-committed"])), 0);
+    let output = check(&["read-atomic"]);
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    assert!(stdout(&output).contains("non-monotonic-view"), "{}", stdout(&output));
+
+    log("T1.log", &reads[1..]);
+    let output = check(&["read-atomic", "--format", "cobra"]);
+    assert_eq!(code(&output), 64);
+    assert!(stderr(&output).contains("T1.log, byte 0: R outside"), "{}", stderr(&output));
+
+    let copy = dir.path().join("copy.jsonl");
+    log("T1.log", &reads);
+    assert_eq!(code(&tribunal(&["convert", path(dir.path()), path(&copy)])), 0);
+    let args = ["check", path(&copy), "-m", "rw-register", "-c", "read-atomic"];
+    assert_eq!(code(&tribunal(&args)), 1);
+    let output = tribunal(&["convert", path(&copy), path(&copy), "--to", "cobra"]);
+    assert_eq!(code(&output), 64);
+}

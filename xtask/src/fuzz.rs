@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use crate::steps::{cargo, root};
 
 /// What `fuzz/drive.rs` knows.
-const TARGETS: [&str; 9] =
-    ["native", "jsonl", "edn", "porcupine", "awdit", "polysi", "dbcop", "packed", "check"];
+const TARGETS: [&str; 10] =
+    ["native", "jsonl", "edn", "porcupine", "awdit", "polysi", "dbcop", "cobra", "packed", "check"];
 
 /// Address space of one fuzzer, in KiB: inputs have at most 64 KiB, and budgets of checks 64 MiB.
 const MEMORY_KIB: u64 = 1 << 20;

@@ -88,7 +88,7 @@ fn format(order: &Order) -> Result<Format> {
 
 fn ending(format: Format) -> &'static str {
     match format {
-        Format::Native | Format::Porcupine => "log",
+        Format::Native | Format::Porcupine | Format::Cobra => "log",
         Format::Jsonl => "jsonl",
         Format::Edn => "edn",
         Format::Awdit | Format::Polysi => "txt",
