@@ -41,15 +41,14 @@ impl Dynamic {
     /// Of a graph and an order of it.
     pub(super) fn new(forward: Graph, order: &[u32], planted: Planted) -> Dynamic {
         let vertices = forward.len() as usize;
-        let edges: Vec<Edge> = (0..forward.len())
-            .flat_map(|from| forward.next(from).iter().map(move |to| (*to, from)))
-            .collect();
+        let next = |from| forward.next(from).iter().map(move |to| (*to, from));
+        let backward = Graph::new(forward.len(), (0..forward.len()).flat_map(next));
         let mut place = vec![0; vertices];
         for (at, vertex) in (0..).zip(order) {
             place[*vertex as usize] = at;
         }
         Dynamic {
-            backward: Graph::new(forward.len(), &edges),
+            backward,
             forward,
             out: vec![Vec::new(); vertices],
             into: vec![Vec::new(); vertices],

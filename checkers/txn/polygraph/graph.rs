@@ -12,17 +12,17 @@ pub(super) struct Graph {
 
 impl Graph {
     /// Of edges between `vertices` vertices. O(vertices + edges).
-    pub(super) fn new(vertices: u32, edges: &[(u32, u32)]) -> Graph {
+    pub(super) fn new(vertices: u32, edges: impl Iterator<Item = (u32, u32)> + Clone) -> Graph {
         let mut start = vec![0_u32; vertices as usize + 1];
-        edges.iter().for_each(|(from, _)| start[*from as usize + 1] += 1);
+        edges.clone().for_each(|(from, _)| start[from as usize + 1] += 1);
         for at in 1..start.len() {
             start[at] += start[at - 1];
         }
         let mut next = start.clone();
-        let mut to = vec![0; edges.len()];
+        let mut to = vec![0; start[vertices as usize] as usize];
         for (from, other) in edges {
-            let place = &mut next[*from as usize];
-            to[*place as usize] = *other;
+            let place = &mut next[from as usize];
+            to[*place as usize] = other;
             *place += 1;
         }
         Graph { start, to }
@@ -39,11 +39,36 @@ impl Graph {
         &self.to[from as usize..to as usize]
     }
 
+    /// Every vertex before all where it leads; `None` if there is a circle. O(vertices + edges).
+    pub(super) fn any_order(&self) -> Option<Vec<u32>> {
+        let mut waits_for = self.waits_for();
+        let free = (0..self.len()).filter(|vertex| waits_for[*vertex as usize] == 0);
+        let mut order: Vec<u32> = free.collect();
+        let mut at = 0;
+        while let Some(vertex) = order.get(at).copied() {
+            at += 1;
+            for to in self.next(vertex) {
+                let waits = &mut waits_for[*to as usize];
+                *waits -= 1;
+                if *waits == 0 {
+                    order.push(*to);
+                }
+            }
+        }
+        (order.len() == self.len() as usize).then_some(order)
+    }
+
+    /// By vertex, how many edges lead there.
+    fn waits_for(&self) -> Vec<u32> {
+        let mut waits_for = vec![0_u32; self.len() as usize];
+        self.to.iter().for_each(|to| waits_for[*to as usize] += 1);
+        waits_for
+    }
+
     /// Every vertex before all where it leads, those of low priority first where there is a
     /// choice; `None` if there is a circle. O(edges + vertices log vertices).
     pub(super) fn order(&self, priority: impl Fn(u32) -> u64) -> Option<Vec<u32>> {
-        let mut waits_for = vec![0_u32; self.len() as usize];
-        self.to.iter().for_each(|to| waits_for[*to as usize] += 1);
+        let mut waits_for = self.waits_for();
         let free = (0..self.len()).filter(|vertex| waits_for[*vertex as usize] == 0);
         let mut heap: BinaryHeap<Reverse<(u64, u32)>> =
             free.map(|vertex| Reverse((priority(vertex), vertex))).collect();
@@ -101,11 +126,13 @@ mod tests {
 
     #[test]
     fn an_order_or_a_circle() {
-        let graph = Graph::new(4, &[(2, 1), (1, 0), (2, 3)]);
+        let graph = Graph::new(4, [(2, 1), (1, 0), (2, 3)].into_iter());
         assert_eq!(graph.order(u64::from), Some(vec![2, 1, 0, 3]));
+        assert_eq!(graph.any_order(), Some(vec![2, 1, 3, 0]));
         assert_eq!(graph.circle(), None);
-        let graph = Graph::new(4, &[(0, 1), (1, 2), (2, 3), (3, 1)]);
+        let graph = Graph::new(4, [(0, 1), (1, 2), (2, 3), (3, 1)].into_iter());
         assert_eq!(graph.order(u64::from), None);
+        assert_eq!(graph.any_order(), None);
         assert_eq!(graph.circle(), Some(vec![1, 2, 3]));
     }
 }

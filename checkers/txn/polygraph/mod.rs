@@ -3,6 +3,7 @@
 
 mod blocks;
 mod build;
+mod clocks;
 mod core;
 mod decide;
 mod dynamic;

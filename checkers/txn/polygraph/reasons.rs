@@ -130,8 +130,7 @@ impl<'r, 'f> Reasons<'r, 'f> {
         let graph = self.graphs.entry(forced.round).or_insert_with(|| {
             let before = all.iter().filter(|it| it.round < forced.round);
             let more = before.flat_map(|it| polygraph.choice(it.earlier, it.later)).flatten();
-            let edges: Vec<Edge> = polygraph.known.iter().copied().chain(more).collect();
-            Graph::new(polygraph.vertices, &edges)
+            Graph::new(polygraph.vertices, polygraph.known.iter().copied().chain(more))
         });
         let other = polygraph.choice(forced.later, forced.earlier).into_iter().flatten();
         other.into_iter().find_map(|(from, to)| way(graph, to, from)).unwrap_or_default()

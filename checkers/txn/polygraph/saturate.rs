@@ -3,19 +3,17 @@
 //! What reaches whom is asked of clocks: the transactions are laid out in chains (sessions, or
 //! paths along reads where sessions are not kept), and of each chain a vertex knows the last
 //! transaction that reaches it. Of a block and a chain, the blocks of the same key that must come
-//! before it are the first ones of the chain: a round compares numbers instead of pairs.
-//! O(chains x (edges + blocks)) for a round.
+//! before it are the first ones of the chain: a round compares numbers instead of pairs. What has
+//! to be so and follows from what is known adds no edge: of a history with real time that is nearly
+//! all. O(chains x (edges + chains x blocks)) for the first round; the others look at what changed,
+//! which is as much at worst.
 
-use rustc_hash::FxHashSet;
-
-use super::build::{Edge, Polygraph};
+use super::build::{Edge, Owner, Polygraph};
+use super::clocks::Clocks;
 use super::graph::Graph;
 use super::level::{Form, Kept};
 use super::traps::Trap;
 use crate::{Budget, Spent};
-
-/// Most numbers that clocks may have in all: more take longer than they save.
-const CLOCKS_MOST: u64 = 1 << 28;
 
 /// What the search holds for a pair.
 const PAIR_BYTES: u64 = 80;
@@ -49,14 +47,6 @@ pub(super) enum Ended {
     Spent(Spent),
 }
 
-/// The transactions in chains, each of which leads to the next of its chain.
-struct Chains {
-    of: Vec<u32>,
-    /// Counted from 1.
-    at: Vec<u32>,
-    len: u32,
-}
-
 /// Adds what is forced until nothing is.
 ///
 /// # Errors
@@ -66,52 +56,44 @@ pub(super) fn saturate(
     kept: Kept,
     budget: &Budget,
 ) -> Result<Saturated, Ended> {
-    let mut saturation = Saturation {
-        polygraph,
-        edges: polygraph.known.clone(),
-        forced: Vec::new(),
-        seen: FxHashSet::default(),
-        clocks: Vec::new(),
-        chains: Chains { of: Vec::new(), at: Vec::new(), len: 0 },
-        round: 0,
-        budget,
+    let graph = all(polygraph, &[]);
+    let Some(order) = graph.any_order() else { return Err(circle(&graph, Vec::new())) };
+    let clocks = match Clocks::of(polygraph, kept, &graph, &order, budget) {
+        Ok(clocks) => clocks,
+        Err(spent) => return Err(Ended::Spent(spent)),
     };
-    let mut graph = saturation.graph()?;
-    saturation.chains = match kept {
-        Kept::Nothing => along_reads(polygraph, &graph),
-        Kept::Sessions | Kept::RealTime => sessions(polygraph),
-    };
-    if saturation.clocks_len() > CLOCKS_MOST {
+    let Some(clocks) = clocks else {
         // The search finds what clocks would, later.
-        let open = saturation.every_pair()?;
+        let open = every_pair(polygraph, budget)?;
         return Ok(Saturated { graph, forced: Vec::new(), open });
-    }
-    saturation.room()?;
-    loop {
-        saturation.tick(&graph)?;
-        let before = saturation.forced.len();
-        for key in 0..polygraph.facts.keys {
-            saturation.force(key);
-        }
-        if saturation.forced.len() == before {
-            break;
-        }
-        graph = saturation.graph()?;
-        saturation.round += 1;
+    };
+    let mut saturation = Saturation { polygraph, clocks, forced: Vec::new(), round: 0, budget };
+    let mut keys: Vec<u32> = (0..polygraph.facts.keys).collect();
+    while !keys.is_empty() {
+        keys = saturation.round(&graph, &keys)?;
     }
     let open = saturation.open()?;
-    Ok(Saturated { graph, forced: saturation.forced, open })
+    let forced = saturation.forced;
+    let graph = if forced.is_empty() { graph } else { all(polygraph, &forced) };
+    Ok(Saturated { graph, forced, open })
+}
+
+/// All that is known, and forced.
+fn all(polygraph: &Polygraph<'_>, forced: &[Forced]) -> Graph {
+    let choice = |it: &Forced| polygraph.choice(it.earlier, it.later).into_iter().flatten();
+    let known = polygraph.known.iter().copied();
+    Graph::new(polygraph.vertices, known.chain(forced.iter().flat_map(choice)))
+}
+
+fn circle(graph: &Graph, forced: Vec<Forced>) -> Ended {
+    let circle = graph.circle().expect("a graph without an order has a circle");
+    Ended::Circle { circle, forced }
 }
 
 struct Saturation<'p, 'f> {
     polygraph: &'p Polygraph<'f>,
-    edges: Vec<Edge>,
+    clocks: Clocks<'p, 'f>,
     forced: Vec<Forced>,
-    /// Forced pairs, to have each once.
-    seen: FxHashSet<(u32, u32)>,
-    /// By vertex and chain: the last point of the chain that reaches the vertex, or is it.
-    clocks: Vec<u32>,
-    chains: Chains,
     round: u32,
     budget: &'p Budget,
 }
@@ -130,65 +112,49 @@ struct Key {
 }
 
 impl Saturation<'_, '_> {
-    /// All that is known and forced by now, if it has an order.
-    fn graph(&self) -> Result<Graph, Ended> {
-        if self.budget.is_cancelled() {
-            return Err(Ended::Spent(Spent::Time));
+    /// Forces what is to be forced of some keys, and tells which keys that may change.
+    fn round(&mut self, graph: &Graph, keys: &[u32]) -> Result<Vec<u32>, Ended> {
+        let before = self.forced.len();
+        let mut edges = Vec::new();
+        for key in keys {
+            self.force(*key, &mut edges);
         }
-        let graph = Graph::new(self.polygraph.vertices, &self.edges);
-        match graph.circle() {
-            None => Ok(graph),
-            Some(circle) => Err(Ended::Circle { circle, forced: self.forced.clone() }),
+        self.room(edges.len())?;
+        self.round += 1;
+        let changed = match self.clocks.add(graph, &edges, self.budget) {
+            Ok(Some(changed)) => changed,
+            Ok(None) => {
+                let graph = all(self.polygraph, &self.forced);
+                return Err(circle(&graph, std::mem::take(&mut self.forced)));
+            }
+            Err(spent) => return Err(Ended::Spent(spent)),
+        };
+        if self.forced.len() == before {
+            return Ok(Vec::new());
         }
+        let mut keys = Vec::new();
+        for vertex in changed {
+            match self.polygraph.owner(vertex) {
+                Owner::Block(block) => keys.push(self.polygraph.blocks.blocks[block as usize].key),
+                Owner::Txn(txn) if self.polygraph.form == Form::Snapshot => {
+                    keys.extend_from_slice(self.polygraph.facts.writes(txn));
+                }
+                Owner::Txn(_) | Owner::Moment => {}
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        Ok(keys)
     }
 
-    fn clocks_len(&self) -> u64 {
-        u64::from(self.polygraph.vertices) * u64::from(self.chains.len)
-    }
-
-    /// Whether the clocks fit into the budget.
-    fn room(&self) -> Result<(), Ended> {
-        let clocks = 4 * self.clocks_len();
-        let edges = 16 * self.edges.len() as u64;
-        match self.polygraph.bytes() + clocks + edges > self.budget.bytes {
+    /// Whether clocks and edges fit into the budget.
+    fn room(&self, more: usize) -> Result<(), Ended> {
+        let edges = 16 * (self.polygraph.known.len() + more) as u64;
+        let forced = 24 * self.forced.len() as u64;
+        match self.polygraph.bytes() + self.clocks.bytes() + edges + forced > self.budget.bytes {
             true => Err(Ended::Spent(Spent::Memory)),
             false => Ok(()),
         }
-    }
-
-    /// The clocks of all vertices.
-    fn tick(&mut self, graph: &Graph) -> Result<(), Ended> {
-        let chains = self.chains.len as usize;
-        self.clocks.clear();
-        self.clocks.resize(graph.len() as usize * chains, 0);
-        let order = graph.order(|_| 0).expect("a graph without circles has an order");
-        let points = self.polygraph.form.points();
-        let real = points * self.polygraph.facts.len();
-        let mut row = vec![0; chains];
-        for (count, vertex) in order.into_iter().enumerate() {
-            let from = vertex as usize * chains;
-            if vertex < real {
-                let (txn, second) = (vertex / points, vertex % points == points - 1);
-                let chain = self.chains.of[txn as usize] as usize;
-                self.clocks[from + chain] = self.point(txn, second);
-            }
-            row.copy_from_slice(&self.clocks[from..from + chains]);
-            for to in graph.next(vertex) {
-                let to = *to as usize * chains;
-                let theirs = &mut self.clocks[to..to + chains];
-                theirs.iter_mut().zip(&row).for_each(|(its, ours)| *its = (*its).max(*ours));
-            }
-            if count % 4096 == 0 && self.budget.is_cancelled() {
-                return Err(Ended::Spent(Spent::Time));
-            }
-        }
-        Ok(())
-    }
-
-    /// The number of a transaction's begin or commit in its chain.
-    #[inline]
-    fn point(&self, txn: u32, commit: bool) -> u32 {
-        2 * self.chains.at[txn as usize] - u32::from(!commit)
     }
 
     /// Of a key: how many of each row come before each block.
@@ -198,8 +164,8 @@ impl Saturation<'_, '_> {
             return None;
         }
         let place = |block: u32| {
-            let head = self.polygraph.head(block) as usize;
-            (self.chains.of[head], self.chains.at[head])
+            let head = self.polygraph.head(block);
+            self.clocks.place(head)
         };
         let mut sorted: Vec<u32> = blocks.collect();
         sorted.sort_unstable_by_key(|block| place(*block));
@@ -222,12 +188,12 @@ impl Saturation<'_, '_> {
     /// How many blocks of a row cannot come after `block`: from one of them a way leads to the
     /// last writer of `block` or to who read it.
     fn before(&self, block: u32, row: &Row) -> u32 {
-        let chains = self.chains.len as usize;
-        let seen = |vertex: u32| self.clocks[vertex as usize * chains + row.chain as usize];
+        let seen = |vertex: u32| self.clocks.of_vertex(vertex)[row.chain as usize];
         let far = 2 * u32::from(self.polygraph.planted.has(Trap::ClockTooFar));
         let count = |commit: bool, seen: u32| {
             let seen = seen + far;
-            let before = |other: &u32| self.point(self.polygraph.head(*other), commit) <= seen;
+            let before =
+                |other: &u32| self.clocks.point(self.polygraph.head(*other), commit) <= seen;
             row.blocks.partition_point(before) as u32
         };
         let read = count(true, seen(self.polygraph.vertex(block)));
@@ -242,7 +208,7 @@ impl Saturation<'_, '_> {
 
     /// For every block and every row, the first of the row that must come after the block. What
     /// follows in the row does so too.
-    fn force(&mut self, key: u32) {
+    fn force(&mut self, key: u32, edges: &mut Vec<Edge>) {
         let Some(key) = self.key(key) else { return };
         for (r, row) in key.rows.iter().enumerate() {
             for (o, other) in key.rows.iter().enumerate() {
@@ -255,38 +221,20 @@ impl Saturation<'_, '_> {
                     let second = self.polygraph.planted.has(Trap::SecondOfRow);
                     let next = later + usize::from((r == o && later == at) || second);
                     if let Some(other) = other.blocks.get(next) {
-                        self.add(*block, *other);
+                        self.add(*block, *other, edges);
                     }
                 }
             }
         }
     }
 
-    fn add(&mut self, earlier: u32, later: u32) {
-        if self.seen.insert((earlier, later)) {
-            self.edges.extend(self.polygraph.choice(earlier, later).into_iter().flatten());
+    /// Of a choice that was made before, and of one that follows, nothing is added.
+    fn add(&mut self, earlier: u32, later: u32, edges: &mut Vec<Edge>) {
+        let choice = self.polygraph.choice(earlier, later);
+        if !choice.iter().flatten().all(|edge| self.clocks.follows(*edge)) {
+            edges.extend(choice.into_iter().flatten());
             self.forced.push(Forced { earlier, later, round: self.round });
         }
-    }
-
-    /// All pairs of blocks of each key.
-    fn every_pair(&self) -> Result<Vec<(u32, u32)>, Ended> {
-        let keys = 0..self.polygraph.facts.keys;
-        let count = |key: u32| {
-            let blocks = self.polygraph.blocks.to_order(key).len() as u64;
-            blocks * blocks.saturating_sub(1) / 2
-        };
-        let pairs: u64 = keys.clone().map(count).sum();
-        if PAIR_BYTES * pairs > self.budget.bytes {
-            return Err(Ended::Spent(Spent::Memory));
-        }
-        let mut open = Vec::with_capacity(pairs as usize);
-        for key in keys {
-            let blocks = self.polygraph.blocks.to_order(key);
-            let last = blocks.end;
-            open.extend(blocks.flat_map(|one| (one + 1..last).map(move |other| (one, other))));
-        }
-        Ok(open)
     }
 
     /// Pairs of which neither order is forced.
@@ -324,40 +272,22 @@ impl Key {
     }
 }
 
-fn sessions(polygraph: &Polygraph<'_>) -> Chains {
-    let facts = polygraph.facts;
-    let of = facts.session_of();
-    let at = of.iter().zip(0..).map(|(session, txn)| txn - facts.sessions[*session as usize] + 1);
-    let len = facts.sessions.len() as u32 - 1;
-    Chains { at: at.collect(), of, len }
-}
-
-/// Paths along reads: each transaction continues the path of one it read from, if that ends there.
-fn along_reads(polygraph: &Polygraph<'_>, graph: &Graph) -> Chains {
-    let (facts, form) = (polygraph.facts, polygraph.form);
-    let none = u32::MAX;
-    let mut chains =
-        Chains { of: vec![none; facts.len() as usize], at: vec![0; facts.len() as usize], len: 0 };
-    let order = graph.order(|_| 0).expect("a graph without circles has an order");
-    let mut last = vec![false; facts.len() as usize];
-    for vertex in order {
-        let txn = vertex / form.points();
-        if txn >= facts.len() || form.begin(txn) != vertex {
-            continue;
-        }
-        let sources = facts.reads(txn).iter().map(|(_, source)| *source as usize);
-        let ends = sources.into_iter().find(|source| last.get(*source).copied().unwrap_or(false));
-        last[txn as usize] = true;
-        (chains.of[txn as usize], chains.at[txn as usize]) = match ends {
-            Some(source) => {
-                last[source] = false;
-                (chains.of[source], chains.at[source] + 1)
-            }
-            None => {
-                chains.len += 1;
-                (chains.len - 1, 1)
-            }
-        };
+/// All pairs of blocks of each key.
+fn every_pair(polygraph: &Polygraph<'_>, budget: &Budget) -> Result<Vec<(u32, u32)>, Ended> {
+    let keys = 0..polygraph.facts.keys;
+    let count = |key: u32| {
+        let blocks = polygraph.blocks.to_order(key).len() as u64;
+        blocks * blocks.saturating_sub(1) / 2
+    };
+    let pairs: u64 = keys.clone().map(count).sum();
+    if PAIR_BYTES * pairs > budget.bytes {
+        return Err(Ended::Spent(Spent::Memory));
     }
-    chains
+    let mut open = Vec::with_capacity(pairs as usize);
+    for key in keys {
+        let blocks = polygraph.blocks.to_order(key);
+        let last = blocks.end;
+        open.extend(blocks.flat_map(|one| (one + 1..last).map(move |other| (one, other))));
+    }
+    Ok(open)
 }

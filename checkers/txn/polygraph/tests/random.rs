@@ -123,7 +123,7 @@ fn every_answer_is_that_of_every_commit_order() {
 /// The search alone, with nothing forced before it.
 fn by_search(facts: &Facts, question: Question, planted: Planted) -> Option<bool> {
     let Ok(polygraph) = Polygraph::new(facts, question, planted) else { return Some(false) };
-    let graph = Graph::new(polygraph.vertices, &polygraph.known);
+    let graph = Graph::new(polygraph.vertices, polygraph.known.iter().copied());
     let Some(order) = graph.order(u64::from) else { return Some(false) };
     let mut open = Vec::new();
     for key in 0..facts.keys {
