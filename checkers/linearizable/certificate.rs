@@ -270,7 +270,7 @@ pub fn verify_counterexample<M: Model>(
     problem: &Problem<M::Op>,
     kept: &[u32],
     failed: u32,
-    limit: usize,
+    most_bytes: u64,
     stop: &dyn Fn() -> bool,
 ) -> Result<Accepted, String> {
     let mut keep = vec![false; problem.entries.len()];
@@ -322,7 +322,7 @@ pub fn verify_counterexample<M: Model>(
             None => {}
         }
     }
-    match plain::is_linearizable(model, &part, &problem.ops, limit, stop) {
+    match plain::is_linearizable(model, &part, &problem.ops, most_bytes, stop) {
         Ok(true) => Err("some order of it is legal".into()),
         Ok(false) => Ok(Accepted::Proved),
         Err(spent) => Ok(Accepted::Undecided(spent)),

@@ -25,6 +25,9 @@ const PATIENCE: u64 = 1 << 8;
 const BYTES: u64 = 1 << 26;
 const EACH: u64 = 1 << 12;
 
+/// Of the memory that is allowed, the part that a refutation without search may hold.
+const QUICK_SHARE: u64 = 16;
+
 /// Operations from which on a counterexample is not made as small as it could be.
 const LONG: usize = 1 << 13;
 
@@ -88,7 +91,9 @@ impl<M: FromHistory> Case<'_, M> {
     fn quick(&self, problem: &Problem<M::Op>) -> Option<Shown<M::Op>> {
         let Case { model, ledger, .. } = *self;
         let (rules, stop) = (Rules::default(), || ledger.is_cancelled());
-        let refutation = quick::refute(model, problem, rules, &stop)?;
+        // On nobody's account: a part of what is allowed, and of what is left.
+        let bytes = (ledger.most_bytes() / QUICK_SHARE).min(ledger.spare().bytes);
+        let refutation = quick::refute(model, problem, rules, bytes, &stop)?;
         let part = shrink::cut(model, problem, &refutation.kept, refutation.rank);
         let _held = ledger.hold(part.ops_bytes(model));
         let budget = ledger.spare();

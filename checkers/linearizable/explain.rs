@@ -41,13 +41,15 @@ pub(super) fn anomaly<M: Model>(
     (found, searched): (&Counterexample<M::State>, u64),
 ) -> Result<(Anomaly, bool), String> {
     let (kept, rank) = (&found.kept, found.dead.rank);
-    let (limit, stop) = (most_remembered(ledger, kept.len()), || ledger.is_cancelled());
-    let accepted = certificate::verify_counterexample(model, problem, kept, rank, limit, &stop)?;
+    let (bytes, stop) = (bytes_to_confirm(ledger), || ledger.is_cancelled());
+    let accepted = certificate::verify_counterexample(model, problem, kept, rank, bytes, &stop)?;
     let unconfirmed = match accepted {
         Accepted::Proved => None,
         Accepted::Undecided(Spent::Memory) => {
             let crashed = kept.iter().filter(|at| problem.entries[**at as usize].ret == NEVER);
-            let hopeless = crashed.count() > SUBSETS || limit as u64 / HOPELESS >= searched;
+            // Each has a bit of every operation.
+            let remembered = bytes / (kept.len() as u64 / 8 + 64);
+            let hopeless = crashed.count() > SUBSETS || remembered / HOPELESS >= searched;
             Some(if hopeless { Unconfirmed::TooWide } else { Unconfirmed::Memory })
         }
         Accepted::Undecided(Spent::Configurations) => Some(Unconfirmed::TooWide),
@@ -76,7 +78,7 @@ pub(super) fn anomaly<M: Model>(
             operations: found.kept.iter().map(origin).collect(),
             failed: EventId(found.dead.rank),
             prefix: found.dead.prefix.iter().map(origin).collect(),
-            prefix_states: replay::states_along(model, problem, &found.dead.prefix),
+            prefix_states: replay::states_along(model, problem, &found.dead.prefix, &stop),
             states_open: !found.complete && !states.is_empty(),
             states,
             about: (!found.about.is_empty()).then(|| model.describe_elements(&found.about)),
@@ -87,12 +89,11 @@ pub(super) fn anomaly<M: Model>(
     Ok((anomaly, unconfirmed.is_none()))
 }
 
-/// Configurations that the plain search may remember of so many operations: each has a bit of
-/// every one.
-fn most_remembered(ledger: &Ledger<'_>, operations: usize) -> usize {
+/// Bytes of configurations that the plain search may remember.
+fn bytes_to_confirm(ledger: &Ledger<'_>) -> u64 {
     let part = ledger.most_bytes() / CONFIRM_SHARE;
     let part = if ledger.most_bytes() == u64::MAX { CONFIRM_BYTES } else { part };
-    (part.min(ledger.spare().bytes) / (operations as u64 / 8 + 64)) as usize
+    part.min(ledger.spare().bytes)
 }
 
 /// What the sum says, with who did what in words.

@@ -184,6 +184,11 @@ impl Meter<'_, '_> {
         if self.ledger.is_cancelled() { Err(Spent::Time) } else { Ok(()) }
     }
 
+    /// Bytes that it may still take.
+    pub(super) fn spare(&self) -> u64 {
+        self.ledger.spare().bytes.min(self.ledger.most.saturating_sub(self.bytes))
+    }
+
     /// So many comparisons were made.
     pub(super) fn work(&mut self, comparisons: u64) {
         self.work += comparisons;

@@ -300,15 +300,15 @@ pub trait Model: Send + Sync {
         None
     }
 
-    /// How many parts of a state `op` may make anew at once; [`Model::heap_bytes`] is of one.
-    fn parts_changed(&self, _op: &Self::Op) -> u64 {
-        1
-    }
-
-    /// Bytes that `state` holds beyond its own size and does not share with the states before it.
-    /// Budgets count them.
+    /// Bytes that `state` holds beyond its own size and does not share with the states before it,
+    /// where one thing was changed. Budgets count them.
     fn heap_bytes(&self, _state: &Self::State) -> u64 {
         0
+    }
+
+    /// The same of a state to which `op` led, which may have changed many.
+    fn made_bytes(&self, state: &Self::State, _op: &Self::Op) -> u64 {
+        self.heap_bytes(state)
     }
 
     /// Bytes that `op` holds beyond its own size. Budgets count them.

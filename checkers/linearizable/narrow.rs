@@ -51,7 +51,7 @@ impl<M: FromHistory> Case<'_, M> {
         ledger.allows(bytes).ok()?;
         let _held = ledger.hold(bytes);
         let elements = model.suspects(entries, ops)?;
-        let part = problem.about(model, &elements);
+        let part = problem.about(model, &elements, &|| ledger.is_cancelled())?;
         let budget = ledger.spare();
         let few = Ledger::new(&budget);
         let rules = Rules::default();

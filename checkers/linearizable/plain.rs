@@ -10,7 +10,8 @@ use super::aside::aside;
 use super::{Entry, Model, NEVER, Steps};
 use crate::Spent;
 
-/// Steps between two looks at the caller's flag, and words of bits that were copied and compared.
+/// Steps between two looks at the caller's flag, and words that these copied and compared: a step
+/// of a long transaction takes as long as that is.
 const POLL: u64 = 1 << 10;
 const POLL_WORDS: u64 = 1 << 16;
 /// Configurations that are freed before anybody waits for them.
@@ -57,16 +58,17 @@ struct Held<S> {
 /// what it held is free.
 ///
 /// # Errors
-/// [`Spent::Memory`] after `limit` remembered configurations, [`Spent::Time`] where told to stop.
+/// [`Spent::Memory`] after `most_bytes` of remembered configurations, [`Spent::Time`] where told to
+/// stop.
 pub(super) fn is_linearizable<M: Model>(
     model: &M,
     entries: &[Entry],
     ops: &[M::Op],
-    limit: usize,
+    most_bytes: u64,
     stop: &dyn Fn() -> bool,
 ) -> Result<bool, Spent> {
     let mut held = Held { seen: FxHashSet::default(), stack: Vec::new() };
-    let found = search(model, (entries, ops), limit, stop, &mut held);
+    let found = search(model, (entries, ops), most_bytes, stop, &mut held);
     if held.seen.len() > FEW {
         aside(held);
     }
@@ -76,7 +78,7 @@ pub(super) fn is_linearizable<M: Model>(
 fn search<M: Model>(
     model: &M,
     (entries, ops): (&[Entry], &[M::Op]),
-    limit: usize,
+    most_bytes: u64,
     stop: &dyn Fn() -> bool,
     held: &mut Held<M::State>,
 ) -> Result<bool, Spent> {
@@ -86,14 +88,17 @@ fn search<M: Model>(
     let mut state = model.initial();
     let (mut node, mut branch) = (list.first(), 0);
     let words = (entries.len() / 64) as u64;
-    let (mut steps, mut copied) = (0_u64, 0);
+    // A configuration in a table that is half full, and on the way to the one it is at.
+    let each = 8 * words + 3 * size_of::<Seen<M::State>>() as u64;
+    let long: Vec<u64> = ops.iter().map(|op| model.op_heap_bytes(op) / 8).collect();
+    let (mut steps, mut work, mut bytes) = (0_u64, 0, 0);
     loop {
         if list.returns == 0 {
             return Ok(true);
         }
         steps += 1;
-        if steps.is_multiple_of(POLL) || copied > POLL_WORDS {
-            copied = 0;
+        if steps.is_multiple_of(POLL) || work > POLL_WORDS {
+            work = 0;
             if stop() {
                 return Err(Spent::Time);
             }
@@ -101,15 +106,18 @@ fn search<M: Model>(
         let call = node != HEAD && !list.nodes[node].is_return;
         if call {
             let entry = list.nodes[node].entry;
-            let next = branch_of(model.step(&state, &ops[entries[entry].class as usize]), branch);
-            let Some(next) = next else {
+            let class = entries[entry].class as usize;
+            let op = &ops[class];
+            work += words + long[class];
+            let Some(next) = branch_of(model.step(&state, op), branch) else {
                 (node, branch) = (list.nodes[node].next, 0);
                 continue;
             };
             linearized.insert(entry);
-            copied += words;
             if seen.insert(Seen::new(&linearized, next.clone())) {
-                if seen.len() > limit {
+                let made = model.made_bytes(&next, op);
+                (bytes, work) = (bytes + each + made, work + made / 8);
+                if bytes > most_bytes {
                     return Err(Spent::Memory);
                 }
                 stack.push((node, branch, std::mem::replace(&mut state, next)));

@@ -96,17 +96,29 @@ impl<O: Clone + Eq + Hash> Problem<O> {
         });
     }
 
-    /// What these entries say of `elements` alone, by [`Model::about`].
-    pub(super) fn about<M: Model<Op = O>>(&self, model: &M, elements: &[Value]) -> Problem<O> {
+    /// What these entries say of `elements` alone, by [`Model::about`]; `None` when told to stop.
+    pub(super) fn about<M: Model<Op = O>>(
+        &self,
+        model: &M,
+        elements: &[Value],
+        stop: &dyn Fn() -> bool,
+    ) -> Option<Problem<O>> {
         let mut classes = Classes::default();
-        let mut number = |op| Some(classes.number(model, model.about(op, elements)?));
-        let numbers: Vec<Option<u32>> = self.ops.iter().map(&mut number).collect();
+        let mut numbers = Vec::with_capacity(self.ops.len());
+        for op in &self.ops {
+            // An element may be a text of megabytes, and be looked through for each of them.
+            if stop() {
+                return None;
+            }
+            let said = model.about(op, elements);
+            numbers.push(said.map(|op| classes.number(model, op)));
+        }
         let entries = self.entries.iter().filter_map(|entry| {
             let class = numbers[entry.class as usize]?;
             Some(Entry { class, ..*entry })
         });
         let entries = entries.collect();
-        Problem::of_entries(model, entries, classes.ops)
+        Some(Problem::of_entries(model, entries, classes.ops))
     }
 
     /// The history of these entries up to the event of rank `end`: what completes later is open

@@ -36,12 +36,13 @@ pub(super) struct Refutation {
     pub(super) rank: u32,
 }
 
-/// The first contradiction found, unless told to stop. O(operations * states) and O(distinct
-/// operations squared).
+/// The first contradiction found, unless told to stop; states are looked at where they hold no more
+/// than `most_bytes`. O(operations * states) and O(distinct operations squared).
 pub(super) fn refute<M: Model>(
     model: &M,
     problem: &Problem<M::Op>,
     rules: Rules,
+    most_bytes: u64,
     stop: &dyn Fn() -> bool,
 ) -> Option<Refutation> {
     let alone = |at: u32| Refutation { kept: vec![at], rank: problem.entries[at as usize].ret };
@@ -50,7 +51,7 @@ pub(super) fn refute<M: Model>(
         let mut table = Table::new(&states, 4 * CELLS as u64);
         let mut grid = Grid { table: &mut table, source: &mut states };
         let classes: Vec<u32> = (0..problem.ops.len() as u32).collect();
-        if STATES * classes.len() > CELLS || !grid.complete(&classes, STATES, stop) {
+        if STATES * classes.len() > CELLS || !grid.complete(&classes, STATES, most_bytes, stop) {
             return None;
         }
         let roles = Roles::new(&mut grid, &classes);

@@ -3,6 +3,8 @@
 //! For people only: nothing is decided here. Of a nondeterministic data type one possible course
 //! is told, the same every time.
 
+use std::collections::VecDeque;
+
 use rustc_hash::FxHashSet;
 
 use super::{Model, Problem, Steps};
@@ -12,6 +14,10 @@ use super::{Model, Problem, Steps};
 pub(super) const TOLD: usize = 256;
 /// Steps replayed to come there.
 const REPLAYED: usize = 1 << 17;
+/// Bytes that they may hold together, and their text may have before it is cut: of large states
+/// fewer are told, two at least.
+const HELD_BYTES: u64 = 16 << 20;
+const TEXT_BYTES: usize = 1 << 20;
 /// States followed at once, where a data type is nondeterministic.
 const FOLLOWED: usize = 1 << 10;
 /// Longest text of one state, in bytes.
@@ -24,31 +30,40 @@ struct Reached<S> {
 }
 
 /// The states around the last steps of `order`, in words: one before them and one after each.
-/// Empty where `order` is no legal order, or too long to be told. O(n) steps of the model.
+/// Empty where `order` is no legal order, or too long to be told, or where told to stop. O(n) steps
+/// of the model.
 pub(super) fn states_along<M: Model>(
     model: &M,
     problem: &Problem<M::Op>,
     order: &[u32],
+    stop: &dyn Fn() -> bool,
 ) -> Vec<String> {
     if order.len() > REPLAYED {
         return Vec::new();
     }
-    let (early, late) = order.split_at(order.len().saturating_sub(TOLD));
-    let op = |at: &u32| problem.op(&problem.entries[*at as usize]);
-    let mut reached = vec![Reached { state: model.initial(), from: 0 }];
-    for at in early {
-        let Some(next) = step(model, &reached, op(at)) else { return Vec::new() };
-        reached = next;
-    }
-    let mut course = vec![reached];
-    for at in late {
-        let Some(next) = step(model, &course[course.len() - 1], op(at)) else { return Vec::new() };
-        course.push(next);
+    let initial = vec![Reached { state: model.initial(), from: 0 }];
+    let (mut course, mut held) = (VecDeque::from([(initial, 0)]), 0);
+    for at in order {
+        let op = problem.op(&problem.entries[*at as usize]);
+        let (before, _) = &course[course.len() - 1];
+        let next = if stop() { None } else { step(model, before, op) };
+        let Some(next) = next else { return Vec::new() };
+        let bytes = next.iter().map(|it| model.made_bytes(&it.state, op)).sum::<u64>();
+        held += bytes;
+        course.push_back((next, bytes));
+        while course.len() > TOLD + 1 || held > HELD_BYTES && course.len() > 2 {
+            held -= course.pop_front().map_or(0, |(_, bytes)| bytes);
+        }
     }
     let mut told = Vec::with_capacity(course.len());
-    let mut which = 0;
-    for reached in course.iter().rev() {
-        told.push(shortened(model.describe_state(&reached[which].state)));
+    let (mut which, mut length) = (0, 0);
+    for (reached, _) in course.iter().rev() {
+        if length > TEXT_BYTES && told.len() > 1 || stop() {
+            break;
+        }
+        let text = model.describe_state(&reached[which].state);
+        length += text.len();
+        told.push(shortened(text));
         which = reached[which].from;
     }
     told.reverse();

@@ -7,7 +7,7 @@
 //! 1. What a transaction appended to a list is in what it reads of that list afterwards.
 //! 2. Somebody began to append what a read shows before it returned.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tribunal_history::Value;
 
 use super::{ListMop, ListOp};
@@ -99,21 +99,28 @@ impl<'a> Appended<'a> {
         } else {
             span.first_ret
         };
-        op.0.iter().enumerate().find_map(|(at, mop)| {
-            let ListMop::Read { key, elements } = mop else { return None };
-            let end = if slips.has(Bug::LaterIsOwn) { op.0.len() } else { at };
-            let mut own = op.0[..end].iter().filter_map(|mop| match mop {
-                ListMop::Append { key: list, element }
-                    if list == key || slips.has(Bug::AnyListIsOwn) =>
-                {
-                    Some(element)
-                }
-                ListMop::Append { .. } | ListMop::Read { .. } => None,
+        let of_list = |key| (!slips.has(Bug::AnyListIsOwn)).then_some(key);
+        let mut appended: FxHashMap<Option<&Value>, Vec<&Value>> = FxHashMap::default();
+        if slips.has(Bug::LaterIsOwn) {
+            op.appends().for_each(|(key, element)| {
+                appended.entry(of_list(key)).or_default().push(element);
             });
-            let own = match slips.has(Bug::FirstIsAllOwn) {
-                true => own.next().filter(|element| !elements.contains(element)),
-                false => own.find(|element| !elements.contains(element)),
+        }
+        op.0.iter().find_map(|mop| {
+            let (key, elements) = match mop {
+                ListMop::Read { key, elements } => (key, elements),
+                ListMop::Append { key, element } => {
+                    if !slips.has(Bug::LaterIsOwn) {
+                        appended.entry(of_list(key)).or_default().push(element);
+                    }
+                    return None;
+                }
             };
+            let own = appended.get(&of_list(key)).and_then(|own| {
+                let shown: FxHashSet<&Value> = elements.iter().collect();
+                let few = if slips.has(Bug::FirstIsAllOwn) { 1 } else { own.len() };
+                own[..few].iter().copied().find(|element| !shown.contains(element))
+            });
             let list = self.list(key);
             let late = |element: &&Value| {
                 self.from.get(&(list, *element)).is_none_or(|call| *call > before)

@@ -155,22 +155,15 @@ impl Model for List {
         suspects(entries, ops, Slips::default())
     }
 
-    /// The lists that it appends to.
-    fn parts_changed(&self, op: &ListOp) -> u64 {
-        let keys: BTreeSet<&Value> = op.appends().map(|(key, _)| key).collect();
-        keys.len().max(1) as u64
+    fn heap_bytes(&self, state: &Self::State) -> u64 {
+        maps_bytes(state) + state.values().map(Listed::bytes).sum::<u64>()
     }
 
-    /// Of a longest list: what an operation appends to is new, and the others are shared.
-    fn heap_bytes(&self, state: &Self::State) -> u64 {
-        let lists = state.values().map(|held| match held {
-            Listed::Elements(list) => values_bytes(list),
-            Listed::Unread => 0,
-        });
-        let each = size_of::<(Value, Listed)>() as u64;
-        let keys = state.keys().map(|key| each + value_bytes(key)).sum::<u64>();
-        // The nodes of two maps, half full at least: one to keep, and one to know it by.
-        lists.max().unwrap_or(0) + 4 * keys
+    /// The lists that it appends to are new, and the others are shared.
+    fn made_bytes(&self, state: &Self::State, op: &ListOp) -> u64 {
+        let keys: BTreeSet<&Value> = op.appends().map(|(key, _)| key).collect();
+        let lists = keys.into_iter().filter_map(|key| state.get(key));
+        maps_bytes(state) + lists.map(Listed::bytes).sum::<u64>()
     }
 
     fn op_heap_bytes(&self, op: &ListOp) -> u64 {
@@ -190,10 +183,11 @@ impl Model for List {
     /// True whatever else was appended: lists only grow.
     fn clash(&self, state: &Self::State, op: &ListOp) -> Option<String> {
         let Err((_, found, Listed::Elements(held))) = run(state, op) else { return None };
-        if let Some(missing) = held.iter().find(|element| !found.contains(element)) {
+        let (shown, there) = (set(found), set(&held));
+        if let Some(missing) = held.iter().find(|element| !shown.contains(element)) {
             return Some(format!(" without {missing}, which was there"));
         }
-        if let Some(extra) = found.iter().find(|element| !held.contains(element)) {
+        if let Some(extra) = found.iter().find(|element| !there.contains(element)) {
             return Some(format!(" with {extra}, which was not there"));
         }
         let (first, second) = held.iter().zip(found).find(|(held, found)| held != found)?;
@@ -241,7 +235,8 @@ fn contradiction(key: &Value, mops: &[&ListMop]) -> Option<String> {
                 if same {
                     continue;
                 }
-                if let Some(missing) = own.iter().find(|element| !elements.contains(element)) {
+                let shown = set(elements);
+                if let Some(missing) = own.iter().find(|element| !shown.contains(*element)) {
                     return Some(format!(" without {missing}, which was there"));
                 }
                 let after =
@@ -299,7 +294,24 @@ fn run<'o>(
     Ok(next)
 }
 
+/// Two maps of nodes that are half full at least: one to keep, and one to know it by.
+fn maps_bytes(state: &BTreeMap<Value, Listed>) -> u64 {
+    let each = size_of::<(Value, Listed)>() as u64;
+    4 * state.keys().map(|key| each + value_bytes(key)).sum::<u64>()
+}
+
+fn set(elements: &[Value]) -> FxHashSet<&Value> {
+    elements.iter().collect()
+}
+
 impl Listed {
+    fn bytes(&self) -> u64 {
+        match self {
+            Listed::Elements(list) => values_bytes(list),
+            Listed::Unread => 0,
+        }
+    }
+
     fn nothing() -> Listed {
         Listed::Elements(Arc::default())
     }

@@ -189,13 +189,15 @@ impl Model for MultiRegister {
         suspects(entries, ops, &self.initial, Slips::default())
     }
 
-    fn parts_changed(&self, op: &MultiRegisterOp) -> u64 {
-        let writes = op.0.iter().filter(|step| matches!(step, MultiRegisterStep::Write(..)));
-        writes.count() as u64
-    }
-
     fn heap_bytes(&self, state: &Registers) -> u64 {
         state.0.change_bytes()
+    }
+
+    /// Each write makes a path anew; together they make no more than all.
+    fn made_bytes(&self, state: &Registers, op: &MultiRegisterOp) -> u64 {
+        let writes = op.0.iter().filter(|step| matches!(step, MultiRegisterStep::Write(..)));
+        let changes = state.0.change_bytes().saturating_mul(writes.count() as u64);
+        changes.min(state.0.all_bytes())
     }
 
     fn op_heap_bytes(&self, op: &MultiRegisterOp) -> u64 {

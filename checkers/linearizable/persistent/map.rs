@@ -30,8 +30,16 @@ impl<K: Ord + Clone + Hash, V: Clone + Hash> Map<K, V> {
     /// Bytes that one change adds beside what is shared.
     pub(crate) fn change_bytes(&self) -> u64 {
         let depth = 2 * u64::from(u32::BITS - (self.len() as u32).leading_zeros());
-        depth.max(1) * (size_of::<Node<K, V>>() as u64 + 16)
+        depth.max(1) * Self::NODE_BYTES
     }
+
+    /// Bytes of everything in it.
+    pub(crate) fn all_bytes(&self) -> u64 {
+        self.len() as u64 * Self::NODE_BYTES
+    }
+
+    /// A node, and what counts who holds it.
+    const NODE_BYTES: u64 = size_of::<Node<K, V>>() as u64 + 16;
 
     pub(crate) fn len(&self) -> usize {
         self.root.as_ref().map_or(0, |root| root.len as usize)

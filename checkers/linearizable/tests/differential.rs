@@ -42,7 +42,7 @@ fn by_plain_search(acts: &[Act]) -> bool {
         let problem =
             prepare(&model, &history, component, Dialect::TRIBUNAL).expect("a register history");
         let (entries, ops) = (&problem.entries, &problem.ops);
-        let found = plain::is_linearizable(&model, entries, ops, usize::MAX, &|| false);
+        let found = plain::is_linearizable(&model, entries, ops, u64::MAX, &|| false);
         found.expect("no limit")
     })
 }

@@ -1,5 +1,6 @@
 //! The search against an oracle written from the definition, and against itself.
 
+mod account;
 mod brute;
 mod budget;
 mod decide;

@@ -18,11 +18,13 @@ fn claims(acts: &[Act], rules: Rules) -> bool {
     for component in components(&model, &history) {
         let problem =
             prepare(&model, &history, &component, Dialect::TRIBUNAL).expect("a register history");
-        let Some(refutation) = refute(&model, &problem, rules, &|| false) else { continue };
+        let Some(refutation) = refute(&model, &problem, rules, u64::MAX, &|| false) else {
+            continue;
+        };
         claimed = true;
         if rules.trap.is_none() {
             let (kept, rank) = (&refutation.kept, refutation.rank);
-            let proof = verify_counterexample(&model, &problem, kept, rank, 10_000, &|| false);
+            let proof = verify_counterexample(&model, &problem, kept, rank, 1 << 20, &|| false);
             assert_eq!(proof, Ok(Accepted::Proved), "{acts:?}");
         }
     }

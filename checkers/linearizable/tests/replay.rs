@@ -48,14 +48,14 @@ fn one_after_another<M: Model>(model: &M, ops: Vec<M::Op>) -> Problem<M::Op> {
 #[test]
 fn a_nondeterministic_course_is_one_that_happened() {
     let problem = one_after_another(&Drunkard, vec![Walk::Step, Walk::Step, Walk::Is(-2)]);
-    assert_eq!(states_along(&Drunkard, &problem, &[0, 1, 2]), ["0", "-1", "-2", "-2"]);
+    assert_eq!(states_along(&Drunkard, &problem, &[0, 1, 2], &|| false), ["0", "-1", "-2", "-2"]);
 }
 
 #[test]
 fn an_illegal_order_is_not_told() {
     let problem = one_after_another(&Drunkard, vec![Walk::Step, Walk::Is(0)]);
-    assert_eq!(states_along(&Drunkard, &problem, &[0, 1]), Vec::<String>::new());
-    assert_eq!(states_along(&Drunkard, &problem, &[1, 0]), ["0", "0", "1"]);
+    assert_eq!(states_along(&Drunkard, &problem, &[0, 1], &|| false), Vec::<String>::new());
+    assert_eq!(states_along(&Drunkard, &problem, &[1, 0], &|| false), ["0", "0", "1"]);
 }
 
 /// As many courses as a walk can end in are more than are followed, and then nothing is told.
@@ -64,7 +64,7 @@ fn what_grows_without_bound_is_not_followed() {
     let steps = 2_000;
     let problem = one_after_another(&Drunkard, vec![Walk::Step; steps]);
     let order: Vec<u32> = (0..steps as u32).collect();
-    assert_eq!(states_along(&Drunkard, &problem, &order), Vec::<String>::new());
+    assert_eq!(states_along(&Drunkard, &problem, &order, &|| false), Vec::<String>::new());
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn of_a_long_order_the_end_is_told_and_of_a_long_state_the_beginning() {
     ops.push(CasRegisterOp::Write(Value::text("é".repeat(5_000))));
     let problem = one_after_another(&model, ops);
     let order: Vec<u32> = (0..=3_000).collect();
-    let told = states_along(&model, &problem, &order);
+    let told = states_along(&model, &problem, &order, &|| false);
     assert_eq!(told.len(), TOLD + 1);
     assert_eq!((told[0].as_str(), told[TOLD - 1].as_str()), ("2744", "2999"));
     assert!(told[TOLD].len() <= 1_030 && told[TOLD].ends_with('…'), "{}", told[TOLD].len());

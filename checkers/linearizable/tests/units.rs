@@ -111,7 +111,7 @@ fn counterexamples_that_prove_nothing_are_refused() {
     let (model, problem) =
         problem(&[(write(1), 0, 1), (write(2), 2, 3), (read(2), 4, 5), (read(1), 6, 7)]);
     let verify = |kept: &[u32], failed| {
-        verify_counterexample(&model, &problem, kept, failed, 1_000, &|| false)
+        verify_counterexample(&model, &problem, kept, failed, 1 << 20, &|| false)
     };
     assert_eq!(verify(&[0, 1, 2, 3], 7), Ok(Accepted::Proved));
     // The first write is behind the second, and the first read changes nothing.
@@ -134,11 +134,11 @@ fn a_counterexample_is_not_confirmed_beyond_a_limit() {
     let verify = |limit, stop: &dyn Fn() -> bool| {
         verify_counterexample(&model, &problem, &kept, 17, limit, stop)
     };
-    assert_eq!(verify(usize::MAX, &|| false), Ok(Accepted::Proved));
+    assert_eq!(verify(u64::MAX, &|| false), Ok(Accepted::Proved));
     assert_eq!(verify(100_000, &|| false), Ok(Accepted::Undecided(Spent::Memory)));
     let looks = Cell::new(0);
     let later = || looks.replace(looks.get() + 1) == 9;
-    assert_eq!(verify(usize::MAX, &later), Ok(Accepted::Undecided(Spent::Time)));
+    assert_eq!(verify(u64::MAX, &later), Ok(Accepted::Undecided(Spent::Time)));
     assert_eq!(looks.get(), 10, "it goes on after it was told to stop");
 }
 
@@ -154,7 +154,7 @@ fn few_operations_of_many_orders_are_confirmed_soon() {
     let verify = |end: u64| {
         looks.set(0);
         let stop = || looks.replace(looks.get() + 1) >= end;
-        verify_counterexample(&model, &problem, &kept, 12, usize::MAX, &stop)
+        verify_counterexample(&model, &problem, &kept, 12, u64::MAX, &stop)
     };
     assert_eq!(verify(u64::MAX), Ok(Accepted::Proved));
     assert!(looks.get() < 1 << 21, "{} steps", looks.get());
@@ -229,7 +229,7 @@ fn a_verifier_that_is_stopped_leaves_at_once() {
         looks.set(looks.get() + 1);
         looks.get() == 100
     };
-    let found = plain::is_linearizable(&model, &entries, &ops, usize::MAX, &stop);
+    let found = plain::is_linearizable(&model, &entries, &ops, u64::MAX, &stop);
     assert_eq!(found, Err(Spent::Time));
     let late = FREED.get() - freed.get();
     assert!(late < 10, "{late} states were freed after it was told to stop");
@@ -243,7 +243,7 @@ fn a_verifier_that_is_stopped_leaves_at_once() {
 #[test]
 fn a_verifier_looks_at_the_flag_before_it_searches() {
     let (model, problem) = problem(&[(write(1), 0, 1), (write(3), 2, 3), (read(2), 4, 5)]);
-    let stopped = verify_counterexample(&model, &problem, &[0, 2], 5, 1_000, &|| true);
+    let stopped = verify_counterexample(&model, &problem, &[0, 2], 5, 1 << 20, &|| true);
     assert_eq!(stopped, Ok(Accepted::Undecided(Spent::Time)));
 }
 

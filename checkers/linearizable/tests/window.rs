@@ -103,7 +103,7 @@ fn a_write_stands_in_for_a_cas() {
     let mut states = States::new(&model, &ops[..]);
     let mut table = Table::new(&states, 1 << 20);
     let mut grid = Grid { table: &mut table, source: &mut states };
-    assert!(grid.complete(&[0, 1, 2, 3], 64, &|| false));
+    assert!(grid.complete(&[0, 1, 2, 3], 64, u64::MAX, &|| false));
     let crashed: Vec<Crashed> =
         (0..4).map(|class| Crashed { class, entries: vec![0; 3] }).collect();
     let layout = Layout::<[u64; 1]>::new(Shape::new(2, [3; 4].into_iter()));

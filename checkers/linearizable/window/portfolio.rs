@@ -200,7 +200,9 @@ impl<W: Word> Portfolio<W> {
         let (breadth, cursor) = self.breadth.get_or_insert_with(|| {
             cx.relevance = {
                 let (grid, meter) = (&mut cx.grid, &cx.meter);
-                Relevance::new(grid, cx.plan, cx.layout, cx.rules, &|| meter.look().is_err())
+                let (bytes, stop) = (meter.spare(), || meter.look().is_err());
+                let bytes = grid.table.accounted.saturating_add(bytes);
+                Relevance::new(grid, cx.plan, cx.layout, cx.rules, bytes, &stop)
             };
             if cx.relevance.is_some() {
                 let crashed = &cx.plan.crashed;

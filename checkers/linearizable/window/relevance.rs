@@ -52,6 +52,7 @@ impl<W: Word> Relevance<W> {
         plan: &Plan<'_>,
         layout: &Layout<W>,
         rules: Rules,
+        most_bytes: u64,
         stop: &dyn Fn() -> bool,
     ) -> Option<Relevance<W>> {
         let crashed: Vec<u32> = plan.crashed.iter().map(|crashed| crashed.class).collect();
@@ -69,7 +70,7 @@ impl<W: Word> Relevance<W> {
         }
         let mut classes = crashed.clone();
         classes.extend(last.iter().map(|(_, class)| *class));
-        if classes.len() > CELLS || !grid.complete(&classes, STATES, stop) {
+        if classes.len() > CELLS || !grid.complete(&classes, STATES, most_bytes, stop) {
             return None;
         }
         let states = grid.source.len();

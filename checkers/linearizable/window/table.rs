@@ -116,26 +116,35 @@ impl<'m, M: Model, O> States<'m, M, O> {
     }
 
     pub(crate) fn number(&mut self, state: M::State) -> u32 {
-        self.number_of(state, 1)
+        match self.known(state) {
+            Ok(number) => number,
+            Err(state) => {
+                let bytes = self.model.heap_bytes(&state);
+                self.add(state, bytes)
+            }
+        }
     }
 
-    /// Of a state in which so many parts are new.
-    fn number_of(&mut self, state: M::State, changed: u64) -> u32 {
+    /// The number of a state that has one, or else the state as this search knows it.
+    fn known(&self, state: M::State) -> Result<u32, M::State> {
         let state = match &self.merge {
             Some(merge) => merge(state),
             None => state,
         };
         // Nearly every data type has few states at hand, and comparing a few is faster.
         if self.states.len() <= FEW {
-            if let Some(known) = self.states.iter().position(|known| *known == state) {
-                return known as u32;
-            }
-        } else if let Some(number) = self.numbers.get(&state) {
-            return *number;
+            let known = self.states.iter().position(|known| *known == state);
+            known.map(|known| known as u32).ok_or(state)
+        } else {
+            self.numbers.get(&state).copied().ok_or(state)
         }
+    }
+
+    /// A new state that holds so many bytes of its own.
+    fn add(&mut self, state: M::State, bytes: u64) -> u32 {
         let number = self.states.len() as u32;
         assert!(number < SEVERAL - 2, "2^31 states");
-        self.heap_bytes += self.model.heap_bytes(&state).saturating_mul(changed);
+        self.heap_bytes += bytes;
         self.states.push(state);
         match self.states.len() {
             ..=FEW => {}
@@ -151,16 +160,28 @@ impl<'m, M: Model, O> States<'m, M, O> {
     }
 }
 
+impl<M: Model, O: AsRef<[M::Op]>> States<'_, M, O> {
+    /// Of a state to which `class` led.
+    fn number_after(&mut self, state: M::State, class: u32) -> u32 {
+        match self.known(state) {
+            Ok(number) => number,
+            Err(state) => {
+                let bytes = self.model.made_bytes(&state, &self.ops.as_ref()[class as usize]);
+                self.add(state, bytes)
+            }
+        }
+    }
+}
+
 impl<M: Model, O: AsRef<[M::Op]>> Source for States<'_, M, O> {
     fn compute(&mut self, state: u32, class: u32, next: &mut Vec<u32>) {
         let op = &self.ops.as_ref()[class as usize];
-        let changed = self.model.parts_changed(op);
         match self.model.step(&self.states[state as usize], op) {
             Steps::None => {}
-            Steps::One(one) => next.push(self.number_of(one, changed)),
+            Steps::One(one) => next.push(self.number_after(one, class)),
             Steps::Many(all) => {
                 for one in all {
-                    let number = self.number_of(one, changed);
+                    let number = self.number_after(one, class);
                     if !next.contains(&number) {
                         next.push(number);
                     }
@@ -346,11 +367,12 @@ impl Grid<'_> {
     }
 
     /// Whether all states that `classes` lead to are known now, and at most `most`, with one
-    /// next state each; not when told to stop.
+    /// next state each; not when told to stop, nor where they hold more than `most_bytes`.
     pub(crate) fn complete(
         &mut self,
         classes: &[u32],
         most: usize,
+        most_bytes: u64,
         stop: &dyn Fn() -> bool,
     ) -> bool {
         let mut state = 0;
@@ -360,7 +382,7 @@ impl Grid<'_> {
             }
             for class in classes {
                 // A step of a transaction takes as long as that has steps.
-                if stop() {
+                if stop() || self.bytes() > most_bytes {
                     return false;
                 }
                 if matches!(self.step(state as u32, *class), Next::Several(_)) {

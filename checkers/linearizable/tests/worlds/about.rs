@@ -54,7 +54,7 @@ pub(super) fn says_what_is_not<W: World>(
     let (elements, budget) = (some(random), Budget::unlimited());
     components(model, &history).iter().any(|component| {
         let problem = prepare(model, &history, component, Dialect::TRIBUNAL).expect("its family");
-        let part = problem.about(model, &elements);
+        let part = problem.about(model, &elements, &|| false).expect("nobody stops it");
         let ledger = Ledger::new(&budget);
         let found = portfolio::decide(model, &part, &ledger, u64::MAX, Rules::default()).found;
         !matches!(found, Found::Linearization(_))

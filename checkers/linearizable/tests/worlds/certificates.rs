@@ -144,7 +144,7 @@ fn spoil_counterexample<W: World>(
         };
         let positions: Vec<u32> = mine.iter().filter_map(place).collect();
         let accepted =
-            verify_counterexample(model, &problem, &positions, failed, 1 << 20, &|| false);
+            verify_counterexample(model, &problem, &positions, failed, 1 << 27, &|| false);
         assert!(!legal || accepted.is_err(), "{kept:?} up to {failed} of {acts:#?}");
         // A part of a linearizable whole that could be left alone is linearizable.
         let asserting: Vec<OpIndex> =

@@ -52,7 +52,7 @@ fn claims<W: World>(world: &W, acts: &[Act]) -> u64 {
                 recent = Some((first, few.min(sum.kept.len())));
             }
             let verify = |kept: &[u32]| {
-                verify_counterexample(&model, &problem, kept, entry.ret, 10_000, &|| false)
+                verify_counterexample(&model, &problem, kept, entry.ret, 1 << 20, &|| false)
             };
             assert_eq!(verify(&sum.kept), Ok(Accepted::Proved), "{sum:?} of {acts:#?}");
             let is_sum = |kept: &[u32]| {

@@ -37,7 +37,8 @@ fn problems<W: World>(world: &W, acts: &[Act]) -> Vec<Problem<Op<W>>> {
 
 /// Whether what is said of these elements has no order.
 fn is_guilty<M: Model>(model: &M, problem: &Problem<M::Op>, elements: &[Value]) -> bool {
-    let (part, budget) = (problem.about(model, elements), Budget::unlimited());
+    let part = problem.about(model, elements, &|| false).expect("nobody stops it");
+    let budget = Budget::unlimited();
     let ledger = Ledger::new(&budget);
     let found = portfolio::decide(model, &part, &ledger, u64::MAX, Rules::default()).found;
     matches!(found, Found::Dead(_))

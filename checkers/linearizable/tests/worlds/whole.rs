@@ -33,12 +33,12 @@ fn claims(world: &Elements, acts: &[Act], slips: Slips) -> bool {
         let Some(elements) = suspects(&problem.entries, &problem.ops, slips) else { continue };
         claimed = true;
         if slips.trap.is_none() {
-            let part = problem.about(&model, &elements);
+            let part = problem.about(&model, &elements, &|| false).expect("nobody stops it");
             let ledger = Ledger::new(&budget);
             let decision = portfolio::decide(&model, &part, &ledger, u64::MAX, Rules::default());
             let Found::Dead(dead) = decision.found else { panic!("{elements:?} of {acts:#?}") };
             let kept = shrink::before(&part, dead.rank);
-            let proof = verify_counterexample(&model, &part, &kept, dead.rank, 10_000, &|| false);
+            let proof = verify_counterexample(&model, &part, &kept, dead.rank, 1 << 20, &|| false);
             assert_eq!(proof, Ok(Accepted::Proved), "{acts:#?}");
         }
     }
