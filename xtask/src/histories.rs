@@ -103,9 +103,10 @@ fn say(family: &Family, path: &Path, operations: usize) {
         Expected::Unstated => "linearizable or not",
     };
     let Family { model, initial, .. } = family;
-    let (verdict, level) = match *model {
-        "list-append" => ("strict serializable", " -c strict-serializable"),
-        "rw-register" => ("strict serializable", " -c causal"),
+    let (verdict, level) = match (*model, family.expected) {
+        ("list-append", Expected::Invalid) => ("not serializable", " -c serializable"),
+        ("list-append", _) => ("strict serializable", " -c strict-serializable"),
+        ("rw-register", _) => ("strict serializable", " -c causal"),
         _ => (verdict, ""),
     };
     println!("{}: {operations} operations, {verdict}; judge them with", path.display());

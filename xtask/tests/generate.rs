@@ -8,7 +8,7 @@ use tribunal_checkers::{Budget, Verdict};
 use tribunal_history::codec::{Format, ReadOptions, read, write};
 use tribunal_history::{Code, History, MopView, Observed, Op, Outcome, QueueOp, RegisterOp, SetOp};
 use xtask::generate::{
-    Expected, FAMILIES, Shape, Step, find, history, porcupine_kv, porcupine_register,
+    Expected, FAMILIES, Family, Shape, Step, find, history, porcupine_kv, porcupine_register,
 };
 
 /// FNV-1a: a fingerprint of the text of a history.
@@ -47,6 +47,7 @@ fn the_same_seed_gives_the_same_bytes_everywhere() {
         priority-queue    500 6e1d3e63e24be1d5
         set               500 222de65993a99b16
         append            500 022b7cbca0543c7e
+        stale-append      500 b79d588710a04fbc
         wr                500 382257b71c104482
     "#]]
     .assert_eq(&lines);
@@ -113,7 +114,12 @@ fn containers_give_what_they_were_given() {
 /// micro-operations.
 #[test]
 fn lists_only_grow() {
-    let family = find("append").expect("a family");
+    for name in ["append", "stale-append"] {
+        grow(find(name).expect("a family"));
+    }
+}
+
+fn grow(family: &Family) {
     let history = family.history(&family.shape(4_000, 3));
     let mut reads: BTreeMap<Code, Vec<&[Code]>> = BTreeMap::new();
     let (mut mops, mut appends) = (0, BTreeMap::<Code, u32>::new());

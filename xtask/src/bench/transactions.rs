@@ -9,7 +9,7 @@ use tribunal_history::codec::{Format, write};
 use wait4::Wait4;
 use xtask::generate::find;
 
-use crate::steps::{build, target_dir};
+use crate::steps::{build, root, target_dir};
 
 /// As the registry has it.
 const ADYA: &str = "0.1.0";
@@ -18,9 +18,16 @@ const ADYA: &str = "0.1.0";
 const AWDIT: &str = "TRIBUNAL_AWDIT";
 
 /// Transactions of a history, and how often each program judges it.
-const SIZES: [(u64, usize); 3] = [(10_000, 5), (100_000, 3), (1_000_000, 3)];
+type Sizes = &'static [(u64, usize)];
+
+const SIZES: Sizes = &[(10_000, 5), (100_000, 3), (1_000_000, 3)];
+/// What an interactive check is made of.
+const SMALL: Sizes = &[(1_000, 9), (100_000, 3)];
+const MILLION: Sizes = &[(1_000_000, 3)];
+const HUGE: Sizes = &[(10_000_000, 1)];
 
 /// What is judged.
+#[derive(Clone, Copy)]
 struct Row {
     family: &'static str,
     model: &'static str,
@@ -28,6 +35,11 @@ struct Row {
     format: Format,
     ending: &'static str,
     rival: Option<Rival>,
+    sizes: Sizes,
+    /// Instead of the family's.
+    clients: Option<u32>,
+    /// What tribunal must end with.
+    code: i32,
 }
 
 /// Who can judge the same.
@@ -78,6 +90,10 @@ impl Rivals {
 }
 
 impl Row {
+    fn of_clients(&self) -> String {
+        self.clients.map_or_else(String::new, |clients| format!(", {clients} sessions"))
+    }
+
     /// AWDIT's read committed is that of Biswas and Enea.
     fn rivals_level(&self) -> &'static str {
         match self.level {
@@ -99,6 +115,22 @@ const ROWS: &[Row] = &[
     registers("causal", Format::Awdit, "txt", Some(Rival::Awdit)),
     registers("strong-session-read-atomic", Format::Awdit, "txt", Some(Rival::Awdit)),
     registers("strong-session-monotonic-atomic-view", Format::Awdit, "txt", Some(Rival::Awdit)),
+    Row {
+        sizes: MILLION,
+        clients: Some(100),
+        ..registers("causal", Format::Awdit, "txt", Some(Rival::Awdit))
+    },
+    // Without times, and without an order that completions tell.
+    Row { sizes: SMALL, ..registers("serializable", Format::Polysi, "polysi", None) },
+    Row { sizes: SMALL, ..registers("snapshot-isolation", Format::Polysi, "polysi", None) },
+    // One component of all transactions.
+    Row {
+        family: "stale-append",
+        sizes: MILLION,
+        code: 1,
+        ..lists("serializable", Format::Native, "log", None)
+    },
+    Row { sizes: HUGE, ..lists("strict-serializable", Format::Native, "log", None) },
 ];
 
 const fn lists(
@@ -107,7 +139,8 @@ const fn lists(
     ending: &'static str,
     rival: Option<Rival>,
 ) -> Row {
-    Row { family: "append", model: "list-append", level, format, ending, rival }
+    let (family, model) = ("append", "list-append");
+    Row { family, model, level, format, ending, rival, sizes: SIZES, clients: None, code: 0 }
 }
 
 const fn registers(
@@ -116,7 +149,8 @@ const fn registers(
     ending: &'static str,
     rival: Option<Rival>,
 ) -> Row {
-    Row { family: "wr", model: "rw-register", level, format, ending, rival }
+    let (family, model) = ("wr", "rw-register");
+    Row { family, model, level, format, ending, rival, sizes: SIZES, clients: None, code: 0 }
 }
 
 /// What one run took.
@@ -138,13 +172,36 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let rivals = Rivals::found();
     let dir = target_dir().join("bench-transactions");
     std::fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
-    println!("| history | level | transactions | rival | its | tribunal | processor | memory |");
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("| history | level | rival | its | tribunal | processor | memory |");
+    println!("|---|---|---|---|---|---|---|");
     for row in ROWS {
-        for (size, runs) in SIZES.into_iter().filter(|(size, _)| *size <= most) {
+        for (size, runs) in row.sizes.iter().copied().filter(|(size, _)| *size <= most) {
             let file = history(&dir, row, size)?;
-            compare(row, size, runs, &file, &tribunal, &rivals)?;
+            let name = format!("{} {size}, {}{}", row.family, row.ending, row.of_clients());
+            compare(row, &name, runs, &file, &tribunal, &rivals)?;
         }
+    }
+    corpus(&tribunal, &rivals)
+}
+
+/// Histories of a real database, of up to ten thousand transactions.
+fn corpus(tribunal: &Path, rivals: &Rivals) -> Result<()> {
+    let folder = root().join("../shared/corpus/polysi");
+    if !folder.is_dir() {
+        println!("\nskipped: PolySI's histories, for there is no {}", folder.display());
+        return Ok(());
+    }
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    files
+        .retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains("fig")));
+    files.sort();
+    let level = "strong-session-snapshot-isolation";
+    let row = registers(level, Format::Polysi, "txt", None);
+    for file in files {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        compare(&row, &name, 5, &file, tribunal, rivals)?;
     }
     Ok(())
 }
@@ -171,10 +228,13 @@ fn install_adya() -> Option<PathBuf> {
 }
 
 fn history(dir: &Path, row: &Row, size: u64) -> Result<PathBuf> {
-    let path = dir.join(format!("{}-{size}.{}", row.family, row.ending));
+    let clients = row.of_clients().replace([',', ' '], "-");
+    let path = dir.join(format!("{}-{size}{clients}.{}", row.family, row.ending));
     if !path.is_file() {
         let family = find(row.family).with_context(|| format!("a family {}", row.family))?;
-        let history = family.history(&family.shape(size, 1));
+        let mut shape = family.shape(size, 1);
+        shape.clients = row.clients.unwrap_or(shape.clients);
+        let history = family.history(&shape);
         let aside = path.with_extension("part");
         let file = std::fs::File::create(&aside)
             .with_context(|| format!("creating {}", aside.display()))?;
@@ -189,7 +249,7 @@ fn history(dir: &Path, row: &Row, size: u64) -> Result<PathBuf> {
 
 fn compare(
     row: &Row,
-    size: u64,
+    history: &str,
     runs: usize,
     file: &Path,
     tribunal: &Path,
@@ -204,11 +264,14 @@ fn compare(
         command.arg("check").arg(file).args(["-m", row.model, "-c", row.level, "--json"]);
         ours.push(measured(&mut command)?);
     }
-    if let Some(took) = ours.iter().find(|took| took.code != 0) {
-        bail!("{}: tribunal ended with {}, and the history is valid", file.display(), took.code);
+    if let Some(took) = ours.iter().find(|took| took.code != row.code) {
+        bail!("{}: tribunal ended with {}, not {}", file.display(), took.code, row.code);
     }
     let ours = median(&mut ours).context("at least one run")?;
-    let shown = |took: Took| format!("{:.2} s, {:.0} MB", took.cpu_s, took.peak_mb);
+    let shown = |took: Took| match took.cpu_s {
+        short @ ..0.1 => format!("{:.1} ms, {:.0} MB", 1e3 * short, took.peak_mb),
+        cpu_s => format!("{cpu_s:.2} s, {:.0} MB", took.peak_mb),
+    };
     let theirs = median(&mut theirs);
     let (rival, processor, memory) = match theirs {
         Some(theirs) if theirs.code == 0 => (
@@ -221,9 +284,7 @@ fn compare(
     };
     let name = rivals.command(row, file).map_or("—", |(name, _)| name);
     println!(
-        "| {}, {} | {} | {size} | {name} | {rival} | {} | {processor} | {memory} |",
-        row.family,
-        row.ending,
+        "| {history} | {} | {name} | {rival} | {} | {processor} | {memory} |",
         row.level,
         shown(ours),
     );

@@ -4,6 +4,9 @@
 //! one takes its place. A transaction has one to four micro-operations, half of them appends, and
 //! takes effect at one instant between invocation and completion: the history is strict
 //! serializable. What aborts (a crash aside) does so before it takes effect.
+//!
+//! Of the second family one read in three misses the last one or two appends: transactions that
+//! overtake each other all along the history are one component of their dependencies.
 
 use std::collections::BTreeMap;
 
@@ -22,9 +25,20 @@ pub(super) const FAMILY: Family = Family {
     clients: 10,
     crashes_per_mille: 0,
     events: |shape, each| {
-        let object = &mut Lists::new();
+        let object = &mut Lists::new(None);
         schedule::run(object, shape, &mut Random::new(shape.seed), each);
     },
+};
+
+pub(super) const STALE: Family = Family {
+    name: "stale-append",
+    summary: "as append, and one read in three misses the last one or two appends",
+    expected: Expected::Invalid,
+    events: |shape, each| {
+        let object = &mut Lists::new(Some(Random::new(!shape.seed)));
+        schedule::run(object, shape, &mut Random::new(shape.seed), each);
+    },
+    ..FAMILY
 };
 
 /// Keys in use at a time.
@@ -37,12 +51,14 @@ struct Lists {
     live: Vec<(i64, i64)>,
     next_key: i64,
     held: BTreeMap<i64, Vec<Value>>,
+    /// Which reads are stale, if any.
+    stale: Option<Random>,
 }
 
 impl Lists {
-    fn new() -> Lists {
+    fn new(stale: Option<Random>) -> Lists {
         let live: Vec<(i64, i64)> = (0..LIVE as i64).map(|key| (key, 0)).collect();
-        Lists { next_key: LIVE as i64, live, held: BTreeMap::new() }
+        Lists { next_key: LIVE as i64, live, held: BTreeMap::new(), stale }
     }
 
     fn pick(random: &mut Random) -> usize {
@@ -77,15 +93,23 @@ impl Object for Lists {
 
     fn answer(&mut self, op: &mut Op) -> Outcome {
         let Op::Txn(txn) = op else { unreachable!("{op} was not asked") };
+        let keys: Vec<Value> = txn.mops.iter().filter_map(|mop| mop.key().cloned()).collect();
         for mop in &mut txn.mops {
+            // A transaction that contradicts itself would be told as that.
+            let alone = keys.iter().filter(|key| mop.key() == Some(*key)).count() == 1;
             match mop {
                 Mop::Append { key: Value::Int(key), element } => {
                     self.held.entry(*key).or_default().push(element.clone());
                 }
                 Mop::ReadList { key: Value::Int(key), elements } => {
-                    *elements = match self.held.get(key) {
-                        Some(held) => Observed::Present(held.clone()),
-                        None => Observed::Absent,
+                    // One in three misses one or two.
+                    let random = self.stale.as_mut().filter(|_| alone);
+                    let missed =
+                        random.map_or(0, |random| [0, 0, 0, 0, 1, 2][random.below(6) as usize]);
+                    let held = self.held.get(key).map_or(&[][..], Vec::as_slice);
+                    *elements = match &held[..held.len().saturating_sub(missed)] {
+                        [] => Observed::Absent,
+                        seen => Observed::Present(seen.to_vec()),
                     };
                 }
                 other => unreachable!("{other} was not asked"),

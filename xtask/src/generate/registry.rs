@@ -23,6 +23,7 @@ pub static FAMILIES: &[Family] = &[
     priority_queue::FAMILY,
     set::FAMILY,
     append::FAMILY,
+    append::STALE,
     wr::FAMILY,
 ];
 
