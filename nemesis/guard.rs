@@ -112,6 +112,27 @@ impl Guard {
         }
         Ok(windows)
     }
+
+    /// Whether windows that are to happen as they are, in order of start, may do so beside each
+    /// other.
+    ///
+    /// # Errors
+    /// The first that may not, with what to do.
+    pub(crate) fn bears_all(self, windows: &[Planned], view: &ClusterView) -> Result<(), String> {
+        let mut placed = Placed { guard: self, nodes: view.nodes, windows: Vec::new() };
+        for Planned { injection, refused } in windows {
+            if refused.is_some() {
+                continue;
+            }
+            placed.windows.retain(|other| injection.at < span(other).1);
+            if placed.fit(injection).as_ref() != Some(injection) {
+                let (id, kind, refusal) = (injection.id, &injection.kind, self.refusal(view));
+                return Err(format!("F{id} ({kind}): beside other faults {refusal}"));
+            }
+            placed.windows.push(injection.clone());
+        }
+        Ok(())
+    }
 }
 
 /// Windows that will happen.

@@ -14,6 +14,7 @@ mod info;
 pub mod limits;
 mod report;
 mod run_report;
+pub mod sequential;
 pub mod stats;
 pub mod store;
 mod witness;

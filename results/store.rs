@@ -25,6 +25,8 @@ pub use retention::{Keep, to_delete};
 pub const PLAN: &str = "plan.json";
 /// What was met.
 pub const ENVIRONMENT: &str = "environment.json";
+/// The faults with their moments, as `--schedule` takes them.
+pub const SCHEDULE: &str = "schedule.json";
 /// The suite as read.
 pub const SUITE: &str = "suite.toml";
 /// The history, appended to during the run.
@@ -36,7 +38,8 @@ pub const VERDICTS: &str = "verdicts.json";
 /// The report as a page.
 pub const REPORT: &str = "report.html";
 /// Every file of a run.
-pub const FILES: [&str; 7] = [HISTORY, PLAN, SUITE, ENVIRONMENT, FAULTS, VERDICTS, REPORT];
+pub const FILES: [&str; 8] =
+    [HISTORY, PLAN, SUITE, SCHEDULE, ENVIRONMENT, FAULTS, VERDICTS, REPORT];
 /// Logs of the nodes, one directory each.
 pub const LOGS: &str = "logs";
 /// The link to the run whose load began last.

@@ -73,6 +73,8 @@ pub(crate) enum Command {
     Doctor(NodesArgs),
     /// Quickstart on the best kind of nodes this machine allows.
     Demo(DemoArgs),
+    /// Repeat a run that failed with faults left out, until those are left that it needs to fail.
+    Shrink(ShrinkArgs),
     /// Bring up local nodes that stay (a lab); prints the inventory to give to --nodes.
     Up(UpArgs),
     /// Take a lab down.
@@ -87,6 +89,12 @@ pub(crate) enum Command {
         dir: PathBuf,
         /// Number of nodes.
         nodes: usize,
+    },
+    /// One repetition of a run.
+    #[command(hide = true)]
+    Again {
+        /// As JSON.
+        order: String,
     },
     /// The process that judges.
     #[command(hide = true)]
@@ -125,6 +133,11 @@ pub(crate) struct RunArgs {
     /// `none`.
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     pub(crate) nemesis: Option<Vec<String>>,
+
+    /// Faults as an earlier run had them, instead of the suite's: its directory, or its
+    /// schedule.json, whole or with windows taken out.
+    #[arg(long, value_name = "RUN", conflicts_with = "nemesis")]
+    pub(crate) schedule: Option<PathBuf>,
 
     /// Let faults take down more nodes than a cluster can lose and still answer.
     #[arg(long)]
@@ -328,6 +341,37 @@ pub(crate) struct HealArgs {
     /// Also while another controller's lease lives.
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ShrinkArgs {
+    /// The run directory or its name below --runs-dir; `latest` for the newest.
+    pub(crate) run: PathBuf,
+
+    /// How often a run must fail for its faults to count as enough, at least.
+    #[arg(long, value_name = "RATE", default_value_t = 0.5, allow_negative_numbers = true)]
+    pub(crate) rate: f64,
+
+    /// Most repetitions with the same faults; where they do not tell, these do not count as enough.
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub(crate) tries: u64,
+
+    /// Repetitions with the faults that are left, to tell how often it fails with them.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) confirm: u64,
+
+    /// Where the seeds of the repetitions come from; drawn when not given.
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    pub(crate) seed: Option<u64>,
+
+    /// Directory of the repetitions and of the schedule that is left, instead of `shrunk` in that
+    /// of the run.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -1,12 +1,14 @@
 //! What will be done: suite, flags and defaults folded into one value. Flags win over the suite.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
-use tribunal_nemesis::registry;
 use tribunal_nemesis::schedule::{Guard, Package, Range};
+use tribunal_nemesis::{Recorded, registry};
+use tribunal_results::store;
 
 use crate::cli::RunArgs;
 use crate::exit_code::Trouble;
@@ -33,6 +35,9 @@ pub(crate) struct Experiment {
     pub(crate) workload: String,
     pub(crate) workload_options: BTreeMap<String, String>,
     pub(crate) faults: Vec<Package>,
+    /// Windows that were kept, instead of those that a seed would plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) schedule: Option<Recorded>,
     pub(crate) beyond_quorum: bool,
     pub(crate) check_time: Duration,
     pub(crate) check_memory: u64,
@@ -110,10 +115,12 @@ impl Experiment {
             late_grace: within(file, &load.late_grace, units::duration)?,
             workload: text(&args.workload, &suite.workload.name, "register"),
             workload_options,
-            faults: match &args.nemesis {
-                Some(flags) => packages_of_flags(flags)?,
-                None => packages_of_suite(file)?,
+            faults: match (&args.nemesis, &args.schedule) {
+                (Some(flags), _) => packages_of_flags(flags)?,
+                (None, Some(_)) => Vec::new(),
+                (None, None) => packages_of_suite(file)?,
             },
+            schedule: args.schedule.as_deref().map(recorded).transpose()?,
             beyond_quorum: args.beyond_quorum || suite.check.beyond_quorum,
             check_time: time(file, "", &None, &suite.check.time, "120s")?,
             check_memory: memory.unwrap_or(4 << 30),
@@ -220,6 +227,17 @@ fn pairs(flags: &[String], name: &str) -> Result<BTreeMap<String, String>, Troub
         None => Err(Trouble::usage(format!("{name} {flag:?} is not of the form key=value"))),
     };
     flags.iter().map(pair).collect()
+}
+
+/// The schedule of a run, or of a file.
+fn recorded(path: &Path) -> Result<Recorded, Trouble> {
+    let path = if path.is_dir() { path.join(store::SCHEDULE) } else { path.to_path_buf() };
+    let complain = |problem: String| {
+        let shown = path.display();
+        Trouble::usage(format!("--schedule {shown}: {problem}; name a run, or its schedule.json"))
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| complain(error.to_string()))?;
+    Recorded::parse(&text).map_err(complain)
 }
 
 fn packages_of_suite(file: &SuiteFile) -> Result<Vec<Package>, Trouble> {

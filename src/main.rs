@@ -17,6 +17,7 @@ mod plan;
 mod progress;
 mod report;
 mod run;
+mod shrink;
 mod suite;
 mod units;
 
@@ -81,6 +82,8 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Trouble> {
         Command::Heal(args) => heal::heal(args),
         Command::Doctor(args) => doctor::doctor(args),
         Command::Demo(args) => demo::demo(cli, args),
+        Command::Shrink(args) => shrink::shrink(cli, args),
+        Command::Again { order } => shrink::again(cli, order),
         Command::Up(args) => lab::up(args),
         Command::Down { inventory } => lab::down(inventory),
         Command::Keep { dir, nodes } => lab::keep(dir, *nodes),

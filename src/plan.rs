@@ -35,7 +35,8 @@ pub(crate) fn plan(args: &RunArgs) -> Result<ExitCode, Trouble> {
     Ok(ExitCode::Held)
 }
 
-/// The fault schedule: a function of experiment, seed and number of nodes.
+/// The fault schedule: the one that is given, or a function of experiment, seed and number of
+/// nodes.
 pub(crate) fn faults(
     experiment: &Experiment,
     seed: u64,
@@ -44,6 +45,10 @@ pub(crate) fn faults(
     let stream = Seed(seed).root().child("nemesis");
     let guard = experiment.guard(nodes);
     let view = ClusterView { nodes };
+    if let Some(recorded) = &experiment.schedule {
+        let windows = recorded.windows(guard, &view, experiment.time);
+        return windows.map_err(|problem| Trouble::usage(format!("--schedule: {problem}")));
+    }
     schedule::plan(&experiment.faults, guard, &view, &stream, experiment.time)
         .map_err(Trouble::usage)
 }

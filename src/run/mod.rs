@@ -153,6 +153,7 @@ fn repro(args: &RunArgs, experiment: &Experiment, seed: u64) -> String {
     flag("target", args.target.clone());
     flag("workload", args.workload.clone());
     flag("nemesis", args.nemesis.as_ref().map(|kinds| kinds.join(",")));
+    flag("schedule", args.schedule.as_ref().map(|path| path.display().to_string()));
     flag("nodes", Some(experiment.nodes.clone()));
     flag("time", args.time.clone());
     flag("concurrency", args.concurrency.clone());

@@ -22,6 +22,7 @@ use tribunal_harness::node::NodeInfo;
 use tribunal_harness::runner::Recorder;
 use tribunal_harness::target::Target;
 use tribunal_history::codec::native::LogHeader;
+use tribunal_nemesis::Recorded;
 use tribunal_nemesis::schedule::{self, Planned};
 use tribunal_results::RunInfo;
 use tribunal_results::store::{self, RunDir};
@@ -98,12 +99,13 @@ pub(crate) fn sound(
         .map_err(|trouble| suite.blame_value(trouble, &cluster.nodes, &experiment.nodes))?;
     let keys = &experiment.host_keys;
     host_keys(keys).map_err(|trouble| suite.blame_value(trouble, &cluster.host_keys, keys))?;
-    let nodes = match provider {
-        Provider::Local(nodes) | Provider::Processes(nodes) => nodes,
-        Provider::Hosts(ref hosts) => hosts.split(',').count(),
+    let known = match provider {
+        Provider::Local(nodes) | Provider::Processes(nodes) => Some(nodes),
+        Provider::Hosts(ref hosts) => Some(hosts.split(',').count()),
         // How many there are is known when they are asked.
-        Provider::Inventory(_) | Provider::SshConfig(_) | Provider::Vagrant => NOMINAL_NODES,
+        Provider::Inventory(_) | Provider::SshConfig(_) | Provider::Vagrant => None,
     };
+    let nodes = known.unwrap_or(NOMINAL_NODES);
     let blame = |trouble| suite.blame(trouble, &tables.workload.named(experiment));
     let entry = workloads::find(&experiment.workload)
         .ok_or_else(|| unknown("workload", &experiment.workload, "workloads"))
@@ -114,6 +116,9 @@ pub(crate) fn sound(
     let nominal =
         setting(experiment, nodes).map_err(|trouble| suite.blame(trouble, clients.as_slice()))?;
     (entry.build)(&nominal).map_err(|problem| blame(Trouble::usage(problem)))?;
+    if known.is_none() && experiment.schedule.is_some() {
+        return Ok(nodes);
+    }
     plan::faults(experiment, seed, nodes).map_err(|trouble| {
         let time = tables.load.time.iter().map(|time| ("windows", Some(time.span().start)));
         let words: Vec<_> = written(experiment, suite).into_iter().chain(time).collect();
@@ -155,6 +160,8 @@ pub(super) fn set_up(
     let schedule = plan::faults(experiment, request.seed, infos.len())?;
     describe(request, dir, info, target.as_ref(), &infos, &schedule, setting.concurrency);
     dir.save_plan(&info.plan).map_err(Trouble::infra)?;
+    let kept = Recorded::new(infos.len(), schedule.clone());
+    dir.write(store::SCHEDULE, kept.text().as_bytes()).map_err(Trouble::infra)?;
     let recorder = record(request, dir, info)?;
     let cluster = Arc::new(cluster);
     let stage = Stage {
