@@ -86,6 +86,11 @@ pub trait Nemesis: Send + Sync {
         &[]
     }
 
+    /// Whether shapes are of links between nodes, and not choices of nodes.
+    fn hits_links(&self) -> bool {
+        false
+    }
+
     /// Decides shape and targets. Pure: a function of its arguments.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 pub mod driver;
 mod guard;
 mod ledger;
-mod partition;
+mod links;
 mod process;
 pub mod registry;
 mod replay;
@@ -16,6 +16,6 @@ mod step;
 pub mod targets;
 
 pub use ledger::{Ledger, Sink};
-pub use partition::Partition;
+pub use links::LinkFault;
 pub use process::ProcessFault;
 pub use replay::Recorded;

@@ -11,7 +11,7 @@ use tribunal_harness::seed::Stream;
 use tribunal_history::NodeId;
 
 use crate::schedule::empty;
-use crate::step::{agent_id, measure};
+use crate::step::{agent_id, draw_parameters, measure};
 use crate::targets::Choice;
 
 /// A fault on the daemons of the chosen nodes, of a kind that agents know.
@@ -45,12 +45,7 @@ impl Nemesis for ProcessFault {
             format!("{name} does not know the targets {shape:?}; known are {known}")
         })?;
         let targets = choice.draw(view.nodes, &mut stream.draw(0, 0));
-        let mut draw = stream.draw(0, 1);
-        let parameters = self.about.parameters.iter().map(|Parameter { name, usual, .. }| {
-            let span = usual.1.abs_diff(usual.0).saturating_add(1);
-            (name.to_string(), usual.0 + draw.below(span) as i64)
-        });
-        let parameters = parameters.collect();
+        let parameters = draw_parameters(self.about.parameters, &mut stream.draw(0, 1));
         Ok(Injection { targets, parameters, ..empty(self.about.name, choice.name()) })
     }
 

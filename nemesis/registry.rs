@@ -1,17 +1,17 @@
-//! Every fault, by name. A fault of daemons is one file and one line in the agent's
-//! [`kinds`]; any other is one file here and one line.
+//! Every fault, by name. A fault on links is one file and one line in the agent's [`links`], one
+//! of daemons in its [`kinds`]; any other is one file here and one line.
 
 use std::sync::LazyLock;
 
-use tribunal_agent::kinds;
+use tribunal_agent::{kinds, links};
 use tribunal_harness::nemesis::Nemesis;
 
-use crate::{Partition, ProcessFault};
+use crate::{LinkFault, ProcessFault};
 
 static FAULTS: LazyLock<Vec<Box<dyn Nemesis>>> = LazyLock::new(|| {
-    let others: [Box<dyn Nemesis>; 1] = [Box::new(Partition)];
+    let links = links::all().map(|link| Box::new(LinkFault { link }) as Box<dyn Nemesis>);
     let daemons = kinds::all().map(|about| Box::new(ProcessFault { about }) as Box<dyn Nemesis>);
-    others.into_iter().chain(daemons).collect()
+    links.chain(daemons).collect()
 });
 
 /// In the order `tribunal list faults` prints.

@@ -1,12 +1,14 @@
 //! One request to each of several nodes at once, and what came back.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tribunal_agent::protocol::{Body, Measured, Reply};
 use tribunal_harness::cluster::Cluster;
-use tribunal_harness::nemesis::{Evidence, NemesisError};
+use tribunal_harness::nemesis::{Evidence, NemesisError, Parameter};
+use tribunal_harness::seed::Draw;
 use tribunal_history::NodeId;
 
 /// Patience for one request about a fault.
@@ -19,6 +21,15 @@ const PARTS: u32 = 64;
 /// number, and a fault may concern several daemons of one node.
 pub(crate) fn agent_id(fault: u32, part: usize) -> u32 {
     fault * PARTS + part as u32 % PARTS
+}
+
+/// Each parameter of a kind, from what is usual.
+pub(crate) fn draw_parameters(known: &[Parameter], draw: &mut Draw) -> BTreeMap<String, i64> {
+    let drawn = known.iter().map(|Parameter { name, usual, .. }| {
+        let span = usual.1.abs_diff(usual.0).saturating_add(1);
+        (name.to_string(), usual.0 + draw.below(span) as i64)
+    });
+    drawn.collect()
 }
 
 /// Where a node answers reachability probes from its peers.

@@ -342,7 +342,7 @@ fn default_package(kind: &str) -> Result<Package, String> {
         from: Duration::from_secs_f64(from),
         to: Duration::from_secs_f64(to),
     };
-    let processes = kind != "partition";
+    let processes = !fault.hits_links();
     let shapes: Vec<&str> = match processes {
         true => vec!["one", "primaries"],
         false => fault.shapes(),

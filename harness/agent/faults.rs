@@ -3,7 +3,7 @@
 //! The journal on the disk is the truth about what is armed; agent and reaper both act from it,
 //! one at a time (the lock), so either may undo what the other armed.
 
-mod cutting;
+mod links;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,8 +21,8 @@ use crate::kinds::{self, Place};
 use crate::net::{Firewall, Mechanism};
 use crate::protocol::{Failure, Fault, FaultKind, Measured};
 use crate::reaper::{Link, Message};
-pub(crate) use cutting::NO_NETWORK;
-use cutting::Toggle;
+use links::Toggle;
+pub(crate) use links::{NEEDS_NFT, NO_NETWORK};
 
 /// Most faults armed at once.
 const ARMED: usize = 256;
@@ -182,7 +182,7 @@ impl Faults {
             self.tell(Message::Deadline { fault: record.fault, at_boottime_ns: deadline })?;
             self.deadlines.insert(record.fault, deadline);
         }
-        self.renew_cuts(&records)
+        self.renew_links(&records)
     }
 
     /// Brings every deadline forward; the latest of them.
@@ -200,7 +200,7 @@ impl Faults {
     /// Takes over what an earlier agent of the same run armed.
     pub(crate) fn adopt(&mut self, lease_ms: u64) -> Outcome<()> {
         for record in self.records()? {
-            let toggle = record.undo.as_cut().and_then(Toggle::of);
+            let toggle = record.undo.as_link().and_then(Toggle::of);
             self.flapping.extend(toggle.map(|toggle| (record.fault, toggle)));
             self.begin_beats(record.fault, &record.undo)?;
         }
@@ -229,7 +229,7 @@ impl Faults {
             return Ok(None);
         }
         let records = self.records()?;
-        let (next, mut failed) = (self.pulse_cuts(&records)?, None);
+        let (next, mut failed) = (self.pulse_links(&records)?, None);
         for record in &records {
             let (Some(beat), Undo::Daemon { kind, state }) =
                 (self.beating.get_mut(&record.fault), &record.undo)
@@ -254,9 +254,7 @@ impl Faults {
 
     fn plan(&self, fault: &Fault, choose: impl FnOnce() -> Outcome<Mechanism>) -> Outcome<Undo> {
         match &fault.kind {
-            FaultKind::Cut { from, to, flap } => {
-                self.plan_cut(from, to, *flap, choose).map(Undo::Cut)
-            }
+            kind @ FaultKind::Link { .. } => self.plan_link(kind, choose).map(Undo::Link),
             FaultKind::Daemon { kind, daemon, parameters } => {
                 let at = Place { daemons: &self.daemons, daemon };
                 let state = kinds::find(kind)?.before(at, parameters)?;
@@ -268,7 +266,7 @@ impl Faults {
     /// Brings it about; the instant of the change.
     fn act(&mut self, fault: u32, undo: &Undo, lease_ms: u64) -> Outcome<u64> {
         match undo {
-            Undo::Cut(cut) => self.cut(fault, cut, lease_ms)?,
+            Undo::Link(undo) => self.hold(fault, undo, lease_ms)?,
             Undo::Daemon { kind, state } => {
                 kinds::find(kind)?.act(place(&self.daemons, state)?, state)?;
                 self.begin_beats(fault, undo)?;
@@ -288,7 +286,7 @@ impl Faults {
 
     fn measure(&mut self, fault: u32, undo: &Undo, at_boottime_ns: u64) -> Outcome<Measured> {
         let (effective, evidence) = match undo {
-            Undo::Cut(cut) => self.measure_cut(fault, cut)?,
+            Undo::Link(undo) => self.measure_link(fault, undo)?,
             Undo::Daemon { kind, state } => {
                 kinds::find(kind)?.measure(place(&self.daemons, state)?, state)?
             }
@@ -299,7 +297,7 @@ impl Faults {
     /// Makes undone what the record says; in words, what was done and measured.
     fn reverse(&mut self, record: &Record) -> Outcome<String> {
         match &record.undo {
-            Undo::Cut(cut) => self.open(record, cut),
+            Undo::Link(undo) => self.open(record, undo),
             Undo::Daemon { kind, state } => {
                 kinds::find(kind)?.undo(place(&self.daemons, state)?, state)
             }

@@ -25,8 +25,8 @@ const VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, Value>", into = "BTreeMap<String, Value>")]
 pub(crate) enum Undo {
-    /// Let these packets through again.
-    Cut(CutUndo),
+    /// A fault of [`crate::links`]: let these packets through again.
+    Link(LinkUndo),
     /// A fault of [`crate::kinds`] on the daemon that the state names.
     Daemon {
         /// Which.
@@ -36,30 +36,45 @@ pub(crate) enum Undo {
     },
 }
 
-/// What a cut holds back.
+/// What a fault on links does to whose packets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct CutUndo {
+pub(crate) struct LinkUndo {
+    /// Which of [`crate::links`].
+    #[serde(default = "partition", skip_serializing_if = "is_partition")]
+    pub(crate) kind: String,
     pub(crate) from: Vec<IpAddr>,
     pub(crate) to: Vec<IpAddr>,
     pub(crate) flap: Option<Flap>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) parameters: BTreeMap<String, i64>,
     pub(crate) mechanism: String,
 }
 
+/// Faults on links, in records; and partitions, which were the only ones.
 const CUT: &str = "cut";
+
+fn partition() -> String {
+    "partition".into()
+}
+
+fn is_partition(kind: &str) -> bool {
+    kind == "partition"
+}
 
 impl Undo {
     /// Fault family, in the field's words.
     pub(crate) fn kind(&self) -> &str {
         match self {
-            Undo::Cut(_) => CUT,
+            Undo::Link(link) if is_partition(&link.kind) => CUT,
+            Undo::Link(link) => &link.kind,
             Undo::Daemon { kind, .. } => kind,
         }
     }
 
-    /// The cut, if it is one.
-    pub(crate) fn as_cut(&self) -> Option<&CutUndo> {
+    /// The fault on links, if it is one.
+    pub(crate) fn as_link(&self) -> Option<&LinkUndo> {
         match self {
-            Undo::Cut(cut) => Some(cut),
+            Undo::Link(link) => Some(link),
             Undo::Daemon { .. } => None,
         }
     }
@@ -76,19 +91,18 @@ impl TryFrom<BTreeMap<String, Value>> for Undo {
         if kind != CUT {
             return Ok(Undo::Daemon { kind, state });
         }
-        serde_json::from_value(state).map(Undo::Cut).map_err(|error| error.to_string())
+        serde_json::from_value(state).map(Undo::Link).map_err(|error| error.to_string())
     }
 }
 
 impl From<Undo> for BTreeMap<String, Value> {
     fn from(undo: Undo) -> BTreeMap<String, Value> {
-        let kind = undo.kind().to_owned();
-        let state = match undo {
+        let (key, state) = match undo {
             // Addresses, numbers and texts are data.
-            Undo::Cut(cut) => serde_json::to_value(cut).unwrap_or_default(),
-            Undo::Daemon { state, .. } => state,
+            Undo::Link(link) => (CUT.into(), serde_json::to_value(link).unwrap_or_default()),
+            Undo::Daemon { kind, state } => (kind, state),
         };
-        BTreeMap::from([(kind, state)])
+        BTreeMap::from([(key, state)])
     }
 }
 

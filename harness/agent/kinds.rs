@@ -183,7 +183,7 @@ pub(crate) fn probe() -> Vec<Probed> {
 
 impl About {
     /// Refuses what is missing, unknown or out of its range.
-    fn check(&self, parameters: &Parameters) -> Outcome<()> {
+    pub(crate) fn check(&self, parameters: &Parameters) -> Outcome<()> {
         let known = |name: &String| self.parameters.iter().any(|known| known.name == name);
         if let Some(name) = parameters.keys().find(|name| !known(name)) {
             return Err(Failure::refused(format!("{} has no parameter {name:?}", self.name)));

@@ -8,6 +8,7 @@ pub mod base64;
 pub mod frame;
 pub mod kinds;
 pub mod launch;
+pub mod links;
 pub mod protocol;
 
 mod claim;

@@ -1,8 +1,9 @@
-//! Cuts: packets from and to peers are dropped in the node's own firewall.
+//! What is done with packets from and to peers, in the node's own firewall.
 //!
-//! Three mechanisms, best first. With nft and with ipset the kernel itself ends the cut when its
-//! time is over, whatever became of us; with plain iptables the reaper must. Rules of others are
-//! never touched, and that is measured: their ruleset is compared before and after.
+//! Three mechanisms, best first. With nft and with ipset the kernel itself ends an element when
+//! its time is over, whatever became of us; with plain iptables the reaper must. nft does every
+//! kind of [`crate::links`], the others partitions alone. Rules of others are never touched, and
+//! that is measured: their ruleset is compared before and after.
 
 pub(crate) mod foreign;
 pub(crate) mod iptables;
@@ -14,7 +15,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-/// How cuts are made on this node.
+use crate::links::Link;
+
+/// How packets are met on this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Mechanism {
@@ -44,38 +47,62 @@ impl Mechanism {
     }
 }
 
-/// Addresses and how long each is to stay cut, in milliseconds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Cuts {
-    /// Sources whose packets are dropped on input.
-    pub(crate) from: BTreeMap<IpAddr, u64>,
-    /// Destinations to which packets are dropped on output.
-    pub(crate) to: BTreeMap<IpAddr, u64>,
+/// One element of a set of ours: a peer whose packets are met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Element {
+    /// Which set, without the digit of the family: see [`Link`].
+    pub(crate) set: &'static str,
+    pub(crate) peer: IpAddr,
 }
 
-impl Cuts {
-    /// Adds addresses; the longer time wins where two cuts share one.
-    pub(crate) fn add(&mut self, from: &[IpAddr], to: &[IpAddr], ms: u64) {
-        for (map, addresses) in [(&mut self.from, from), (&mut self.to, to)] {
-            for address in addresses {
-                let longest = map.entry(plain(*address)).or_default();
+impl Element {
+    /// The set's name in its family.
+    pub(crate) fn family_set(&self) -> String {
+        format!("{}{}", self.set, if self.peer.is_ipv4() { 4 } else { 6 })
+    }
+}
+
+/// Elements, and how many milliseconds each is to stay.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Elements(BTreeMap<Element, u64>);
+
+impl Elements {
+    /// Adds peers; the longer time wins where two faults share one.
+    pub(crate) fn add(&mut self, link: &Link, from: &[IpAddr], to: &[IpAddr], ms: u64) {
+        for (set, peers) in [(Some(link.from), from), (link.to, to)] {
+            let Some(set) = set else { continue };
+            for peer in peers {
+                let longest = self.0.entry(Element { set, peer: plain(*peer) }).or_default();
                 *longest = ms.max(*longest);
             }
         }
     }
 
-    /// What is here and not there: what may be opened when a cut ends and others stay.
-    pub(crate) fn without(&self, other: &Cuts) -> Cuts {
-        let keep = |mine: &BTreeMap<IpAddr, u64>, other: &BTreeMap<IpAddr, u64>| {
-            let left = mine.iter().filter(|(address, _)| !other.contains_key(address));
-            left.map(|(address, ms)| (*address, *ms)).collect()
-        };
-        Cuts { from: keep(&self.from, &other.from), to: keep(&self.to, &other.to) }
+    /// What is here and not there: what may end with a fault while others stay.
+    pub(crate) fn without(&self, other: &Elements) -> Elements {
+        let left = self.0.iter().filter(|(element, _)| !other.0.contains_key(element));
+        Elements(left.map(|(element, ms)| (*element, *ms)).collect())
     }
 
-    /// Number of directed cuts.
+    /// What another fault holds as well is not shortened by this one.
+    pub(crate) fn keep_longer(&mut self, standing: &Elements) {
+        for (element, ms) in &mut self.0 {
+            *ms = standing.0.get(element).map_or(*ms, |longer| *longer.max(ms));
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
-        self.from.len() + self.to.len()
+        self.0.len()
+    }
+
+    /// Each, with its time.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Element, u64)> {
+        self.0.iter().map(|(element, ms)| (element, *ms))
+    }
+
+    /// Peers in a set.
+    pub(crate) fn peers(&self, set: &str) -> impl Iterator<Item = &IpAddr> {
+        self.0.keys().filter(move |element| element.set == set).map(|element| &element.peer)
     }
 }
 
@@ -97,13 +124,20 @@ pub(crate) struct Firewall {
     loaded: bool,
 }
 
-/// What the firewall says about the cuts wanted.
+/// What the firewall says about the elements wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// Directed cuts of those asked for that are in force.
+    /// How many of those asked for are in force.
     pub(crate) present: usize,
-    /// Packets dropped so far by all cuts of the run: in, out.
-    pub(crate) dropped: [u64; 2],
+    /// Packets that the sets of the run have met so far, by set without the digit of the family.
+    pub(crate) met: BTreeMap<&'static str, u64>,
+}
+
+impl Seen {
+    /// Packets that a set has met.
+    pub(crate) fn met(&self, set: &str) -> u64 {
+        self.met.get(set).copied().unwrap_or(0)
+    }
 }
 
 impl Firewall {
@@ -112,31 +146,31 @@ impl Firewall {
         Firewall { run: run.into(), mechanism, control: control.collect(), loaded: false }
     }
 
-    /// Brings cuts about or renews them. `all`: every cut that stands, should the table have to
-    /// be loaded anew.
-    pub(crate) fn cut(&mut self, cuts: &Cuts, all: &Cuts) -> io::Result<()> {
-        let first = if self.loaded { self.change(cuts, all) } else { self.load(all) };
+    /// Puts elements in force or renews them. `all`: every one that stands, should the table have
+    /// to be loaded anew.
+    pub(crate) fn hold(&mut self, elements: &Elements, all: &Elements) -> io::Result<()> {
+        let first = if self.loaded { self.change(elements, all) } else { self.load(all) };
         // The table may have been removed by a reaper whose deadline came first.
         let result = first.or_else(|_| self.load(all));
         self.loaded = result.is_ok();
         result
     }
 
-    /// Ends cuts; others stand. Idempotent.
-    pub(crate) fn open(&mut self, cuts: &Cuts, rest: &Cuts) -> io::Result<()> {
+    /// Ends elements; `rest` stands. Idempotent.
+    pub(crate) fn open(&mut self, elements: &Elements, rest: &Elements) -> io::Result<()> {
         match self.mechanism {
-            Mechanism::Nft => nft::open(&self.run, cuts),
-            Mechanism::Ipset => iptables::set_open(&self.run, cuts),
+            Mechanism::Nft => nft::open(&self.run, elements),
+            Mechanism::Ipset => iptables::set_open(&self.run, elements),
             Mechanism::Iptables => iptables::rewrite(&self.control, rest),
         }
     }
 
-    /// Which of the cuts are in force.
-    pub(crate) fn look(&self, cuts: &Cuts) -> io::Result<Seen> {
+    /// Which of the elements are in force.
+    pub(crate) fn look(&self, elements: &Elements) -> io::Result<Seen> {
         match self.mechanism {
-            Mechanism::Nft => nft::look(&self.run, cuts),
-            Mechanism::Ipset => iptables::set_look(&self.run, cuts),
-            Mechanism::Iptables => iptables::look(cuts),
+            Mechanism::Nft => nft::look(&self.run, elements),
+            Mechanism::Ipset => iptables::set_look(&self.run, elements),
+            Mechanism::Iptables => iptables::look(elements),
         }
     }
 
@@ -149,7 +183,7 @@ impl Firewall {
         }
     }
 
-    fn load(&self, all: &Cuts) -> io::Result<()> {
+    fn load(&self, all: &Elements) -> io::Result<()> {
         match self.mechanism {
             Mechanism::Nft => nft::load(&self.run, &self.control, all),
             Mechanism::Ipset => iptables::set_load(&self.run, &self.control, all),
@@ -157,10 +191,10 @@ impl Firewall {
         }
     }
 
-    fn change(&self, cuts: &Cuts, all: &Cuts) -> io::Result<()> {
+    fn change(&self, elements: &Elements, all: &Elements) -> io::Result<()> {
         match self.mechanism {
-            Mechanism::Nft => nft::change(&self.run, cuts),
-            Mechanism::Ipset => iptables::set_change(&self.run, cuts),
+            Mechanism::Nft => nft::change(&self.run, elements),
+            Mechanism::Ipset => iptables::set_change(&self.run, elements),
             Mechanism::Iptables => iptables::rewrite(&self.control, all),
         }
     }
@@ -206,13 +240,15 @@ mod tests {
     fn shared_addresses_stay_cut_until_the_last_cut_ends() {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         let (a, b) = (address("10.0.0.1"), address("fd00::1"));
-        let (mut first, mut second) = (Cuts::default(), Cuts::default());
-        first.add(&[a, b], &[a], 1000);
-        second.add(&[a], &[], 500);
+        let link = crate::links::find("partition").unwrap();
+        let (mut first, mut second) = (Elements::default(), Elements::default());
+        first.add(link, &[a, b], &[a], 1000);
+        second.add(link, &[a], &[], 500);
         let opened = first.without(&second);
-        assert_eq!(opened.from.keys().collect::<Vec<_>>(), [&b]);
-        assert_eq!(opened.to.keys().collect::<Vec<_>>(), [&a]);
-        second.add(&[address("::ffff:10.0.0.1")], &[], 900);
-        assert_eq!(second.from, BTreeMap::from([(a, 900)]));
+        assert_eq!(opened.peers("in").collect::<Vec<_>>(), [&b]);
+        assert_eq!(opened.peers("out").collect::<Vec<_>>(), [&a]);
+        second.add(link, &[address("::ffff:10.0.0.1")], &[], 900);
+        let kept: Vec<_> = second.iter().collect();
+        assert_eq!(kept, [(&Element { set: "in", peer: a }, 900)]);
     }
 }

@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 /// Version both sides must share; the agent is pushed by the controller, so they do.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// Most bytes of JSON in one frame. Files travel in chunks.
 pub const FRAME_LIMIT: usize = 1 << 20;
@@ -221,14 +221,18 @@ pub struct Fault {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
-    /// Drop packets from and to peers, both families, on every protocol.
-    Cut {
-        /// Sources whose packets are not received here.
+    /// A fault of [`crate::links`] on packets from and to peers, both families.
+    Link {
+        /// Which, by name.
+        kind: String,
+        /// Peers whose packets are met here.
         from: Vec<IpAddr>,
-        /// Destinations to which packets are not sent from here.
+        /// Peers to whom packets are met here, before they leave.
         to: Vec<IpAddr>,
-        /// Toggle: cut for `duty_pct` percent of each period, open for the rest.
+        /// Toggle: in force for `duty_pct` percent of each period, not for the rest.
         flap: Option<Flap>,
+        /// Each parameter of the kind, by name.
+        parameters: BTreeMap<String, i64>,
     },
     /// A fault of [`crate::kinds`] on the processes of a daemon.
     Daemon {
@@ -242,6 +246,11 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// A partition: packets from some peers are not received, and none are sent to others.
+    pub fn partition(from: Vec<IpAddr>, to: Vec<IpAddr>, flap: Option<Flap>) -> FaultKind {
+        FaultKind::Link { kind: "partition".into(), from, to, flap, parameters: BTreeMap::new() }
+    }
+
     /// A fault without parameters on a daemon.
     pub fn daemon(kind: &str, daemon: &str) -> FaultKind {
         let parameters = BTreeMap::new();
@@ -249,12 +258,12 @@ impl FaultKind {
     }
 }
 
-/// Timing of a flapping cut.
+/// Timing of a flapping fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flap {
     /// Length of one period.
     pub period_ms: u64,
-    /// Part of it that is cut, in percent (1 to 99).
+    /// Part of it for which it is in force, in percent (1 to 99).
     pub duty_pct: u8,
 }
 
@@ -342,7 +351,7 @@ pub struct Hello {
 /// Result of trying one fault family.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probed {
-    /// `partition`, or a kind of [`crate::kinds`].
+    /// A kind of [`crate::links`] or [`crate::kinds`].
     pub family: String,
     /// `None`: available. Otherwise the reason and what to install.
     pub unavailable: Option<String>,

@@ -1,13 +1,15 @@
-//! Cuts by iptables where there is no nft: chains of our own at position 1, so that an earlier
-//! ACCEPT of others cannot void them, in one transaction per family that waits for the lock.
+//! Partitions by iptables where there is no nft: chains of our own at position 1, so that an
+//! earlier ACCEPT of others cannot void them, in one transaction per family that waits for the
+//! lock.
 //!
 //! The control path is let through by RETURN, not ACCEPT: rules of others still see it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Cuts, Seen};
+use super::{Elements, Seen};
 use crate::exec::tool;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,7 +57,7 @@ impl Family {
 }
 
 /// Makes sets and chains, with these cuts.
-pub(crate) fn set_load(run: &str, control: &[SocketAddr], cuts: &Cuts) -> io::Result<()> {
+pub(crate) fn set_load(run: &str, control: &[SocketAddr], cuts: &Elements) -> io::Result<()> {
     for family in Family::BOTH {
         for direction in ['i', 'o'] {
             let inet = if family == Family::Four { "inet" } else { "inet6" };
@@ -77,7 +79,7 @@ pub(crate) fn set_load(run: &str, control: &[SocketAddr], cuts: &Cuts) -> io::Re
 }
 
 /// Adds or renews entries. ipset counts whole seconds: rounded up, the reaper is more exact.
-pub(crate) fn set_change(run: &str, cuts: &Cuts) -> io::Result<()> {
+pub(crate) fn set_change(run: &str, cuts: &Elements) -> io::Result<()> {
     let mut script = String::new();
     each(cuts, |direction, address, ms| {
         let set = family(address).set(direction, run);
@@ -87,7 +89,7 @@ pub(crate) fn set_change(run: &str, cuts: &Cuts) -> io::Result<()> {
 }
 
 /// Removes entries; sets that are gone hold none.
-pub(crate) fn set_open(run: &str, cuts: &Cuts) -> io::Result<()> {
+pub(crate) fn set_open(run: &str, cuts: &Elements) -> io::Result<()> {
     let names = sets()?;
     let mut script = String::new();
     each(cuts, |direction, address, _| {
@@ -100,7 +102,7 @@ pub(crate) fn set_open(run: &str, cuts: &Cuts) -> io::Result<()> {
 }
 
 /// Which entries are there while the chains that use them are hooked in.
-pub(crate) fn set_look(run: &str, cuts: &Cuts) -> io::Result<Seen> {
+pub(crate) fn set_look(run: &str, cuts: &Elements) -> io::Result<Seen> {
     let (names, mut present, mut error) = (sets()?, 0, None);
     for family in Family::BOTH {
         if !hooked(family)? {
@@ -119,25 +121,25 @@ pub(crate) fn set_look(run: &str, cuts: &Cuts) -> io::Result<Seen> {
             }
         });
     }
-    error.map_or_else(|| Ok(Seen { present, dropped: dropped()? }), Err)
+    error.map_or_else(|| Ok(Seen { present, met: dropped()? }), Err)
 }
 
 /// Makes the chains hold exactly these cuts, a rule per address.
-pub(crate) fn rewrite(control: &[SocketAddr], cuts: &Cuts) -> io::Result<()> {
+pub(crate) fn rewrite(control: &[SocketAddr], cuts: &Elements) -> io::Result<()> {
     for family in Family::BOTH {
         let rules = |addresses: Vec<&IpAddr>, side: &str| -> Vec<String> {
             let own = addresses.into_iter().filter(|address| family.has(address));
             own.map(|address| format!("{side} {address}")).collect()
         };
-        let (from, to) =
-            (rules(cuts.from.keys().collect(), "-s"), rules(cuts.to.keys().collect(), "-d"));
+        let from = rules(cuts.peers("in").collect(), "-s");
+        let to = rules(cuts.peers("out").collect(), "-d");
         restore(family, control, &from, &to)?;
     }
     Ok(())
 }
 
 /// Which rules are there while the chains are hooked in.
-pub(crate) fn look(cuts: &Cuts) -> io::Result<Seen> {
+pub(crate) fn look(cuts: &Elements) -> io::Result<Seen> {
     let mut present = 0;
     for family in Family::BOTH {
         if !hooked(family)? {
@@ -152,7 +154,7 @@ pub(crate) fn look(cuts: &Cuts) -> io::Result<Seen> {
             present += usize::from(family.has(address) && found);
         });
     }
-    Ok(Seen { present, dropped: dropped()? })
+    Ok(Seen { present, met: dropped()? })
 }
 
 /// Removes chains and sets of every run; whether there were any.
@@ -240,18 +242,18 @@ fn hooked(family: Family) -> io::Result<bool> {
     Ok(jump("-A INPUT -j TRB_IN") && jump("-A OUTPUT -j TRB_OUT"))
 }
 
-/// Packets that met a DROP of ours: in, out.
-fn dropped() -> io::Result<[u64; 2]> {
-    let mut sums = [0, 0];
+/// Packets that met a DROP of ours, by set.
+fn dropped() -> io::Result<BTreeMap<&'static str, u64>> {
+    let mut sums = BTreeMap::new();
     for family in Family::BOTH {
-        for (sum, chain) in sums.iter_mut().zip(["TRB_IN", "TRB_OUT"]) {
+        for (set, chain) in [("in", "TRB_IN"), ("out", "TRB_OUT")] {
             // Without the chain nothing was dropped; hooked() has told so already.
             let argv = [family.tool(), "-w", "5", "-nvxL", chain];
             let Ok(listed) = tool(&argv, "") else { continue };
             let drops = listed.lines().filter(|line| line.contains(" DROP "));
             let packets =
                 drops.filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-            *sum += packets.sum::<u64>();
+            *sums.entry(set).or_default() += packets.sum::<u64>();
         }
     }
     Ok(sums)
@@ -278,11 +280,13 @@ fn family(address: &IpAddr) -> Family {
     if address.is_ipv4() { Family::Four } else { Family::Six }
 }
 
-fn each(cuts: &Cuts, mut visit: impl FnMut(char, &IpAddr, u64)) {
-    for (address, ms) in &cuts.from {
-        visit('i', address, *ms);
-    }
-    for (address, ms) in &cuts.to {
-        visit('o', address, *ms);
+/// Of the elements only those of partitions: no other fault is done by iptables.
+fn each(cuts: &Elements, mut visit: impl FnMut(char, &IpAddr, u64)) {
+    for (element, ms) in cuts.iter() {
+        match element.set {
+            "in" => visit('i', &element.peer, ms),
+            "out" => visit('o', &element.peer, ms),
+            _ => {}
+        }
     }
 }

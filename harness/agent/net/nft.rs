@@ -1,35 +1,39 @@
-//! Cuts by nft: a table of our own whose set elements end by themselves.
+//! Faults on links by nft: a table of our own whose set elements end by themselves.
 
 use std::fmt::Write as _;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use super::{Cuts, Seen};
+use super::{Element, Elements, Seen};
 use crate::exec::tool;
 use crate::home::is_run;
+use crate::links::{self, Rule};
 
 const PREFIX: &str = "tribunal_";
 
-/// Loads the table anew, with these cuts in it, in one transaction: a packet meets the old table
-/// or the new one, never none.
-pub(crate) fn load(run: &str, control: &[SocketAddr], cuts: &Cuts) -> io::Result<()> {
-    apply(&format!("{}{}{}", removal(run), table(run, control), elements(run, cuts)))
+/// Chains of our table: name, hook. `fwd` alone is a word of nft's.
+const CHAINS: [(&str, &str); 3] = [("t_in", "input"), ("t_out", "output"), ("t_fwd", "forward")];
+
+/// Loads the table anew, with these elements in it, in one transaction: a packet meets the old
+/// table or the new one, never none.
+pub(crate) fn load(run: &str, control: &[SocketAddr], elements: &Elements) -> io::Result<()> {
+    apply(&format!("{}{}{}", removal(run), table(run, control), renewal(run, elements)))
 }
 
-/// Adds or renews cuts.
-pub(crate) fn change(run: &str, cuts: &Cuts) -> io::Result<()> {
-    apply(&elements(run, cuts))
+/// Adds or renews elements.
+pub(crate) fn change(run: &str, elements: &Elements) -> io::Result<()> {
+    apply(&renewal(run, elements))
 }
 
-/// Ends cuts. Without our table there is nothing to end.
-pub(crate) fn open(run: &str, cuts: &Cuts) -> io::Result<()> {
+/// Ends elements. Without our table there is nothing to end.
+pub(crate) fn open(run: &str, elements: &Elements) -> io::Result<()> {
     let mut script = String::new();
-    each(cuts, |set, address, _| {
-        let element = format!("element inet {PREFIX}{run} {set} {{ {address}");
+    for (element, _) in elements.iter() {
+        let element = format!("element inet {PREFIX}{run} {}", text(element));
         let _ = writeln!(script, "add {element} timeout 1s }}\ndelete {element} }}");
-    });
+    }
     match apply(&script) {
         Err(error) if is_absent(&error) => Ok(()),
         other => other,
@@ -50,50 +54,58 @@ pub(crate) fn runs() -> io::Result<Vec<String>> {
 }
 
 /// Which elements are there, and what the counters say.
-pub(crate) fn look(run: &str, cuts: &Cuts) -> io::Result<Seen> {
+pub(crate) fn look(run: &str, elements: &Elements) -> io::Result<Seen> {
     let name = format!("{PREFIX}{run}");
     let text = match tool(&["nft", "-j", "list", "table", "inet", &name], "") {
-        Err(error) if is_absent(&error) => return Ok(Seen { present: 0, dropped: [0, 0] }),
+        Err(error) if is_absent(&error) => "{}".into(),
         other => other?,
     };
     let listing: Value = serde_json::from_str(&text).map_err(io::Error::other)?;
-    Ok(judge(&listing, cuts))
+    Ok(judge(&listing, elements))
 }
 
-/// A chain that lacks its drop rule makes its elements void, so rules are counted as well.
-fn judge(listing: &Value, cuts: &Cuts) -> Seen {
+/// A chain that lacks a rule of its kind makes its elements void, so rules are counted as well.
+fn judge(listing: &Value, elements: &Elements) -> Seen {
     let empty = Vec::new();
     let entries = listing["nftables"].as_array().unwrap_or(&empty);
-    let counter = |name: &str| {
-        let named = entries.iter().map(|entry| &entry["counter"]);
-        let mut packets =
-            named.filter(|found| found["name"] == name).map(|found| found["packets"].as_u64());
-        packets.next().flatten().unwrap_or(0)
+    let alive = |element: &Element| {
+        let (set, peer) = (element.family_set(), element.peer.to_string());
+        let sets = entries.iter().map(|entry| &entry["set"]).filter(|found| found["name"] == *set);
+        let mut elements = sets.filter_map(|found| found["elem"].as_array()).flatten();
+        elements.any(|found| {
+            let inner = &found["elem"];
+            inner["val"] == peer.as_str() && inner["expires"].as_u64().is_some()
+        })
     };
-    let mut present = 0;
-    each(cuts, |set, address, _| {
-        let sets = entries.iter().map(|entry| &entry["set"]);
-        let elements = sets
-            .filter(|found| found["name"] == set)
-            .filter_map(|found| found["elem"].as_array().filter(|_| has_rule(entries, set)));
-        let wanted = address.to_string();
-        let alive = elements.flatten().any(|element| {
-            let inner = &element["elem"];
-            inner["val"] == wanted.as_str() && inner["expires"].as_u64().is_some()
-        });
-        present += usize::from(alive);
-    });
-    Seen { present, dropped: [counter("c_in"), counter("c_out")] }
+    let in_force = |(element, _): &(&Element, u64)| {
+        let mut rules = links::all().flat_map(|link| link.rules);
+        rules.all(|rule| rule.set != element.set || has_rule(entries, rule, element))
+            && alive(element)
+    };
+    let present = elements.iter().filter(in_force).count();
+    let counters = entries.iter().map(|entry| &entry["counter"]);
+    let packets = |set: &str| {
+        let name = format!("c_{set}");
+        let mut named = counters.clone().filter(|found| found["name"] == *name);
+        named.find_map(|found| found["packets"].as_u64())
+    };
+    let sets = links::all().flat_map(|link| link.sets());
+    Seen { present, met: sets.filter_map(|set| Some((set, packets(set)?))).collect() }
 }
 
-fn has_rule(entries: &[Value], set: &str) -> bool {
-    let chain = if set.starts_with("in") { "t_in" } else { "t_out" };
-    let reference = format!("@{set}");
-    entries.iter().map(|entry| &entry["rule"]).filter(|rule| rule["chain"] == chain).any(|rule| {
-        let parts = rule["expr"].as_array().map(Vec::as_slice).unwrap_or_default();
-        parts.iter().any(|part| part["match"]["right"] == reference.as_str())
-            && parts.iter().any(|part| part.get("drop").is_some())
-    })
+/// Whether a rule that this node's own packets meet is there; what it forwards is the business of
+/// whoever lives behind it.
+fn has_rule(entries: &[Value], rule: &Rule, element: &Element) -> bool {
+    let reference = format!("@{}", element.family_set());
+    let verdict = rule.verdict.split(' ').next().unwrap_or_default();
+    let mut found = entries.iter().map(|entry| &entry["rule"]);
+    rule.chain == "t_fwd"
+        || found.any(|found| {
+            let parts = found["expr"].as_array().map(Vec::as_slice).unwrap_or_default();
+            found["chain"] == rule.chain
+                && parts.iter().any(|part| part["match"]["right"] == reference.as_str())
+                && parts.iter().any(|part| part.get(verdict).is_some())
+        })
 }
 
 fn apply(script: &str) -> io::Result<()> {
@@ -113,10 +125,28 @@ fn removal(run: &str) -> String {
     format!("add table inet {PREFIX}{run}\ndelete table inet {PREFIX}{run}\n")
 }
 
+/// What no fault meets: the control path, and neighbour discovery, as ARP is let through, which
+/// nft inet never sees.
+const EXEMPT: [(&str, &str); 2] = [
+    (
+        "t_in",
+        "    ip saddr . tcp dport @ctl4 accept
+    ip6 saddr . tcp dport @ctl6 accept
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+",
+    ),
+    (
+        "t_out",
+        "    ip daddr . tcp sport @ctl4 accept
+    ip6 daddr . tcp sport @ctl6 accept
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+",
+    ),
+];
+
 /// Priority -300 is before connection tracking and NAT: established connections are cut too and
 /// addresses are those on the wire. `accept` ends our chain only, so a packet of the control path
-/// still meets the rules of others. Neighbour discovery is let through as ARP is, which nft inet
-/// never sees.
+/// still meets the rules of others.
 fn table(run: &str, control: &[SocketAddr]) -> String {
     let list = |six: bool| {
         let pairs = control.iter().filter(|at| at.is_ipv6() == six);
@@ -128,78 +158,66 @@ fn table(run: &str, control: &[SocketAddr]) -> String {
         }
     };
     let (control4, control6) = (list(false), list(true));
-    format!(
+    let mut text = format!(
         "table inet {PREFIX}{run} {{
   set ctl4 {{ type ipv4_addr . inet_service;{control4} }}
   set ctl6 {{ type ipv6_addr . inet_service;{control6} }}
-  set in4  {{ type ipv4_addr; flags timeout; }}
-  set in6  {{ type ipv6_addr; flags timeout; }}
-  set out4 {{ type ipv4_addr; flags timeout; }}
-  set out6 {{ type ipv6_addr; flags timeout; }}
-  counter c_in {{}}
-  counter c_out {{}}
-  chain t_in {{
-    type filter hook input priority -300; policy accept;
-    ip saddr . tcp dport @ctl4 accept
-    ip6 saddr . tcp dport @ctl6 accept
-    icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept
-    ip saddr @in4 counter name c_in drop
-    ip6 saddr @in6 counter name c_in drop
-  }}
-  chain t_out {{
-    type filter hook output priority -300; policy accept;
-    ip daddr . tcp sport @ctl4 accept
-    ip6 daddr . tcp sport @ctl6 accept
-    icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept
-    ip daddr @out4 counter name c_out drop
-    ip6 daddr @out6 counter name c_out drop
-  }}
-  chain t_fwd {{
-    type filter hook forward priority -300; policy accept;
-    ip saddr @in4 counter name c_in drop
-    ip6 saddr @in6 counter name c_in drop
-    ip daddr @out4 counter name c_out drop
-    ip6 daddr @out6 counter name c_out drop
-  }}
-}}
 "
-    )
+    );
+    for set in links::all().flat_map(|link| link.sets()) {
+        for digit in [4, 6] {
+            let kind = format!("type ipv{digit}_addr; flags timeout;");
+            let _ = writeln!(text, "  set {set}{digit} {{ {kind} }}");
+        }
+        let _ = writeln!(text, "  counter c_{set} {{}}");
+    }
+    for (chain, hook) in CHAINS {
+        let _ = writeln!(text, "  chain {chain} {{");
+        let _ = writeln!(text, "    type filter hook {hook} priority -300; policy accept;");
+        text += EXEMPT.iter().find(|(of, _)| *of == chain).map_or("", |(_, rules)| rules);
+        let rules = links::all().flat_map(|link| link.rules);
+        for Rule { side, set, condition, verdict, .. } in rules.filter(|rule| rule.chain == chain) {
+            for (family, digit) in [("ip", 4), ("ip6", 6)] {
+                let packets = format!("{family} {side} @{set}{digit} {condition}");
+                let _ = writeln!(text, "    {packets} counter name c_{set} {verdict}");
+            }
+        }
+        text += "  }\n";
+    }
+    text + "}\n"
 }
 
 /// A plain `add` does not extend the time of an element that is there; add, delete, add does,
 /// also when it is absent, and the transaction lets no packet through in between.
-fn elements(run: &str, cuts: &Cuts) -> String {
+fn renewal(run: &str, elements: &Elements) -> String {
     let mut script = String::new();
-    each(cuts, |set, address, ms| {
-        let element = format!("element inet {PREFIX}{run} {set} {{ {address}");
+    for (element, ms) in elements.iter() {
+        let element = format!("element inet {PREFIX}{run} {}", text(element));
         let timed = format!("add {element} timeout {}ms }}", ms.max(1));
         let _ = writeln!(script, "{timed}\ndelete {element} }}\n{timed}");
-    });
+    }
     script
 }
 
-fn each(cuts: &Cuts, mut visit: impl FnMut(&'static str, &IpAddr, u64)) {
-    for (address, ms) in &cuts.from {
-        visit(if address.is_ipv4() { "in4" } else { "in6" }, address, *ms);
-    }
-    for (address, ms) in &cuts.to {
-        visit(if address.is_ipv4() { "out4" } else { "out6" }, address, *ms);
-    }
+/// `SET { PEER`, to be closed by whoever may have more to say.
+fn text(element: &Element) -> String {
+    format!("{} {{ {}", element.family_set(), element.peer)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn cuts() -> Cuts {
-        let mut cuts = Cuts::default();
-        cuts.add(&["10.0.0.7".parse().unwrap()], &["fd00::7".parse().unwrap()], 1500);
+    fn cuts() -> Elements {
+        let mut cuts = Elements::default();
+        let (from, to) = (["10.0.0.7".parse().unwrap()], ["fd00::7".parse().unwrap()]);
+        cuts.add(links::find("partition").unwrap(), &from, &to, 1500);
         cuts
     }
 
     #[test]
     fn a_renewal_adds_deletes_and_adds() {
-        let script = elements("0000abcd", &cuts());
+        let script = renewal("0000abcd", &cuts());
         let lines: Vec<&str> = script.lines().collect();
         assert_eq!(lines.len(), 6);
         assert_eq!(lines[0], "add element inet tribunal_0000abcd in4 { 10.0.0.7 timeout 1500ms }");
@@ -220,10 +238,11 @@ mod tests {
             serde_json::from_str::<Value>(&text).unwrap()
         };
         let seen = judge(&listing(&[set, rule, counter]), &cuts());
-        assert_eq!(seen, Seen { present: 1, dropped: [5, 0] });
+        assert_eq!((seen.present, seen.met("in"), seen.met("out")), (1, 5, 0));
         assert_eq!(judge(&listing(&[set, counter]), &cuts()).present, 0);
         let accepting = rule.replace("drop", "accept");
         assert_eq!(judge(&listing(&[set, &accepting]), &cuts()).present, 0);
-        assert_eq!(judge(&Value::Null, &cuts()), Seen { present: 0, dropped: [0, 0] });
+        let nothing = judge(&Value::Null, &cuts());
+        assert_eq!((nothing.present, nothing.met("in"), nothing.met("out")), (0, 0, 0));
     }
 }

@@ -355,7 +355,7 @@ fn a_flapping_cut_opens_and_closes_under_one_lease() {
     let Some(mut two) = Two::new(60_000, vec![], &[]) else { return };
     let [four, _] = Pair::peers();
     let flap = Some(Flap { period_ms: 600, duty_pct: 50 });
-    let kind = FaultKind::Cut { from: vec![four], to: vec![four], flap };
+    let kind = FaultKind::partition(vec![four], vec![four], flap);
     assert!(two.here.inject(1, 3_000, kind).unwrap().effective);
     let mut seen = Vec::new();
     let start = Instant::now();
@@ -464,7 +464,9 @@ fn every_family_is_tried_and_says_why_not() {
     let Reply::Probed(rows) = agent.call(Body::Probe).unwrap() else { panic!("no probe") };
     let families: Vec<&str> = rows.iter().map(|row| row.family.as_str()).collect();
     let kinds = tribunal_agent::kinds::all().map(|kind| kind.name);
-    assert_eq!(families, ["partition"].into_iter().chain(kinds).collect::<Vec<_>>());
+    let links = tribunal_agent::links::all().map(|link| link.about.name);
+    assert_eq!(families, links.chain(kinds).collect::<Vec<_>>());
+    assert_eq!(families[0], "partition");
     assert!(rows[1].unavailable.is_none() && rows[2].unavailable.is_none(), "{rows:?}");
     if nix::unistd::geteuid().is_root() {
         let expected = Some("nft").filter(|_| run(&["nft", "--version"]));

@@ -54,7 +54,7 @@ fn one_death(pair: &Pair, death: Death, pause: Duration, said: &str) {
     let (from, to) = (Pair::peers().to_vec(), Pair::peers().to_vec());
     let kinds = [
         FaultKind::daemon("pause", "paused"),
-        FaultKind::Cut { from, to, flap: None },
+        FaultKind::partition(from, to, None),
         FaultKind::daemon("kill", "killed"),
     ];
     for (id, kind) in kinds.into_iter().enumerate() {

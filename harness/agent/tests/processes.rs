@@ -300,7 +300,7 @@ fn a_node_without_a_network_of_its_own_is_never_cut() {
     let mut agent = Agent::start_with(&dir, None, &["--no-network"]);
     agent.claim("test", 60_000, vec![]).unwrap();
     let from = vec!["127.0.0.9".parse().unwrap()];
-    let cut = FaultKind::Cut { from, to: vec![], flap: None };
+    let cut = FaultKind::partition(from, vec![], None);
     assert_eq!(agent.inject(1, 60_000, cut).unwrap_err().code, "unsupported");
     assert_eq!(dir.records(), 0);
     let Reply::Probed(rows) = agent.call(Body::Probe).unwrap() else { panic!("no probe") };
@@ -316,7 +316,7 @@ fn without_rights_processes_are_faulted_and_cuts_are_refused_with_the_reason() {
     let healed = agent.claim("test", 60_000, vec![]).unwrap();
     assert_eq!(healed, ["firewall not looked at: no CAP_NET_ADMIN"]);
     let from = vec!["198.18.77.2".parse().unwrap()];
-    let cut = FaultKind::Cut { from, to: vec![], flap: None };
+    let cut = FaultKind::partition(from, vec![], None);
     assert_eq!(agent.inject(1, 60_000, cut).unwrap_err().code, "unsupported");
     agent.start_daemon("db", &["sleep", "1000"]);
     assert!(agent.inject(2, 60_000, kill_fault("db")).unwrap().effective);

@@ -204,7 +204,7 @@ impl Agent {
         to: &[IpAddr],
     ) -> Measured {
         let (from, to) = (from.to_vec(), to.to_vec());
-        self.inject(id, lease_ms, FaultKind::Cut { from, to, flap: None }).unwrap()
+        self.inject(id, lease_ms, FaultKind::partition(from, to, None)).unwrap()
     }
 
     pub(crate) fn heal(&mut self, fault: u32) -> Result<Measured, Failure> {

@@ -1,49 +1,73 @@
-//! Partition: packets between nodes are dropped at the receiver, in every protocol and family.
+//! What faults on links have in common: packets between nodes are met at the receiver, in both
+//! families, and what each end sees of the other is measured.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
-use tribunal_agent::protocol::{Body, Fault, FaultKind, Flap, Reply};
+use tribunal_agent::links::{Hit, Link};
+use tribunal_agent::protocol::{Body, Fault, FaultKind, Flap, Reached, Reply};
 use tribunal_harness::cluster::Cluster;
-use tribunal_harness::nemesis::{ClusterView, Evidence, Injection, Nemesis, NemesisError};
+use tribunal_harness::nemesis::{
+    ClusterView, Evidence, Injection, Nemesis, NemesisError, Parameter,
+};
 use tribunal_harness::seed::Stream;
 use tribunal_history::NodeId;
 
 use crate::schedule::empty;
 use crate::shape::{Shape, isolate};
-use crate::step::{agent_id, ask, measure, peer_addresses, probe_address};
+use crate::step::{agent_id, ask, draw_parameters, measure, peer_addresses, probe_address};
 
 /// Patience of one reachability probe. Longer than any healthy round trip on a busy machine.
 const PROBE_MS: u64 = 400;
 
-/// See the module.
+/// A fault on the links of a shape, of a kind that agents know.
 #[derive(Clone, Copy, Debug)]
-pub struct Partition;
+pub struct LinkFault {
+    pub(crate) link: &'static Link,
+}
+
+impl LinkFault {
+    /// Only what is dropped whole can flap and still be measured by its counters.
+    fn carries(self, shape: Shape) -> bool {
+        shape != Shape::Flapping || self.link.flaps
+    }
+}
 
 #[async_trait]
-impl Nemesis for Partition {
+impl Nemesis for LinkFault {
     fn name(&self) -> &'static str {
-        "partition"
+        self.link.about.name
     }
 
     fn requires(&self) -> &'static str {
-        "partition"
+        self.link.about.name
     }
 
     fn shapes(&self) -> Vec<&'static str> {
-        Shape::ALL.map(Shape::name).to_vec()
+        let shapes = Shape::ALL.into_iter().filter(|shape| self.carries(*shape));
+        shapes.map(Shape::name).collect()
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        self.link.about.parameters
+    }
+
+    fn hits_links(&self) -> bool {
+        true
     }
 
     fn plan(&self, shape: &str, view: &ClusterView, stream: &Stream) -> Result<Injection, String> {
-        let shape = Shape::parse(shape).ok_or_else(|| {
-            let known = Shape::ALL.map(Shape::name).join(", ");
-            format!("partition does not know the shape {shape:?}; known are {known}")
+        let parsed = Shape::parse(shape).filter(|shape| self.carries(*shape));
+        let shape = parsed.ok_or_else(|| {
+            let (name, known) = (self.name(), self.shapes().join(", "));
+            format!("{name} does not know the shape {shape:?}; known are {known}")
         })?;
         let mut draw = stream.draw(0, 0);
         let cuts = shape.cuts(view.nodes, &mut draw)?;
         let flap = (shape == Shape::Flapping).then(|| (1000 + draw.below(2000), 60));
-        Ok(Injection { cuts, flap, ..empty(self.name(), shape.name()) })
+        let parameters = draw_parameters(self.parameters(), &mut stream.draw(0, 1));
+        Ok(Injection { cuts, flap, parameters, ..empty(self.name(), shape.name()) })
     }
 
     fn resolve(&self, it: &Injection, primaries: &[NodeId], view: &ClusterView) -> Injection {
@@ -55,7 +79,8 @@ impl Nemesis for Partition {
         let lease_ms = it.lease.as_millis() as u64;
         let requests = by_receiver(it).into_iter().map(|(node, senders)| {
             let from = senders.iter().flat_map(|sender| peer_addresses(cluster, *sender)).collect();
-            let kind = FaultKind::Cut { from, to: Vec::new(), flap };
+            let (kind, parameters) = (it.kind.clone(), it.parameters.clone());
+            let kind = FaultKind::Link { kind, from, to: Vec::new(), flap, parameters };
             (node, Body::Inject(Fault { id: agent_id(it.id, 0), lease_ms, kind }))
         });
         measure(cluster, "inject", it.id, requests.collect()).await
@@ -66,21 +91,20 @@ impl Nemesis for Partition {
     /// A round trip works iff neither direction is cut, so the matrix shows a one-way cut as a
     /// broken pair; which direction it is, the receiver's counters show. A flapping cut is open
     /// part of the time: for it the counters alone are evidence. So it is for a pair that another
-    /// partition may hold shut as well.
+    /// fault may hold as well.
     async fn verify(
         &self,
         cluster: &Cluster,
         it: &Injection,
         others: &[Injection],
     ) -> Result<Evidence, NemesisError> {
-        let mut matrix = Matrix::measure(cluster, it).await;
+        let mut matrix = Matrix::measure(self.link, cluster, it).await;
         let elsewhere = matrix.leave_to(others);
         let receivers = by_receiver(it).into_keys();
         let requests =
             receivers.map(|node| (node, Body::Verify { fault: agent_id(it.id, 0) })).collect();
         let mut evidence = measure(cluster, "verify", it.id, requests).await?;
-        let differing =
-            matrix.differing(|i, j| !it.cuts.contains(&(i, j)) && !it.cuts.contains(&(j, i)));
+        let differing = matrix.differing(it);
         if it.flap.is_none() {
             evidence.effective &= differing.is_empty();
             evidence.notes.insert(0, matrix.note(&differing) + &elsewhere);
@@ -103,7 +127,7 @@ impl Nemesis for Partition {
         it: &Injection,
         others: &[Injection],
     ) -> Result<Option<Evidence>, NemesisError> {
-        let matrix = Matrix::measure(cluster, it).await;
+        let matrix = Matrix::measure(self.link, cluster, it).await;
         Ok(Some(matrix.healed(others)))
     }
 }
@@ -117,14 +141,15 @@ fn by_receiver(it: &Injection) -> BTreeMap<NodeId, Vec<NodeId>> {
     receivers
 }
 
-/// Which pairs of nodes can make a round trip.
+/// What each of some nodes sees of each other one.
 struct Matrix {
-    pairs: Vec<(NodeId, NodeId, Result<bool, String>)>,
+    link: &'static Link,
+    pairs: Vec<(NodeId, NodeId, Result<Reached, String>)>,
 }
 
 impl Matrix {
     /// From every node that the injection concerns to every other node, by UDP and fresh TCP.
-    async fn measure(cluster: &Cluster, it: &Injection) -> Matrix {
+    async fn measure(link: &'static Link, cluster: &Cluster, it: &Injection) -> Matrix {
         let all: Vec<NodeId> = cluster.nodes.iter().map(|node| node.info.id).collect();
         let others = |node: NodeId| all.iter().copied().filter(move |other| *other != node);
         let probe = |node: NodeId| probe_address(cluster, node);
@@ -143,35 +168,37 @@ impl Matrix {
                 Err(problem) => Err(problem),
             };
             for (at, other) in others(node).enumerate() {
-                let open = match &reached {
-                    Ok(reached) => reached
-                        .get(at)
-                        .map(|reached| reached.tcp && reached.udp)
-                        .ok_or_else(|| "no answer for this peer".to_string()),
+                let seen = match &reached {
+                    Ok(reached) => {
+                        let of = reached.get(at).copied();
+                        of.ok_or_else(|| "no answer for this peer".to_string())
+                    }
                     Err(problem) => Err(problem.clone()),
                 };
-                pairs.push((node, other, open));
+                pairs.push((node, other, seen));
             }
         }
-        Matrix { pairs }
+        Matrix { link, pairs }
     }
 
-    /// Pairs that are not as expected, in words.
-    fn differing(&self, expected: impl Fn(NodeId, NodeId) -> bool) -> Vec<String> {
-        let words = |open: bool| if open { "open" } else { "cut" };
-        let wrong = self.pairs.iter().filter_map(|(i, j, open)| match open {
-            Ok(open) if *open == expected(*i, *j) => None,
-            Ok(open) => Some(format!("{i}-{j} is {}", words(*open))),
+    /// Pairs that are not as a fault makes them, in words.
+    fn differing(&self, it: &Injection) -> Vec<String> {
+        let wrong = self.pairs.iter().filter_map(|(i, j, seen)| match seen {
+            Ok(seen) => {
+                let hit = |i, j| it.cuts.contains(&(i, j));
+                let hit = Hit { out: hit(*i, *j), back: hit(*j, *i) };
+                (self.link.differs)(hit, seen).map(|how| format!("{i}-{j} {how}"))
+            }
             Err(problem) => Some(format!("{i}-{j} could not be measured: {problem}")),
         });
         wrong.collect()
     }
 
-    /// Whether every pair is open again that no other partition may be holding shut.
+    /// Whether every pair is open again that no other fault may be holding.
     fn healed(mut self, others: &[Injection]) -> Evidence {
         let all = self.pairs.len();
         let elsewhere = self.leave_to(others);
-        let (measured, shut) = (self.pairs.len(), self.differing(|_, _| true));
+        let (measured, shut) = (self.pairs.len(), self.differing(&empty("", "")));
         let note = match shut.as_slice() {
             [] => format!("matrix healed: {measured} of {measured} pairs open"),
             shut => format!("not healed: {}", shut.join(", ")),
@@ -179,7 +206,7 @@ impl Matrix {
         Evidence { effective: shut.is_empty() && all > 0, notes: vec![note + &elsewhere] }
     }
 
-    /// Forgets the pairs that other partitions may be holding shut, and says how many they were.
+    /// Forgets the pairs that other faults may be holding, and says how many they were.
     fn leave_to(&mut self, others: &[Injection]) -> String {
         let elsewhere = |i: NodeId, j: NodeId| {
             let mut cuts = others.iter().flat_map(|other| &other.cuts);
@@ -194,7 +221,8 @@ impl Matrix {
     }
 
     fn note(&self, differing: &[String]) -> String {
-        let open = self.pairs.iter().filter(|(_, _, open)| *open == Ok(true)).count();
+        let open = |seen: &Reached| (self.link.differs)(Hit::default(), seen).is_none();
+        let open = self.pairs.iter().filter(|(.., seen)| seen.as_ref().is_ok_and(open)).count();
         let total = self.pairs.len();
         match differing {
             [] => format!("matrix as planned: {open} of {total} pairs open"),
@@ -205,11 +233,15 @@ impl Matrix {
 
 #[cfg(test)]
 mod tests {
+    use tribunal_agent::links;
+
     use super::*;
 
     fn matrix(open: &[(u16, u16, bool)]) -> Matrix {
-        let pair = |(i, j, open): &(u16, u16, bool)| (NodeId(*i), NodeId(*j), Ok(*open));
-        Matrix { pairs: open.iter().map(pair).collect() }
+        let seen = |open| Ok(Reached { tcp: open, udp: open });
+        let pair = |(i, j, open): &(u16, u16, bool)| (NodeId(*i), NodeId(*j), seen(*open));
+        let link = links::all().next().expect("the table of kinds");
+        Matrix { link, pairs: open.iter().map(pair).collect() }
     }
 
     fn cutting(from: u16, to: u16) -> Injection {
@@ -237,7 +269,7 @@ mod tests {
     #[test]
     fn a_pair_that_another_partition_cuts_too_does_not_differ_from_the_plan() {
         let mut both = matrix(&[(0, 1, false), (0, 2, false)]);
-        let planned = |i: NodeId, j: NodeId| (i, j) != (NodeId(0), NodeId(1));
+        let planned = &cutting(0, 1);
         assert_eq!(both.differing(planned), ["n1-n3 is cut"], "seen alone it would be a miss");
         assert_eq!(both.leave_to(&[cutting(2, 0)]), "; 1 pairs belong to other partitions too");
         assert_eq!(both.differing(planned), Vec::<String>::new());

@@ -1,0 +1,30 @@
+//! Partition: packets of every protocol are dropped, at the receiver or at the sender.
+
+use super::{Hit, Link, Rule};
+use crate::kinds::About;
+use crate::protocol::Reached;
+
+pub(super) static PARTITION: Link = Link {
+    about: About { name: "partition", parameters: &[] },
+    differs,
+    flaps: true,
+    from: "in",
+    to: Some("out"),
+    by_iptables: true,
+    rules: &[
+        drops("t_in", "saddr", "in"),
+        drops("t_out", "daddr", "out"),
+        drops("t_fwd", "saddr", "in"),
+        drops("t_fwd", "daddr", "out"),
+    ],
+};
+
+const fn drops(chain: &'static str, side: &'static str, set: &'static str) -> Rule {
+    Rule { chain, side, set, condition: "", verdict: "drop" }
+}
+
+/// A round trip works iff neither direction is cut.
+fn differs(hit: Hit, seen: &Reached) -> Option<String> {
+    let (open, cut) = (seen.tcp && seen.udp, hit.out || hit.back);
+    (open == cut).then(|| if open { "is open" } else { "is cut" }.into())
+}
