@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use async_trait::async_trait;
 use tribunal_agent::links::{Hit, Link};
-use tribunal_agent::protocol::{Body, Fault, FaultKind, Flap, Reached, Reply};
+use tribunal_agent::protocol::{Body, Fault, FaultKind, Flap, Line, Look, Reply};
 use tribunal_harness::cluster::Cluster;
 use tribunal_harness::nemesis::{
     ClusterView, Evidence, Injection, Nemesis, NemesisError, Parameter,
@@ -18,8 +18,8 @@ use crate::schedule::empty;
 use crate::shape::{Shape, isolate};
 use crate::step::{agent_id, ask, draw_parameters, measure, peer_addresses, probe_address};
 
-/// Patience of one reachability probe. Longer than any healthy round trip on a busy machine.
-const PROBE_MS: u64 = 400;
+/// Patience of one look. Longer than any healthy round trip on a busy machine.
+const LOOK_MS: u64 = 400;
 
 /// A fault on the links of a shape, of a kind that agents know.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +77,9 @@ impl Nemesis for LinkFault {
     async fn inject(&self, cluster: &Cluster, it: &Injection) -> Result<Evidence, NemesisError> {
         let flap = it.flap.map(|(period_ms, duty_pct)| Flap { period_ms, duty_pct });
         let lease_ms = it.lease.as_millis() as u64;
+        if self.link.holds {
+            hold(cluster, it, true).await;
+        }
         let requests = by_receiver(it).into_iter().map(|(node, senders)| {
             let from = senders.iter().flat_map(|sender| peer_addresses(cluster, *sender)).collect();
             let (kind, parameters) = (it.kind.clone(), it.parameters.clone());
@@ -127,8 +130,11 @@ impl Nemesis for LinkFault {
         it: &Injection,
         others: &[Injection],
     ) -> Result<Option<Evidence>, NemesisError> {
-        let matrix = Matrix::measure(self.link, cluster, it).await;
-        Ok(Some(matrix.healed(others)))
+        let healed = Matrix::measure(self.link, cluster, it).await.healed(others);
+        if self.link.holds && healed.effective {
+            hold(cluster, it, false).await;
+        }
+        Ok(Some(healed))
     }
 }
 
@@ -141,44 +147,69 @@ fn by_receiver(it: &Injection) -> BTreeMap<NodeId, Vec<NodeId>> {
     receivers
 }
 
+/// Nodes that the injection concerns: those who look.
+fn askers(it: &Injection) -> Vec<NodeId> {
+    let mut askers: Vec<NodeId> = it.cuts.iter().flat_map(|(i, j)| [*i, *j]).collect();
+    askers.sort_unstable();
+    askers.dedup();
+    askers
+}
+
+/// Where every other node answers.
+fn others(cluster: &Cluster, node: NodeId) -> Vec<(NodeId, SocketAddr)> {
+    let all = cluster.nodes.iter().map(|node| node.info.id);
+    all.filter(|other| *other != node).map(|other| (other, probe_address(cluster, other))).collect()
+}
+
+/// Connects those who look to every other node, or lets go. A connection that cannot be had is not
+/// tried later: its pair is judged by the rest.
+async fn hold(cluster: &Cluster, it: &Injection, keep: bool) {
+    let requests = askers(it).into_iter().map(|node| {
+        let all = others(cluster, node).into_iter().map(|(_, at)| at);
+        let targets = all.filter(|_| keep).collect();
+        (node, Body::Hold { fault: it.id, targets, timeout_ms: LOOK_MS })
+    });
+    for (node, answer) in ask(cluster, requests.collect()).await {
+        if let Err(problem) = answer {
+            tracing::warn!("fault {}: {node} keeps no connections: {problem}", it.id);
+        }
+    }
+}
+
 /// What each of some nodes sees of each other one.
 struct Matrix {
     link: &'static Link,
-    pairs: Vec<(NodeId, NodeId, Result<Reached, String>)>,
+    parameters: BTreeMap<String, i64>,
+    pairs: Vec<(NodeId, NodeId, Result<Look, String>)>,
 }
 
 impl Matrix {
-    /// From every node that the injection concerns to every other node, by UDP and fresh TCP.
+    /// From every node that the injection concerns to every other node.
     async fn measure(link: &'static Link, cluster: &Cluster, it: &Injection) -> Matrix {
-        let all: Vec<NodeId> = cluster.nodes.iter().map(|node| node.info.id).collect();
-        let others = |node: NodeId| all.iter().copied().filter(move |other| *other != node);
-        let probe = |node: NodeId| probe_address(cluster, node);
-        let mut askers: Vec<NodeId> = it.cuts.iter().flat_map(|(i, j)| [*i, *j]).collect();
-        askers.sort_unstable();
-        askers.dedup();
-        let requests = askers.into_iter().map(|node| {
-            let targets: Vec<SocketAddr> = others(node).map(probe).collect();
-            (node, Body::Reach { targets, timeout_ms: PROBE_MS })
+        let requests = askers(it).into_iter().map(|node| {
+            let targets = others(cluster, node).into_iter().map(|(_, at)| at).collect();
+            (node, Body::Look { fault: it.id, targets, timeout_ms: LOOK_MS, numbered: 0 })
         });
         let mut pairs = Vec::new();
         for (node, answer) in ask(cluster, requests.collect()).await {
-            let reached = match answer {
-                Ok(Reply::Reached(reached)) => Ok(reached),
+            let looks = match answer {
+                Ok(Reply::Looks(looks)) => Ok(looks),
                 Ok(other) => Err(format!("unexpected answer {other:?}")),
                 Err(problem) => Err(problem),
             };
-            for (at, other) in others(node).enumerate() {
-                let seen = match &reached {
-                    Ok(reached) => {
-                        let of = reached.get(at).copied();
-                        of.ok_or_else(|| "no answer for this peer".to_string())
-                    }
-                    Err(problem) => Err(problem.clone()),
-                };
+            for (at, (other, _)) in others(cluster, node).into_iter().enumerate() {
+                let seen = looks.as_ref().map_err(String::clone).and_then(|looks| {
+                    let of = looks.get(at).copied();
+                    of.ok_or_else(|| "no answer for this peer".to_string())
+                });
                 pairs.push((node, other, seen));
             }
         }
-        Matrix { link, pairs }
+        Matrix { link, parameters: it.parameters.clone(), pairs }
+    }
+
+    fn differs(&self, hit: Hit, seen: &Look) -> Option<String> {
+        (self.link.differs)(hit, seen, &self.parameters)
     }
 
     /// Pairs that are not as a fault makes them, in words.
@@ -187,7 +218,7 @@ impl Matrix {
             Ok(seen) => {
                 let hit = |i, j| it.cuts.contains(&(i, j));
                 let hit = Hit { out: hit(*i, *j), back: hit(*j, *i) };
-                (self.link.differs)(hit, seen).map(|how| format!("{i}-{j} {how}"))
+                self.differs(hit, seen).map(|how| format!("{i}-{j} {how}"))
             }
             Err(problem) => Some(format!("{i}-{j} could not be measured: {problem}")),
         });
@@ -221,10 +252,16 @@ impl Matrix {
     }
 
     fn note(&self, differing: &[String]) -> String {
-        let open = |seen: &Reached| (self.link.differs)(Hit::default(), seen).is_none();
-        let open = self.pairs.iter().filter(|(.., seen)| seen.as_ref().is_ok_and(open)).count();
+        let looks = || self.pairs.iter().filter_map(|(.., seen)| seen.as_ref().ok());
+        let open = looks().filter(|seen| self.differs(Hit::default(), seen).is_none()).count();
         let total = self.pairs.len();
+        let held = |line| looks().filter(|seen| seen.held == line).count();
+        let [kept, reset] = [Line::Open, Line::Reset].map(held);
         match differing {
+            [] if self.link.holds => format!(
+                "matrix as planned: {open} of {total} pairs open; of connections made before, \
+                 {kept} are open and {reset} reset"
+            ),
             [] => format!("matrix as planned: {open} of {total} pairs open"),
             wrong => format!("matrix differs from the plan: {}", wrong.join(", ")),
         }
@@ -233,15 +270,18 @@ impl Matrix {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use tribunal_agent::links;
+    use tribunal_harness::seed::Seed;
 
     use super::*;
 
     fn matrix(open: &[(u16, u16, bool)]) -> Matrix {
-        let seen = |open| Ok(Reached { tcp: open, udp: open });
+        let fresh = |open| if open { Line::Open } else { Line::Silent };
+        let seen = |open| Ok(Look { fresh: fresh(open), small: open, ..Look::default() });
         let pair = |(i, j, open): &(u16, u16, bool)| (NodeId(*i), NodeId(*j), seen(*open));
         let link = links::all().next().expect("the table of kinds");
-        Matrix { link, pairs: open.iter().map(pair).collect() }
+        Matrix { link, parameters: BTreeMap::new(), pairs: open.iter().map(pair).collect() }
     }
 
     fn cutting(from: u16, to: u16) -> Injection {
@@ -282,5 +322,58 @@ mod tests {
         assert!(healed.effective);
         let note = "matrix healed: 1 of 1 pairs open; 1 pairs belong to other partitions too";
         assert_eq!(healed.notes, [note]);
+    }
+
+    proptest! {
+        #[test]
+        fn plans_of_every_kind_are_pure_and_possible(seed: u64, n in 4usize..8) {
+            let (view, stream) = (ClusterView { nodes: n }, Seed(seed).root());
+            for link in links::all() {
+                let fault = LinkFault { link };
+                for shape in fault.shapes() {
+                    let plan = fault.plan(shape, &view, &stream).expect("enough nodes");
+                    prop_assert_eq!(&plan, &fault.plan(shape, &view, &stream).expect("as before"));
+                    prop_assert_eq!(plan.cuts.is_empty(), shape == "primaries");
+                    prop_assert_eq!(plan.flap.is_some(), shape == "flapping");
+                    prop_assert!(plan.flap.is_none() || link.flaps);
+                    prop_assert_eq!(plan.parameters.len(), link.about.parameters.len());
+                    for Parameter { name, usual, .. } in link.about.parameters {
+                        let drawn = plan.parameters[*name];
+                        prop_assert!((usual.0..=usual.1).contains(&drawn), "{name} {drawn}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_flap_says_what_it_does() {
+        let link = links::all().find(|link| !link.flaps).expect("one of them");
+        let (view, stream) = (ClusterView { nodes: 5 }, Seed(1).root());
+        let error = LinkFault { link }.plan("flapping", &view, &stream).unwrap_err();
+        let words = format!("{} does not know the shape \"flapping\"; known are", link.about.name);
+        assert!(error.starts_with(&words) && !error[words.len()..].contains("flapping"), "{error}");
+    }
+
+    #[test]
+    fn pairs_that_differ_are_named_for_what_they_do() {
+        let link = links::all().find(|link| link.about.name == "reset").expect("reset");
+        let it = cutting(1, 0);
+        let reset = Look { fresh: Line::Reset, held: Line::Reset, small: true, ..Look::default() };
+        let pairs = |looks: [Look; 2]| {
+            let [out, back] = looks;
+            let pairs = vec![(NodeId(0), NodeId(1), Ok(out)), (NodeId(1), NodeId(0), Ok(back))];
+            Matrix { link, parameters: BTreeMap::new(), pairs }
+        };
+        let planned = pairs([reset; 2]);
+        assert_eq!(planned.differing(&it), Vec::<String>::new());
+        let note = "matrix as planned: 0 of 2 pairs open; of connections made before, 0 are open \
+                    and 2 reset";
+        assert_eq!(planned.note(&[]), note);
+        let silent = Look { fresh: Line::Silent, ..reset };
+        assert_eq!(pairs([reset, silent]).differing(&it), ["n2-n1 is silent to new connections"]);
+        let healed = Look { fresh: Line::Open, ..reset };
+        assert!(pairs([healed; 2]).healed(&[]).effective, "what was reset stays so");
+        assert!(!pairs([healed, reset]).healed(&[]).effective);
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Faults {
     deadlines: BTreeMap<u32, u64>,
     flapping: BTreeMap<u32, Toggle>,
     beating: BTreeMap<u32, Beat>,
+    /// Packets that the sets of a fault's kind had met when it was first measured.
+    met: BTreeMap<u32, u64>,
     /// Told of every deadline before the fault it is for.
     reaper: Option<Arc<Link>>,
 }
@@ -64,6 +66,7 @@ impl Faults {
             deadlines: BTreeMap::new(),
             flapping: BTreeMap::new(),
             beating: BTreeMap::new(),
+            met: BTreeMap::new(),
             reaper: None,
         }
     }
@@ -162,6 +165,7 @@ impl Faults {
         self.deadlines.remove(&record.fault);
         self.flapping.remove(&record.fault);
         self.beating.remove(&record.fault);
+        self.met.remove(&record.fault);
         // Another boot: packets, processes and their limits went with it.
         let what = if record.boot_id == boot_id() {
             self.reverse(record)?

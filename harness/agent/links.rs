@@ -6,15 +6,16 @@
 //! sets, the rules that read them, and what a look from one end must see of the other.
 
 mod partition;
+mod reset;
 
 use std::net::IpAddr;
 
 use crate::failure::Outcome;
 use crate::kinds::{About, Parameters};
-use crate::protocol::{Failure, Reached};
+use crate::protocol::{Failure, Line, Look};
 
 /// In the order `doctor` and `tribunal list faults` name them.
-static LINKS: &[&Link] = &[&partition::PARTITION];
+static LINKS: &[&Link] = &[&partition::PARTITION, &reset::RESET];
 
 /// Which directions between two ends a fault concerns, seen from one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -32,9 +33,11 @@ pub struct Link {
     pub about: About,
     /// How what one end sees of the other differs from what this fault makes of it; `None` where
     /// it is as it must be. Where neither direction is hit, what it must be without the fault.
-    pub differs: fn(Hit, &Reached) -> Option<String>,
+    pub differs: fn(Hit, &Look, &Parameters) -> Option<String>,
     /// Whether it is worth anything where it comes and goes.
     pub flaps: bool,
+    /// Whether connections are kept from before it, to see what becomes of them.
+    pub holds: bool,
     /// Set of the peers whose packets are met, without the digit of the family.
     pub(crate) from: &'static str,
     /// Set of those to whom packets are met, where that is another one.
@@ -85,6 +88,17 @@ impl Link {
     pub(crate) fn sets(&self) -> impl Iterator<Item = &'static str> {
         [self.from].into_iter().chain(self.to)
     }
+}
+
+/// How a way differs from one that nothing is done to.
+fn whole(seen: &Look) -> Option<String> {
+    let how = match seen.fresh {
+        Line::Open if seen.small => return None,
+        Line::Open => "carries no datagrams",
+        Line::Reset => "is reset",
+        Line::Silent | Line::Untried => "is cut",
+    };
+    Some(how.into())
 }
 
 #[cfg(test)]

@@ -116,6 +116,27 @@ pub enum Body {
         /// Patience per target.
         timeout_ms: u64,
     },
+    /// Connect to each address and keep the connections, to see later what a fault does to them;
+    /// those kept for the same fault are closed first.
+    Hold {
+        /// Fault id.
+        fault: u32,
+        /// Probe ports of other agents. None: only close.
+        targets: Vec<SocketAddr>,
+        /// Patience per target.
+        timeout_ms: u64,
+    },
+    /// Look along the way to each address.
+    Look {
+        /// Whose kept connections are tried.
+        fault: u32,
+        /// Probe ports of other agents.
+        targets: Vec<SocketAddr>,
+        /// Patience per target.
+        timeout_ms: u64,
+        /// Datagrams to be counted; one each millisecond, at most 1 000.
+        numbered: u32,
+    },
     /// Run a program to its end. Allowed in the set-up phase only.
     Install {
         /// Program and arguments.
@@ -294,6 +315,8 @@ pub enum Reply {
     HealedAll(Vec<String>),
     /// To `Reach`, in the order asked.
     Reached(Vec<Reached>),
+    /// To `Look`, in the order asked.
+    Looks(Vec<Look>),
     /// To `Install`.
     Output {
         /// Exit code, or minus the signal.
@@ -390,6 +413,38 @@ pub struct Reached {
     pub tcp: bool,
     /// The probe datagram came back.
     pub udp: bool,
+}
+
+/// What one end of a link sees of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Look {
+    /// A connection that was made for this look.
+    pub fresh: Line,
+    /// A round trip on the one that was kept.
+    pub held: Line,
+    /// A datagram of a few bytes came back.
+    pub small: bool,
+    /// One of 1 200 bytes was answered, in a few.
+    pub large: bool,
+    /// Datagrams sent one after the other.
+    pub numbered: u32,
+    /// How many of them were not answered.
+    pub lost: u32,
+}
+
+/// What became of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Line {
+    /// There was none to try.
+    #[default]
+    Untried,
+    /// It carries.
+    Open,
+    /// The other end, or somebody in its name, reset or refused it.
+    Reset,
+    /// Nothing came back in time.
+    Silent,
 }
 
 /// One reading of the node's clocks.

@@ -3,12 +3,18 @@
 //! Probes are fresh connections: one that was open before a cut tells about retransmission
 //! timers, not about the network now.
 
-use std::io;
+mod look;
+
+use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{setsockopt, sockopt};
+
 use crate::protocol::Reached;
+pub(crate) use look::{NUMBERED, hold, look};
 
 const QUESTION: &[u8] = b"tribunal probe?";
 const ANSWER: &[u8] = b"tribunal probe!";
@@ -17,32 +23,86 @@ const ANSWER: &[u8] = b"tribunal probe!";
 pub(crate) const TARGETS: usize = 1024;
 const PARALLEL: usize = 64;
 
+/// Most connections that the server holds: beyond them it closes at once, which is an answer, too.
+const LINES: usize = 1024;
+
+/// Longest silence on one of them.
+const IDLE: Duration = Duration::from_secs(3600);
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
 /// Starts the server on one port for both protocols; the port. 0 asks for any.
 pub(crate) fn serve(port: u16) -> io::Result<u16> {
     let (tcp, udp) = bind(port)?;
     let port = tcp.local_addr()?.port();
     thread::Builder::new().name("probe-tcp".into()).spawn(move || {
-        // Accepted and closed: the answer is the connection itself.
         for connection in tcp.incoming() {
-            if connection.is_err() {
-                thread::sleep(Duration::from_millis(10));
+            match connection {
+                Ok(stream) => answer_on(stream),
+                Err(_) => thread::sleep(Duration::from_millis(10)),
             }
         }
     })?;
+    receive_much(&udp);
     thread::Builder::new().name("probe-udp".into()).spawn(move || {
-        let mut buffer = [0; 64];
+        let mut buffer = [0; 2048];
         loop {
             match udp.recv_from(&mut buffer) {
-                Ok((count, from)) if &buffer[..count] == QUESTION => {
-                    // A lost answer looks like a cut and is asked again.
-                    let _ = udp.send_to(ANSWER, from);
+                Ok((count, from)) => {
+                    if let Some(answer) = answer(&buffer[..count]) {
+                        // A lost answer looks like a cut and is asked again.
+                        let _ = udp.send_to(&answer, from);
+                    }
                 }
-                Ok(_) => {}
                 Err(_) => thread::sleep(Duration::from_millis(1)),
             }
         }
     })?;
     Ok(port)
+}
+
+/// A question is answered as it is, or with its number; never with more bytes than it has.
+fn answer(question: &[u8]) -> Option<Vec<u8>> {
+    let plain = (question == QUESTION).then(|| ANSWER.to_vec());
+    plain.or_else(|| number(QUESTION, question).map(|number| numbered(ANSWER, number)))
+}
+
+/// Answers numbered questions on a connection until it ends; one that says anything else does.
+fn answer_on(mut stream: TcpStream) {
+    if HELD.fetch_add(1, Ordering::Relaxed) < LINES {
+        let serving = move || {
+            let mut question = [0; QUESTION.len() + 4];
+            let _ = stream.set_read_timeout(Some(IDLE));
+            while stream.read_exact(&mut question).is_ok() {
+                let Some(answer) = answer(&question) else { break };
+                if stream.write_all(&answer).is_err() {
+                    break;
+                }
+            }
+            HELD.fetch_sub(1, Ordering::Relaxed);
+        };
+        let thread = thread::Builder::new().name("probe-line".into()).stack_size(64 << 10);
+        if thread.spawn(serving).is_ok() {
+            return;
+        }
+    }
+    HELD.fetch_sub(1, Ordering::Relaxed);
+}
+
+fn numbered(text: &[u8], number: u32) -> Vec<u8> {
+    [text, &number.to_le_bytes()].concat()
+}
+
+/// What `numbered` put behind a text; more bytes may follow.
+fn number(text: &[u8], bytes: &[u8]) -> Option<u32> {
+    let digits = bytes.strip_prefix(text)?.first_chunk()?;
+    Some(u32::from_le_bytes(*digits))
+}
+
+/// Room for what comes while a busy node does something else; without the right to it, less.
+fn receive_much(socket: &UdpSocket) {
+    let _ = setsockopt(socket, sockopt::RcvBufForce, &(1 << 20))
+        .or_else(|_| setsockopt(socket, sockopt::RcvBuf, &(1 << 20)));
 }
 
 /// All addresses of both families, or of IPv4 where there is no IPv6.
@@ -70,8 +130,10 @@ pub(crate) fn probe(targets: &[SocketAddr], patience: Duration) -> Vec<Reached> 
     let mut reached = Vec::with_capacity(targets.len());
     for group in targets.chunks(PARALLEL) {
         thread::scope(|scope| {
-            let udp: Vec<_> =
-                group.iter().map(|at| scope.spawn(move || udp_answers(*at, patience))).collect();
+            let udp: Vec<_> = group
+                .iter()
+                .map(|at| scope.spawn(|| udp_answers(*at, patience, QUESTION)))
+                .collect();
             let tcp: Vec<_> = group
                 .iter()
                 .map(|at| scope.spawn(move || TcpStream::connect_timeout(at, patience).is_ok()))
@@ -87,7 +149,8 @@ pub(crate) fn probe(targets: &[SocketAddr], patience: Duration) -> Vec<Reached> 
 }
 
 /// Asks up to four times: one lost datagram is no cut.
-fn udp_answers(at: SocketAddr, patience: Duration) -> bool {
+fn udp_answers(at: SocketAddr, patience: Duration, question: &[u8]) -> bool {
+    let Some(wanted) = answer(question) else { return false };
     let any = if at.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let start = Instant::now();
     let ask = || -> io::Result<bool> {
@@ -96,11 +159,11 @@ fn udp_answers(at: SocketAddr, patience: Duration) -> bool {
         socket.set_read_timeout(Some((patience / 4).max(Duration::from_millis(1))))?;
         let mut buffer = [0; 64];
         while start.elapsed() < patience {
-            if socket.send(QUESTION).is_err() {
+            if socket.send(question).is_err() {
                 thread::sleep((patience / 4).min(Duration::from_millis(50)));
             }
             if let Ok(count) = socket.recv(&mut buffer)
-                && &buffer[..count] == ANSWER
+                && buffer[..count] == wanted
             {
                 return Ok(true);
             }

@@ -177,7 +177,7 @@ impl Lane {
             | Body::Put { .. }
             | Body::Get { .. }
             | Body::Digest { .. } => Some(Lane::Bulk),
-            Body::Reach { .. } => Some(Lane::Reach),
+            Body::Reach { .. } | Body::Hold { .. } | Body::Look { .. } => Some(Lane::Reach),
         }
     }
 }

@@ -284,6 +284,8 @@ pub(crate) fn name(body: &Body) -> &'static str {
         Body::Heal { .. } => "heal a fault",
         Body::HealAll => "heal everything",
         Body::Reach { .. } => "reach others",
+        Body::Hold { .. } => "connect to others",
+        Body::Look { .. } => "look at others",
         Body::Install { .. } => "run a program",
         Body::Sealed => "end the set-up",
         Body::Reset { .. } => "empty a directory",

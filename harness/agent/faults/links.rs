@@ -154,6 +154,7 @@ impl Faults {
             None => Vec::new(),
         };
         let seen = firewall.look(&elements).during("look at the firewall")?;
+        let first = !self.met.contains_key(&fault);
         let all = elements.len();
         let mut text = format!("{name}: {} of {all} {} in force", seen.present, what(undo));
         text += &met(link, &seen);
@@ -161,7 +162,11 @@ impl Faults {
             text += &format!("; our own probes got out to {passed:?}");
         }
         if undo.flap.is_none() {
-            return Ok((seen.present == all && passed.is_empty(), text));
+            let met = seen.met(link.from);
+            let before = *self.met.entry(fault).or_insert(met);
+            // Nothing is held back for good, so only the counter shows here that it bites.
+            let idle = link.to.is_none() && !first && met == before;
+            return Ok((seen.present == all && passed.is_empty() && !idle, text));
         }
         // Half of the time a flapping cut is rightly open; then it must be alive and have bitten.
         let toggling = self.flapping.contains_key(&fault);

@@ -1,13 +1,14 @@
 //! Partition: packets of every protocol are dropped, at the receiver or at the sender.
 
 use super::{Hit, Link, Rule};
-use crate::kinds::About;
-use crate::protocol::Reached;
+use crate::kinds::{About, Parameters};
+use crate::protocol::{Line, Look};
 
 pub(super) static PARTITION: Link = Link {
     about: About { name: "partition", parameters: &[] },
     differs,
     flaps: true,
+    holds: false,
     from: "in",
     to: Some("out"),
     by_iptables: true,
@@ -24,7 +25,7 @@ const fn drops(chain: &'static str, side: &'static str, set: &'static str) -> Ru
 }
 
 /// A round trip works iff neither direction is cut.
-fn differs(hit: Hit, seen: &Reached) -> Option<String> {
-    let (open, cut) = (seen.tcp && seen.udp, hit.out || hit.back);
+fn differs(hit: Hit, seen: &Look, _: &Parameters) -> Option<String> {
+    let (open, cut) = (seen.fresh == Line::Open && seen.small, hit.out || hit.back);
     (open == cut).then(|| if open { "is open" } else { "is cut" }.into())
 }

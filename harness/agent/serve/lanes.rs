@@ -1,5 +1,6 @@
 //! What the lanes do: one arm per request.
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -59,13 +60,14 @@ impl Agent {
             Body::Reset { .. } | Body::Put { .. } | Body::Get { .. } | Body::Digest { .. } => {
                 self.files(work)
             }
-            Body::Reach { targets, timeout_ms } => {
+            Body::Reach { targets, .. }
+            | Body::Hold { targets, .. }
+            | Body::Look { targets, .. } => {
                 if targets.len() > reach::TARGETS {
                     let text = format!("{} targets; at most {}", targets.len(), reach::TARGETS);
                     return Err(Failure::refused(text));
                 }
-                let patience = Duration::from_millis((*timeout_ms).clamp(1, PATIENCE_MS));
-                Ok(Reply::Reached(reach::probe(targets, patience)))
+                reach_others(&request.body, targets)
             }
             Body::Hello | Body::Clock | Body::Status { .. } => self.answer(&request.body),
         }
@@ -154,6 +156,23 @@ impl Agent {
             Body::Digest { path } => files.digest(path).map(Reply::Digest),
             other => Err(Failure::new("unsupported", format!("{other:?} is no file request"))),
         }
+    }
+}
+
+fn reach_others(body: &Body, targets: &[SocketAddr]) -> Outcome<Reply> {
+    let patience = |ms: u64| Duration::from_millis(ms.clamp(1, PATIENCE_MS));
+    match body {
+        Body::Reach { timeout_ms, .. } => {
+            Ok(Reply::Reached(reach::probe(targets, patience(*timeout_ms))))
+        }
+        Body::Hold { fault, timeout_ms, .. } => {
+            reach::hold(*fault, targets, patience(*timeout_ms)).map(|()| Reply::Done)
+        }
+        Body::Look { fault, timeout_ms, numbered, .. } => {
+            let numbered = (*numbered).min(reach::NUMBERED);
+            Ok(Reply::Looks(reach::look(*fault, targets, patience(*timeout_ms), numbered)))
+        }
+        other => Err(Failure::new("unsupported", format!("{other:?} asks for nobody"))),
     }
 }
 

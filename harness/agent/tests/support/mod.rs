@@ -1,6 +1,8 @@
 //! A controller for tests: starts real agents, in network namespaces where cuts are concerned.
 #![expect(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod two;
+
 use std::fs;
 use std::io::{BufReader, Read};
 use std::net::{IpAddr, SocketAddr};
@@ -11,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use tribunal_agent::frame;
 use tribunal_agent::protocol::{
-    Body, DaemonSpec, DaemonState, Failure, Fault, FaultKind, Identity, Measured, Reached, Reply,
-    Request, Response,
+    Body, DaemonSpec, DaemonState, Failure, Fault, FaultKind, Identity, Look, Measured, Reached,
+    Reply, Request, Response,
 };
 
 pub(crate) const AGENT: &str = env!("CARGO_BIN_EXE_tribunal-agent");
@@ -234,6 +236,37 @@ impl Agent {
             Reply::Reached(reached) => reached,
             other => panic!("{other:?}"),
         }
+    }
+
+    pub(crate) fn hold(&mut self, fault: u32, targets: Vec<SocketAddr>) {
+        self.call(Body::Hold { fault, targets, timeout_ms: 300 }).unwrap();
+    }
+
+    pub(crate) fn look(
+        &mut self,
+        fault: u32,
+        targets: Vec<SocketAddr>,
+        numbered: u32,
+    ) -> Vec<Look> {
+        match self.call(Body::Look { fault, targets, timeout_ms: 300, numbered }).unwrap() {
+            Reply::Looks(looks) => looks,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A fault on links, on packets from some peers.
+    pub(crate) fn meet(
+        &mut self,
+        id: u32,
+        lease_ms: u64,
+        kind: &str,
+        from: &[IpAddr],
+        parameters: &[(&str, i64)],
+    ) -> Result<Measured, Failure> {
+        let parameters = parameters.iter().map(|(name, value)| (name.to_string(), *value));
+        let (kind, from, parameters) = (kind.into(), from.to_vec(), parameters.collect());
+        let kind = FaultKind::Link { kind, from, to: vec![], flap: None, parameters };
+        self.inject(id, lease_ms, kind)
     }
 
     pub(crate) fn probe_port(&mut self) -> u16 {
