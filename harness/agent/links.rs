@@ -5,6 +5,8 @@
 //! All are elements of nft sets that end by themselves (`crate::net`), so a kind is data: names of
 //! sets, the rules that read them, and what a look from one end must see of the other.
 
+mod large_packets;
+mod new_connections;
 mod partition;
 mod reset;
 
@@ -15,7 +17,12 @@ use crate::kinds::{About, Parameters};
 use crate::protocol::{Failure, Line, Look};
 
 /// In the order `doctor` and `tribunal list faults` name them.
-static LINKS: &[&Link] = &[&partition::PARTITION, &reset::RESET];
+static LINKS: &[&Link] = &[
+    &partition::PARTITION,
+    &reset::RESET,
+    &new_connections::NEW_CONNECTIONS,
+    &large_packets::LARGE_PACKETS,
+];
 
 /// Which directions between two ends a fault concerns, seen from one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

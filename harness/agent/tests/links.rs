@@ -49,6 +49,35 @@ fn a_reset_of_one_family_leaves_the_other() {
 }
 
 #[test]
+fn without_new_connections_those_that_there_are_go_on() {
+    let Some(mut two) = Two::new(60_000, vec![], &[]) else { return };
+    two.hold();
+    two.here.meet(1, 60_000, "new-connections", &Pair::peers(), &[]).unwrap();
+    let lost = Look { fresh: Line::Silent, ..OPEN };
+    assert_eq!(two.looks(0), [[OPEN; 2], [lost; 2]], "over there cannot connect, over here can");
+    let bite = two.here.verify(1);
+    assert!(bite.effective, "{bite:?}");
+    two.here.heal(1).unwrap();
+    assert_eq!(two.looks(0), [[OPEN; 2]; 2]);
+}
+
+#[test]
+fn of_large_packets_only_the_large_are_lost() {
+    let Some(mut two) = Two::new(60_000, vec![], &[]) else { return };
+    two.hold();
+    two.here.meet(1, 60_000, "large-packets", &Pair::peers()[..1], &[]).unwrap();
+    let lost = Look { large: false, ..OPEN };
+    assert_eq!(two.looks(0), [[OPEN; 2], [lost, OPEN]], "IPv4 from there, and nothing else");
+    two.here.meet(2, 60_000, "large-packets", &Pair::peers()[1..], &[]).unwrap();
+    assert_eq!(two.looks(0), [[OPEN; 2], [lost; 2]]);
+    let bite = two.here.verify(2);
+    assert!(bite.effective, "{bite:?}");
+    two.here.heal(1).unwrap();
+    two.here.heal(2).unwrap();
+    assert_eq!(two.looks(0), [[OPEN; 2]; 2]);
+}
+
+#[test]
 fn the_control_path_meets_no_fault_on_links() {
     let Some(mut two) = Two::new(60_000, vec![], &[]) else { return };
     // The probe port over here plays sshd, and over there is the controller.
