@@ -91,6 +91,11 @@ pub trait Nemesis: Send + Sync {
         false
     }
 
+    /// Whether nodes that it hits, or cuts off from a majority, count as down.
+    fn takes_down(&self) -> bool {
+        true
+    }
+
     /// Decides shape and targets. Pure: a function of its arguments.
     ///
     /// # Errors

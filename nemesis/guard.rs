@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tribunal_harness::nemesis::{ClusterView, Injection};
 use tribunal_history::NodeId;
 
+use crate::registry;
 use crate::schedule::{Package, Planned, STEP};
 use crate::shape::cut_off;
 use crate::targets::Choice;
@@ -284,7 +285,9 @@ fn postpone(windows: &mut Vec<Planned>, first: Injection, limit: Duration) {
 
 /// Nodes a window takes down. Primaries are not known yet: one is assumed, and it may be any.
 pub(crate) fn down(injection: &Injection, n: usize) -> Vec<NodeId> {
+    let fault = registry::find(&injection.kind);
     match injection.cuts.is_empty() {
+        _ if fault.is_some_and(|fault| !fault.takes_down()) => Vec::new(),
         true => injection.targets.clone(),
         false => cut_off(&injection.cuts, n),
     }
@@ -365,6 +368,19 @@ mod tests {
             let error = limit(11).unwrap_err();
             assert!(error.contains("make --time at least 12 s"), "{seed}: {error}");
             assert!(limit(12).is_ok(), "{seed}");
+        }
+    }
+
+    #[test]
+    fn links_that_only_lose_packets_take_nobody_down() {
+        let cuts = crate::shape::isolate(&[NodeId(0), NodeId(1), NodeId(2)], 5);
+        let of = |kind: &str| Injection { cuts: cuts.clone(), ..crate::schedule::empty(kind, "") };
+        let (guard, view) = (Guard::keep_quorum(5), ClusterView { nodes: 5 });
+        assert_eq!(down(&of("loss"), 5), []);
+        assert!(guard.allows(&of("loss"), &view));
+        for kind in ["partition", "reset", "new-connections", "large-packets"] {
+            assert_eq!(down(&of(kind), 5).len(), 5, "{kind}");
+            assert!(!guard.allows(&of(kind), &view), "{kind}");
         }
     }
 

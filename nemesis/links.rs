@@ -57,6 +57,10 @@ impl Nemesis for LinkFault {
         true
     }
 
+    fn takes_down(&self) -> bool {
+        self.link.takes_down
+    }
+
     fn plan(&self, shape: &str, view: &ClusterView, stream: &Stream) -> Result<Injection, String> {
         let parsed = Shape::parse(shape).filter(|shape| self.carries(*shape));
         let shape = parsed.ok_or_else(|| {
@@ -188,7 +192,8 @@ impl Matrix {
     async fn measure(link: &'static Link, cluster: &Cluster, it: &Injection) -> Matrix {
         let requests = askers(it).into_iter().map(|node| {
             let targets = others(cluster, node).into_iter().map(|(_, at)| at).collect();
-            (node, Body::Look { fault: it.id, targets, timeout_ms: LOOK_MS, numbered: 0 })
+            let numbered = link.numbered;
+            (node, Body::Look { fault: it.id, targets, timeout_ms: LOOK_MS, numbered })
         });
         let mut pairs = Vec::new();
         for (node, answer) in ask(cluster, requests.collect()).await {
@@ -257,7 +262,13 @@ impl Matrix {
         let total = self.pairs.len();
         let held = |line| looks().filter(|seen| seen.held == line).count();
         let [kept, reset] = [Line::Open, Line::Reset].map(held);
+        let [of, lost] = [|seen: &Look| seen.numbered, |seen: &Look| seen.lost]
+            .map(|count| looks().map(|seen| u64::from(count(seen))).sum::<u64>());
         match differing {
+            [] if of > 0 => format!(
+                "matrix as planned: {open} of {total} pairs lose nothing, the others {lost} of {of} \
+                 numbered datagrams"
+            ),
             [] if self.link.holds => format!(
                 "matrix as planned: {open} of {total} pairs open; of connections made before, \
                  {kept} are open and {reset} reset"

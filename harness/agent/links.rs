@@ -6,6 +6,7 @@
 //! sets, the rules that read them, and what a look from one end must see of the other.
 
 mod large_packets;
+mod loss;
 mod new_connections;
 mod partition;
 mod reset;
@@ -22,6 +23,7 @@ static LINKS: &[&Link] = &[
     &reset::RESET,
     &new_connections::NEW_CONNECTIONS,
     &large_packets::LARGE_PACKETS,
+    &loss::LOSS,
 ];
 
 /// Which directions between two ends a fault concerns, seen from one of them.
@@ -41,10 +43,14 @@ pub struct Link {
     /// How what one end sees of the other differs from what this fault makes of it; `None` where
     /// it is as it must be. Where neither direction is hit, what it must be without the fault.
     pub differs: fn(Hit, &Look, &Parameters) -> Option<String>,
+    /// Whether nodes that reach no majority over other links are down.
+    pub takes_down: bool,
     /// Whether it is worth anything where it comes and goes.
     pub flaps: bool,
     /// Whether connections are kept from before it, to see what becomes of them.
     pub holds: bool,
+    /// Datagrams that a look has to count.
+    pub numbered: u32,
     /// Set of the peers whose packets are met, without the digit of the family.
     pub(crate) from: &'static str,
     /// Set of those to whom packets are met, where that is another one.
@@ -55,7 +61,9 @@ pub struct Link {
     pub(crate) rules: &'static [Rule],
 }
 
-/// A rule over a set: `ip SIDE @SET4 CONDITION counter name c_SET VERDICT`, and for IPv6.
+/// A rule over a set: `ip SIDE @SET4 CONDITION counter name c_SET VERDICT`, and for IPv6. Where the
+/// condition has a place `{}` for the kind's one parameter, the set is a map that sends each peer
+/// to the rule with its value.
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) chain: &'static str,
@@ -91,6 +99,16 @@ impl Link {
         self.about.check(parameters)
     }
 
+    /// What its rules are to be told.
+    pub(crate) fn value(&self, parameters: &Parameters) -> Option<i64> {
+        self.is_told().then(|| parameters.values().next().copied()).flatten()
+    }
+
+    /// Whether its rules have a place for the parameter.
+    pub(crate) fn is_told(&self) -> bool {
+        self.rules.iter().any(Rule::is_told)
+    }
+
     /// Its sets, without the digit of the family.
     pub(crate) fn sets(&self) -> impl Iterator<Item = &'static str> {
         [self.from].into_iter().chain(self.to)
@@ -106,6 +124,13 @@ fn whole(seen: &Look) -> Option<String> {
         Line::Silent | Line::Untried => "is cut",
     };
     Some(how.into())
+}
+
+impl Rule {
+    /// Whether it has a place for the parameter.
+    pub(crate) fn is_told(&self) -> bool {
+        self.condition.contains("{}")
+    }
 }
 
 #[cfg(test)]
@@ -125,6 +150,9 @@ mod tests {
                 assert!(link.rules.iter().any(|rule| rule.set == set), "{set}");
             }
             assert!(link.rules.iter().all(|rule| link.sets().any(|set| set == rule.set)));
+            assert!(link.rules.iter().all(|rule| rule.is_told() == link.is_told()));
+            assert_eq!(link.about.parameters.len(), usize::from(link.is_told()));
+            assert!(!link.is_told() || link.to.is_none(), "one set, and a value for each peer");
         }
     }
 }

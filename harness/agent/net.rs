@@ -53,6 +53,8 @@ pub(crate) struct Element {
     /// Which set, without the digit of the family: see [`Link`].
     pub(crate) set: &'static str,
     pub(crate) peer: IpAddr,
+    /// What the rule is told, where it wants to be.
+    pub(crate) value: Option<i64>,
 }
 
 impl Element {
@@ -68,11 +70,17 @@ pub(crate) struct Elements(BTreeMap<Element, u64>);
 
 impl Elements {
     /// Adds peers; the longer time wins where two faults share one.
-    pub(crate) fn add(&mut self, link: &Link, from: &[IpAddr], to: &[IpAddr], ms: u64) {
+    pub(crate) fn add(
+        &mut self,
+        link: &Link,
+        value: Option<i64>,
+        [from, to]: [&[IpAddr]; 2],
+        ms: u64,
+    ) {
         for (set, peers) in [(Some(link.from), from), (link.to, to)] {
             let Some(set) = set else { continue };
             for peer in peers {
-                let longest = self.0.entry(Element { set, peer: plain(*peer) }).or_default();
+                let longest = self.0.entry(Element { set, peer: plain(*peer), value }).or_default();
                 *longest = ms.max(*longest);
             }
         }
@@ -242,13 +250,13 @@ mod tests {
         let (a, b) = (address("10.0.0.1"), address("fd00::1"));
         let link = crate::links::find("partition").unwrap();
         let (mut first, mut second) = (Elements::default(), Elements::default());
-        first.add(link, &[a, b], &[a], 1000);
-        second.add(link, &[a], &[], 500);
+        first.add(link, None, [&[a, b], &[a]], 1000);
+        second.add(link, None, [&[a], &[]], 500);
         let opened = first.without(&second);
         assert_eq!(opened.peers("in").collect::<Vec<_>>(), [&b]);
         assert_eq!(opened.peers("out").collect::<Vec<_>>(), [&a]);
-        second.add(link, &[address("::ffff:10.0.0.1")], &[], 900);
+        second.add(link, None, [&[address("::ffff:10.0.0.1")], &[]], 900);
         let kept: Vec<_> = second.iter().collect();
-        assert_eq!(kept, [(&Element { set: "in", peer: a }, 900)]);
+        assert_eq!(kept, [(&Element { set: "in", peer: a, value: None }, 900)]);
     }
 }

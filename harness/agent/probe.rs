@@ -70,7 +70,9 @@ fn try_link(mechanism: Mechanism, link: &'static Link) -> Result<(), String> {
         let mut elements = Elements::default();
         let (four, six) = (Ipv4Addr::new(198, 18, 0, 1), Ipv6Addr::LOCALHOST);
         let peers = [IpAddr::from(four), IpAddr::from(six)];
-        elements.add(link, &peers, &peers, 5_000);
+        let parameters = link.about.parameters.iter();
+        let usual = parameters.map(|known| (known.name.to_string(), known.usual.0)).collect();
+        elements.add(link, link.value(&usual), [&peers, &peers], 5_000);
         let control = ["198.18.0.2:22".parse().map_err(|error| format!("{error}"))?];
         let mut firewall = Firewall::new(SCRATCH, mechanism, &control);
         let mut steps = || -> std::io::Result<usize> {

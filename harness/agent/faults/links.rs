@@ -7,6 +7,7 @@ use super::Faults;
 use crate::clock::{boottime_ns, remaining_ms};
 use crate::failure::{Outcome, While};
 use crate::journal::{LinkUndo, Record};
+use crate::kinds::Parameters;
 use crate::links::{self, Link};
 use crate::net::{Elements, Firewall, Mechanism, Seen, foreign};
 use crate::protocol::{Failure, FaultKind, Flap};
@@ -51,7 +52,8 @@ impl LinkUndo {
     }
 
     fn add_to(&self, elements: &mut Elements, ms: u64) -> Outcome<()> {
-        elements.add(self.link()?, &self.from, &self.to, ms);
+        let link = self.link()?;
+        elements.add(link, link.value(&self.parameters), [&self.from, &self.to], ms);
         Ok(())
     }
 }
@@ -91,8 +93,25 @@ impl Faults {
             let text = format!("flapping by {name}: its times are too coarse; install nftables");
             return Err(Failure::new("unsupported", text));
         }
+        self.told_once(link, from, parameters)?;
         let (kind, from, to) = (kind.clone(), from.clone(), to.clone());
         Ok(LinkUndo { kind, from, to, flap, parameters: parameters.clone(), mechanism: name })
+    }
+
+    /// The rule of a peer has one value at a time.
+    fn told_once(&self, link: &Link, from: &[IpAddr], parameters: &Parameters) -> Outcome<()> {
+        let records = if link.is_told() { self.records()? } else { Vec::new() };
+        for other in records.iter().filter_map(|record| record.undo.as_link()) {
+            let shared = other.from.iter().find(|peer| from.contains(peer));
+            if let Some(peer) = shared.filter(|_| other.kind == link.about.name)
+                && other.parameters != *parameters
+            {
+                let (kind, told) = (&other.kind, &other.parameters);
+                let text = format!("{kind} of packets from {peer} is under way with {told:?}");
+                return Err(Failure::refused(text));
+            }
+        }
+        Ok(())
     }
 
     /// Puts it in force.

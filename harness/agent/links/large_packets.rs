@@ -8,8 +8,10 @@ use crate::protocol::Look;
 pub(super) static LARGE_PACKETS: Link = Link {
     about: About { name: "large-packets", parameters: &[] },
     differs,
+    takes_down: true,
     flaps: false,
     holds: false,
+    numbered: 0,
     from: "big",
     to: None,
     by_iptables: false,

@@ -8,8 +8,10 @@ use crate::protocol::{Line, Look};
 pub(super) static NEW_CONNECTIONS: Link = Link {
     about: About { name: "new-connections", parameters: &[] },
     differs,
+    takes_down: true,
     flaps: false,
     holds: true,
+    numbered: 0,
     from: "syn",
     to: None,
     by_iptables: false,

@@ -7,8 +7,10 @@ use crate::protocol::{Line, Look};
 pub(super) static PARTITION: Link = Link {
     about: About { name: "partition", parameters: &[] },
     differs,
+    takes_down: true,
     flaps: true,
     holds: false,
+    numbered: 0,
     from: "in",
     to: Some("out"),
     by_iptables: true,

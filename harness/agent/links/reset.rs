@@ -11,8 +11,10 @@ use crate::protocol::{Line, Look};
 pub(super) static RESET: Link = Link {
     about: About { name: "reset", parameters: &[] },
     differs,
+    takes_down: true,
     flaps: false,
     holds: true,
+    numbered: 0,
     from: "rst",
     to: None,
     by_iptables: false,

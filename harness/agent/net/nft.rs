@@ -31,8 +31,8 @@ pub(crate) fn change(run: &str, elements: &Elements) -> io::Result<()> {
 pub(crate) fn open(run: &str, elements: &Elements) -> io::Result<()> {
     let mut script = String::new();
     for (element, _) in elements.iter() {
-        let element = format!("element inet {PREFIX}{run} {}", text(element));
-        let _ = writeln!(script, "add {element} timeout 1s }}\ndelete {element} }}");
+        let (add, delete) = (timed(run, element, 1000), deletion(run, element));
+        let _ = write!(script, "{}{add}{delete}", told(run, element));
     }
     match apply(&script) {
         Err(error) if is_absent(&error) => Ok(()),
@@ -70,10 +70,12 @@ fn judge(listing: &Value, elements: &Elements) -> Seen {
     let entries = listing["nftables"].as_array().unwrap_or(&empty);
     let alive = |element: &Element| {
         let (set, peer) = (element.family_set(), element.peer.to_string());
-        let sets = entries.iter().map(|entry| &entry["set"]).filter(|found| found["name"] == *set);
+        let sets = entries.iter().flat_map(|entry| [&entry["set"], &entry["map"]]);
+        let sets = sets.filter(|found| found["name"] == *set);
         let mut elements = sets.filter_map(|found| found["elem"].as_array()).flatten();
         elements.any(|found| {
-            let inner = &found["elem"];
+            // Of a map each is a pair.
+            let inner = if found.is_array() { &found[0]["elem"] } else { &found["elem"] };
             inner["val"] == peer.as_str() && inner["expires"].as_u64().is_some()
         })
     };
@@ -98,14 +100,26 @@ fn judge(listing: &Value, elements: &Elements) -> Seen {
 fn has_rule(entries: &[Value], rule: &Rule, element: &Element) -> bool {
     let reference = format!("@{}", element.family_set());
     let verdict = rule.verdict.split(' ').next().unwrap_or_default();
-    let mut found = entries.iter().map(|entry| &entry["rule"]);
-    rule.chain == "t_fwd"
-        || found.any(|found| {
-            let parts = found["expr"].as_array().map(Vec::as_slice).unwrap_or_default();
-            found["chain"] == rule.chain
-                && parts.iter().any(|part| part["match"]["right"] == reference.as_str())
-                && parts.iter().any(|part| part.get(verdict).is_some())
-        })
+    let has = |chain: &str, wanted: &dyn Fn(&[Value]) -> bool| {
+        let rules = entries.iter().map(|entry| &entry["rule"]);
+        rules
+            .filter(|found| found["chain"] == chain)
+            .any(|found| wanted(found["expr"].as_array().map(Vec::as_slice).unwrap_or_default()))
+    };
+    let ends = |parts: &[Value]| parts.iter().any(|part| part.get(verdict).is_some());
+    let reads =
+        |parts: &[Value], right: Value| parts.iter().any(|part| part["match"]["right"] == right);
+    let jumps = |parts: &[Value]| parts.iter().any(|part| part["vmap"]["data"] == *reference);
+    match element.value {
+        _ if rule.chain == "t_fwd" => true,
+        None => has(rule.chain, &|parts| ends(parts) && reads(parts, reference.as_str().into())),
+        Some(value) => {
+            has(rule.chain, &jumps)
+                && has(&chain_of(element.set, value), &|parts| {
+                    ends(parts) && reads(parts, value.into())
+                })
+        }
+    }
 }
 
 fn apply(script: &str) -> io::Result<()> {
@@ -164,10 +178,11 @@ fn table(run: &str, control: &[SocketAddr]) -> String {
   set ctl6 {{ type ipv6_addr . inet_service;{control6} }}
 "
     );
-    for set in links::all().flat_map(|link| link.sets()) {
+    for (link, set) in links::all().flat_map(|link| link.sets().map(move |set| (link, set))) {
+        let (what, value) = if link.is_told() { ("map", " : verdict") } else { ("set", "") };
         for digit in [4, 6] {
-            let kind = format!("type ipv{digit}_addr; flags timeout;");
-            let _ = writeln!(text, "  set {set}{digit} {{ {kind} }}");
+            let kind = format!("type ipv{digit}_addr{value}; flags timeout;");
+            let _ = writeln!(text, "  {what} {set}{digit} {{ {kind} }}");
         }
         let _ = writeln!(text, "  counter c_{set} {{}}");
     }
@@ -176,10 +191,16 @@ fn table(run: &str, control: &[SocketAddr]) -> String {
         let _ = writeln!(text, "    type filter hook {hook} priority -300; policy accept;");
         text += EXEMPT.iter().find(|(of, _)| *of == chain).map_or("", |(_, rules)| rules);
         let rules = links::all().flat_map(|link| link.rules);
-        for Rule { side, set, condition, verdict, .. } in rules.filter(|rule| rule.chain == chain) {
+        for rule in rules.filter(|rule| rule.chain == chain) {
+            let Rule { side, set, condition, verdict, .. } = rule;
             for (family, digit) in [("ip", 4), ("ip6", 6)] {
-                let packets = format!("{family} {side} @{set}{digit} {condition}");
-                let _ = writeln!(text, "    {packets} counter name c_{set} {verdict}");
+                let _ = match rule.is_told() {
+                    true => writeln!(text, "    {family} {side} vmap @{set}{digit}"),
+                    false => writeln!(
+                        text,
+                        "    {family} {side} @{set}{digit} {condition} counter name c_{set} {verdict}"
+                    ),
+                };
             }
         }
         text += "  }\n";
@@ -192,16 +213,39 @@ fn table(run: &str, control: &[SocketAddr]) -> String {
 fn renewal(run: &str, elements: &Elements) -> String {
     let mut script = String::new();
     for (element, ms) in elements.iter() {
-        let element = format!("element inet {PREFIX}{run} {}", text(element));
-        let timed = format!("add {element} timeout {}ms }}", ms.max(1));
-        let _ = writeln!(script, "{timed}\ndelete {element} }}\n{timed}");
+        let (add, delete) = (timed(run, element, ms), deletion(run, element));
+        let _ = write!(script, "{}{add}{delete}{add}", told(run, element));
     }
     script
 }
 
-/// `SET { PEER`, to be closed by whoever may have more to say.
-fn text(element: &Element) -> String {
-    format!("{} {{ {}", element.family_set(), element.peer)
+fn timed(run: &str, element: &Element, ms: u64) -> String {
+    let (set, peer) = (element.family_set(), element.peer);
+    let jump = element.value.map(|value| format!(" : jump {}", chain_of(element.set, value)));
+    let (ms, jump) = (ms.max(1), jump.unwrap_or_default());
+    format!("add element inet {PREFIX}{run} {set} {{ {peer} timeout {ms}ms{jump} }}\n")
+}
+
+fn deletion(run: &str, element: &Element) -> String {
+    let (set, peer) = (element.family_set(), element.peer);
+    format!("delete element inet {PREFIX}{run} {set} {{ {peer} }}\n")
+}
+
+/// The chain of a value, made anew if it is there: nothing of it lasts but its counter, which is
+/// that of the set.
+fn told(run: &str, element: &Element) -> String {
+    let Some(value) = element.value else { return String::new() };
+    let mut rules = links::all().flat_map(|link| link.rules).filter(|rule| rule.set == element.set);
+    let Some(Rule { set, condition, verdict, .. }) = rules.next() else { return String::new() };
+    let chain = format!("chain inet {PREFIX}{run} {}", chain_of(set, value));
+    let rule =
+        format!("{} counter name c_{set} {verdict}", condition.replace("{}", &value.to_string()));
+    let name = chain.trim_start_matches("chain ");
+    format!("add {chain}\nflush {chain}\nadd rule {name} {rule}\n")
+}
+
+fn chain_of(set: &str, value: i64) -> String {
+    format!("t_{set}_{value}")
 }
 
 #[cfg(test)]
@@ -211,7 +255,7 @@ mod tests {
     fn cuts() -> Elements {
         let mut cuts = Elements::default();
         let (from, to) = (["10.0.0.7".parse().unwrap()], ["fd00::7".parse().unwrap()]);
-        cuts.add(links::find("partition").unwrap(), &from, &to, 1500);
+        cuts.add(links::find("partition").unwrap(), None, [&from, &to], 1500);
         cuts
     }
 

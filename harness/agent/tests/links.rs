@@ -78,6 +78,37 @@ fn of_large_packets_only_the_large_are_lost() {
 }
 
 #[test]
+fn what_is_lost_agrees_with_the_probability() {
+    let Some(mut two) = Two::new(60_000, vec![], &[]) else { return };
+    let loss = links::all().find(|link| link.about.name == "loss").unwrap();
+    let peers = Pair::peers();
+    two.here.meet(1, 60_000, "loss", &peers[..1], &[("percent", 30)]).unwrap();
+    two.here.meet(2, 60_000, "loss", &peers[1..], &[("percent", 70)]).unwrap();
+    let parameters = |percent| [("percent".to_string(), percent)].into();
+    let agrees = |seen: &Look, percent, hit| (loss.differs)(hit, seen, &parameters(percent));
+    let (out, back) =
+        (links::Hit { out: true, back: false }, links::Hit { out: false, back: true });
+    let [here, there] = two.looks(loss.numbered);
+    println!("lost of {}: {} and {}", loss.numbered, there[0].lost, there[1].lost);
+    assert_eq!([agrees(&there[0], 30, out), agrees(&there[1], 70, out)], [None, None]);
+    assert_eq!([agrees(&here[0], 30, back), agrees(&here[1], 70, back)], [None, None]);
+    assert!(agrees(&there[0], 70, out).is_some() && agrees(&there[1], 30, out).is_some());
+    let bite = two.here.verify(1);
+    assert!(bite.effective, "{bite:?}");
+    two.here.call(Body::Renew { lease_ms: 60_000 }).unwrap();
+    let refused = two.here.meet(3, 60_000, "loss", &peers, &[("percent", 31)]).unwrap_err();
+    assert!(refused.message.contains("is under way with {\"percent\": 30}"), "{refused:?}");
+    two.here.meet(4, 60_000, "loss", &peers[..1], &[("percent", 30)]).unwrap();
+    two.here.heal(1).unwrap();
+    let [_, there] = two.looks(loss.numbered);
+    assert_eq!(agrees(&there[0], 30, out), None, "the other one stands");
+    two.here.heal(4).unwrap();
+    two.here.heal(2).unwrap();
+    let whole = Look { numbered: loss.numbered, ..open(Line::Untried) };
+    assert_eq!(two.looks(loss.numbered), [[whole; 2]; 2]);
+}
+
+#[test]
 fn the_control_path_meets_no_fault_on_links() {
     let Some(mut two) = Two::new(60_000, vec![], &[]) else { return };
     // The probe port over here plays sshd, and over there is the controller.
@@ -118,13 +149,13 @@ fn every_kind_without_its_rule_or_its_element_does_not_count() {
         let table = format!("table inet tribunal_{RUN}");
         let listed = two.pair.ruleset();
         let set = listed.lines().map(str::trim).skip_while(|line| !line.starts_with(&table));
-        let mut name = String::new();
+        let (mut what, mut name) = (String::new(), String::new());
         for line in set {
             let words: Vec<&str> = line.split(' ').collect();
             match words[..] {
-                ["set" | "map", set, "{"] => name = set.into(),
+                [found @ ("set" | "map"), set, "{"] => (what, name) = (found.into(), set.into()),
                 ["elements", ..] if !name.starts_with("ctl") => {
-                    two.pair.nft(&format!("flush set inet tribunal_{RUN} {name}"));
+                    two.pair.nft(&format!("flush {what} inet tribunal_{RUN} {name}"));
                 }
                 _ => {}
             }
