@@ -1,5 +1,6 @@
 //! A server program as data: how to start it, and how to know that it serves.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -16,10 +17,22 @@ use crate::listener;
 pub struct Daemon {
     /// The program.
     pub spec: DaemonSpec,
-    /// TCP port that accepts once the daemon serves; polled by the controller.
+    /// TCP port that accepts once the daemon serves; polled by the controller. Clients are served
+    /// there.
     pub ready_port: u16,
+    /// TCP ports at which daemons of other nodes are served.
+    pub peer_ports: Vec<u16>,
     /// Data directories, wiped before each run.
     pub data: Vec<String>,
+}
+
+/// TCP ports of a node's daemons.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// Where clients are served.
+    pub clients: BTreeSet<u16>,
+    /// Where other nodes are.
+    pub peers: BTreeSet<u16>,
 }
 
 /// Patience for one request about a daemon.
@@ -89,6 +102,7 @@ impl Cluster {
             let holder = holders.first().map(ToString::to_string);
             return Err(taken(holder.unwrap_or("a program that cannot be seen from here".into())));
         }
+        node.link.serves(daemon);
         node.start(&daemon.spec).await?;
         let identity = serving(&network, node, daemon, patience).await?;
         match listener::other_than(&network, address, identity) {

@@ -3,6 +3,7 @@
 //! Plans are pure functions of suite and seed. Every fault is a lease on the node; the ledger
 //! records each edge of its life, and a fault counts only once its effect was measured.
 
+mod clients;
 pub mod driver;
 mod guard;
 mod ledger;
@@ -15,6 +16,7 @@ pub mod shape;
 mod step;
 pub mod targets;
 
+pub use clients::ClientFault;
 pub use ledger::{Ledger, Sink};
 pub use links::LinkFault;
 pub use process::ProcessFault;

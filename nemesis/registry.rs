@@ -3,13 +3,19 @@
 
 use std::sync::LazyLock;
 
+use tribunal_agent::links::Met;
 use tribunal_agent::{kinds, links};
 use tribunal_harness::nemesis::Nemesis;
 
-use crate::{LinkFault, ProcessFault};
+use crate::{ClientFault, LinkFault, ProcessFault};
 
 static FAULTS: LazyLock<Vec<Box<dyn Nemesis>>> = LazyLock::new(|| {
-    let links = links::all().map(|link| Box::new(LinkFault { link }) as Box<dyn Nemesis>);
+    let links = links::all().map(|link| -> Box<dyn Nemesis> {
+        match link.met {
+            Met::Peers | Met::PeersAtPorts => Box::new(LinkFault { link }),
+            Met::Clients => Box::new(ClientFault { link }),
+        }
+    });
     let daemons = kinds::all().map(|about| Box::new(ProcessFault { about }) as Box<dyn Nemesis>);
     links.chain(daemons).collect()
 });

@@ -11,6 +11,9 @@ use tribunal_harness::nemesis::{Evidence, NemesisError, Parameter};
 use tribunal_harness::seed::Draw;
 use tribunal_history::NodeId;
 
+/// Patience of one look. Longer than any healthy round trip on a busy machine.
+pub(crate) const LOOK_MS: u64 = 400;
+
 /// Patience for one request about a fault.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -44,6 +44,8 @@ pub(crate) struct LinkUndo {
     pub(crate) kind: String,
     pub(crate) from: Vec<IpAddr>,
     pub(crate) to: Vec<IpAddr>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ports: Vec<u16>,
     pub(crate) flap: Option<Flap>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) parameters: BTreeMap<String, i64>,

@@ -5,10 +5,12 @@
 //! All are elements of nft sets that end by themselves (`crate::net`), so a kind is data: names of
 //! sets, the rules that read them, and what a look from one end must see of the other.
 
+mod clients;
 mod large_packets;
 mod loss;
 mod new_connections;
 mod partition;
+mod peer_ports;
 mod reset;
 
 use std::net::IpAddr;
@@ -24,6 +26,8 @@ static LINKS: &[&Link] = &[
     &new_connections::NEW_CONNECTIONS,
     &large_packets::LARGE_PACKETS,
     &loss::LOSS,
+    &clients::CLIENTS,
+    &peer_ports::PEER_PORTS,
 ];
 
 /// Which directions between two ends a fault concerns, seen from one of them.
@@ -35,11 +39,24 @@ pub struct Hit {
     pub back: bool,
 }
 
+/// Whose packets are met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Met {
+    /// Those of other nodes.
+    Peers,
+    /// Those of other nodes to the ports at which nodes serve each other.
+    PeersAtPorts,
+    /// Those of the controller's clients to the ports at which nodes serve clients.
+    Clients,
+}
+
 /// One kind.
 #[derive(Debug)]
 pub struct Link {
     /// Its name: of the fault and of the family that nodes must have. Its parameters.
     pub about: About,
+    /// Whose packets.
+    pub met: Met,
     /// How what one end sees of the other differs from what this fault makes of it; `None` where
     /// it is as it must be. Where neither direction is hit, what it must be without the fault.
     pub differs: fn(Hit, &Look, &Parameters) -> Option<String>,
@@ -91,12 +108,29 @@ pub(crate) fn find(name: &str) -> Outcome<&'static Link> {
 
 impl Link {
     /// Refuses what this kind cannot do.
-    pub(crate) fn check(&self, to: &[IpAddr], parameters: &Parameters) -> Outcome<()> {
+    pub(crate) fn check(
+        &self,
+        to: &[IpAddr],
+        ports: &[u16],
+        parameters: &Parameters,
+    ) -> Outcome<()> {
+        if self.at_ports() == ports.is_empty() {
+            let needs = if ports.is_empty() { "needs ports" } else { "has no ports" };
+            return Err(Failure::refused(format!("{} {needs}", self.about.name)));
+        }
         if self.to.is_none() && !to.is_empty() {
             let text = format!("{} meets packets where they are received", self.about.name);
             return Err(Failure::refused(text));
         }
         self.about.check(parameters)
+    }
+
+    /// Whether only packets to certain ports are met.
+    pub(crate) fn at_ports(&self) -> bool {
+        match self.met {
+            Met::Peers => false,
+            Met::PeersAtPorts | Met::Clients => true,
+        }
     }
 
     /// What its rules are to be told.
@@ -153,6 +187,8 @@ mod tests {
             assert!(link.rules.iter().all(|rule| rule.is_told() == link.is_told()));
             assert_eq!(link.about.parameters.len(), usize::from(link.is_told()));
             assert!(!link.is_told() || link.to.is_none(), "one set, and a value for each peer");
+            let ports = link.rules.iter().map(|rule| rule.side.contains("dport"));
+            assert!(ports.into_iter().all(|at_port| at_port == link.at_ports()));
         }
     }
 }

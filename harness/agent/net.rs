@@ -53,6 +53,8 @@ pub(crate) struct Element {
     /// Which set, without the digit of the family: see [`Link`].
     pub(crate) set: &'static str,
     pub(crate) peer: IpAddr,
+    /// Of TCP, where only packets to it are met.
+    pub(crate) port: Option<u16>,
     /// What the rule is told, where it wants to be.
     pub(crate) value: Option<i64>,
 }
@@ -69,18 +71,24 @@ impl Element {
 pub(crate) struct Elements(BTreeMap<Element, u64>);
 
 impl Elements {
-    /// Adds peers; the longer time wins where two faults share one.
+    /// Adds peers, each with every port if there are any; the longer time wins where two faults
+    /// share an element.
     pub(crate) fn add(
         &mut self,
         link: &Link,
         value: Option<i64>,
-        [from, to]: [&[IpAddr]; 2],
+        ([from, to], ports): ([&[IpAddr]; 2], &[u16]),
         ms: u64,
     ) {
         for (set, peers) in [(Some(link.from), from), (link.to, to)] {
             let Some(set) = set else { continue };
-            for peer in peers {
-                let longest = self.0.entry(Element { set, peer: plain(*peer), value }).or_default();
+            let all = ports.iter().copied().map(Some);
+            let all: Vec<_> = if ports.is_empty() { vec![None] } else { all.collect() };
+            for (peer, port) in
+                peers.iter().flat_map(|peer| all.iter().map(move |port| (peer, *port)))
+            {
+                let element = Element { set, peer: plain(*peer), port, value };
+                let longest = self.0.entry(element).or_default();
                 *longest = ms.max(*longest);
             }
         }
@@ -250,13 +258,13 @@ mod tests {
         let (a, b) = (address("10.0.0.1"), address("fd00::1"));
         let link = crate::links::find("partition").unwrap();
         let (mut first, mut second) = (Elements::default(), Elements::default());
-        first.add(link, None, [&[a, b], &[a]], 1000);
-        second.add(link, None, [&[a], &[]], 500);
+        first.add(link, None, ([&[a, b], &[a]], &[]), 1000);
+        second.add(link, None, ([&[a], &[]], &[]), 500);
         let opened = first.without(&second);
         assert_eq!(opened.peers("in").collect::<Vec<_>>(), [&b]);
         assert_eq!(opened.peers("out").collect::<Vec<_>>(), [&a]);
-        second.add(link, None, [&[address("::ffff:10.0.0.1")], &[]], 900);
+        second.add(link, None, ([&[address("::ffff:10.0.0.1")], &[]], &[]), 900);
         let kept: Vec<_> = second.iter().collect();
-        assert_eq!(kept, [(&Element { set: "in", peer: a, value: None }, 900)]);
+        assert_eq!(kept, [(&Element { set: "in", peer: a, port: None, value: None }, 900)]);
     }
 }

@@ -72,7 +72,8 @@ fn try_link(mechanism: Mechanism, link: &'static Link) -> Result<(), String> {
         let peers = [IpAddr::from(four), IpAddr::from(six)];
         let parameters = link.about.parameters.iter();
         let usual = parameters.map(|known| (known.name.to_string(), known.usual.0)).collect();
-        elements.add(link, link.value(&usual), [&peers, &peers], 5_000);
+        let ports: &[u16] = if link.at_ports() { &[9] } else { &[] };
+        elements.add(link, link.value(&usual), ([&peers, &peers], ports), 5_000);
         let control = ["198.18.0.2:22".parse().map_err(|error| format!("{error}"))?];
         let mut firewall = Firewall::new(SCRATCH, mechanism, &control);
         let mut steps = || -> std::io::Result<usize> {

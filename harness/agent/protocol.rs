@@ -132,6 +132,8 @@ pub enum Body {
         fault: u32,
         /// Probe ports of other agents.
         targets: Vec<SocketAddr>,
+        /// A port of the daemon at each target, in the same order; none, where none is asked for.
+        services: Vec<SocketAddr>,
         /// Patience per target.
         timeout_ms: u64,
         /// Datagrams to be counted; one each millisecond, at most 1 000.
@@ -250,6 +252,8 @@ pub enum FaultKind {
         from: Vec<IpAddr>,
         /// Peers to whom packets are met here, before they leave.
         to: Vec<IpAddr>,
+        /// Of TCP: only packets to them, where the kind is about ports.
+        ports: Vec<u16>,
         /// Toggle: in force for `duty_pct` percent of each period, not for the rest.
         flap: Option<Flap>,
         /// Each parameter of the kind, by name.
@@ -269,7 +273,8 @@ pub enum FaultKind {
 impl FaultKind {
     /// A partition: packets from some peers are not received, and none are sent to others.
     pub fn partition(from: Vec<IpAddr>, to: Vec<IpAddr>, flap: Option<Flap>) -> FaultKind {
-        FaultKind::Link { kind: "partition".into(), from, to, flap, parameters: BTreeMap::new() }
+        let (kind, ports, parameters) = ("partition".into(), Vec::new(), BTreeMap::new());
+        FaultKind::Link { kind, from, to, ports, flap, parameters }
     }
 
     /// A fault without parameters on a daemon.
@@ -422,6 +427,8 @@ pub struct Look {
     pub fresh: Line,
     /// A round trip on the one that was kept.
     pub held: Line,
+    /// A connection to the daemon's port.
+    pub service: Line,
     /// A datagram of a few bytes came back.
     pub small: bool,
     /// One of 1 200 bytes was answered, in a few.

@@ -17,6 +17,7 @@ use tribunal_agent::protocol::{Body, Failure, Reply, Request};
 
 use super::bulk::Bulk;
 use crate::cluster::AgentError;
+use crate::daemon::{Daemon, Ports};
 
 /// Most requests that may wait for a lane. A node is asked a handful of things at a time; more
 /// means that somebody asks in a loop.
@@ -43,6 +44,7 @@ struct Shared {
     bulk: OnceLock<Bulk>,
     /// Daemons we were asked to start, so that a cluster that is closed leaves none.
     daemons: Mutex<BTreeSet<String>>,
+    ports: Mutex<Ports>,
 }
 
 enum Way {
@@ -108,6 +110,7 @@ impl Link {
             state,
             bulk: OnceLock::new(),
             daemons: Mutex::new(BTreeSet::new()),
+            ports: Mutex::default(),
         }))
     }
 
@@ -125,6 +128,18 @@ impl Link {
     /// Daemons that were started through this link.
     pub fn daemons(&self) -> BTreeSet<String> {
         self.0.daemons.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where daemons that were started through this link serve.
+    pub fn ports(&self) -> Ports {
+        self.0.ports.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A daemon is about to be started.
+    pub(crate) fn serves(&self, daemon: &Daemon) {
+        let mut ports = self.0.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        ports.clients.insert(daemon.ready_port);
+        ports.peers.extend(&daemon.peer_ports);
     }
 
     /// See [`crate::cluster::Node::call`].

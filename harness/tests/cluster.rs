@@ -14,7 +14,7 @@ use tribunal_agent::protocol::{Body, Reply};
 use tribunal_harness::cluster::{Claim, Cluster, Provider, Step, UpOptions};
 use tribunal_harness::control::Secret;
 use tribunal_harness::control::local::{LocalCluster, lab};
-use tribunal_harness::daemon::{Daemon, DaemonSpec, DaemonState};
+use tribunal_harness::daemon::{Daemon, DaemonSpec, DaemonState, Ports};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -51,7 +51,7 @@ fn server(node: &tribunal_harness::cluster::Node, argv0: &str) -> Daemon {
         dir: info.dir.clone(),
         log: format!("{}/server.log", info.dir),
     };
-    Daemon { spec, ready_port: 2345, data: Vec::new() }
+    Daemon { spec, ready_port: 2345, peer_ports: vec![2346], data: Vec::new() }
 }
 
 #[test]
@@ -138,7 +138,10 @@ fn isolation(cluster: &Cluster) {
 fn daemons(cluster: &Cluster) {
     let node = &cluster.nodes[1];
     let daemon = server(node, "sshd");
+    assert_eq!(node.link.ports(), Ports::default());
     let identity = block_on(cluster.start_daemon(node, &daemon, PATIENCE)).unwrap();
+    let (clients, peers) = ([2345].into(), [2346].into());
+    assert_eq!(node.link.ports(), Ports { clients, peers });
     assert_eq!(block_on(node.status("server")).unwrap(), DaemonState::Running(identity));
     block_on(node.stop("server", Duration::from_secs(2))).unwrap();
     let state = block_on(node.status("server")).unwrap();

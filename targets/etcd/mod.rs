@@ -150,7 +150,8 @@ impl Target for Etcd {
             dir: format!("{}/etcd", node.dir),
             log: format!("{}/etcd/etcd.log", node.dir),
         };
-        vec![Daemon { spec, ready_port: CLIENT_PORT, data: vec![data] }]
+        let (ready_port, peer_ports) = (CLIENT_PORT, vec![PEER_PORT]);
+        vec![Daemon { spec, ready_port, peer_ports, data: vec![data] }]
     }
 
     async fn install(&self, node: &Node) -> Result<(), TargetError> {

@@ -185,7 +185,8 @@ impl Target for Raftkv {
             dir: format!("{}/raftkv", node.dir),
             log: format!("{}/raftkv/raftkv.log", node.dir),
         };
-        vec![Daemon { spec, ready_port: CLIENT_PORT, data: vec![data] }]
+        let (ready_port, peer_ports) = (CLIENT_PORT, vec![PEER_PORT]);
+        vec![Daemon { spec, ready_port, peer_ports, data: vec![data] }]
     }
 
     async fn install(&self, node: &Node) -> Result<(), TargetError> {

@@ -53,7 +53,8 @@ impl LinkUndo {
 
     fn add_to(&self, elements: &mut Elements, ms: u64) -> Outcome<()> {
         let link = self.link()?;
-        elements.add(link, link.value(&self.parameters), [&self.from, &self.to], ms);
+        let met = ([&self.from[..], &self.to[..]], &self.ports[..]);
+        elements.add(link, link.value(&self.parameters), met, ms);
         Ok(())
     }
 }
@@ -65,12 +66,12 @@ impl Faults {
         kind: &FaultKind,
         choose: impl FnOnce() -> Outcome<Mechanism>,
     ) -> Outcome<LinkUndo> {
-        let FaultKind::Link { kind, from, to, flap, parameters } = kind else {
+        let FaultKind::Link { kind, from, to, ports, flap, parameters } = kind else {
             return Err(Failure::refused("no fault on links"));
         };
         let (link, flap) = (links::find(kind)?, *flap);
-        link.check(to, parameters)?;
-        let count = from.len() + to.len();
+        link.check(to, ports, parameters)?;
+        let count = (from.len() + to.len()) * ports.len().max(1);
         if count == 0 || count > ADDRESSES {
             let text = format!("{kind} of {count} addresses; 1 to {ADDRESSES} are possible");
             return Err(Failure::refused(text));
@@ -94,8 +95,16 @@ impl Faults {
             return Err(Failure::new("unsupported", text));
         }
         self.told_once(link, from, parameters)?;
-        let (kind, from, to) = (kind.clone(), from.clone(), to.clone());
-        Ok(LinkUndo { kind, from, to, flap, parameters: parameters.clone(), mechanism: name })
+        let (kind, from, to, ports) = (kind.clone(), from.clone(), to.clone(), ports.clone());
+        Ok(LinkUndo {
+            kind,
+            from,
+            to,
+            ports,
+            flap,
+            parameters: parameters.clone(),
+            mechanism: name,
+        })
     }
 
     /// The rule of a peer has one value at a time.
@@ -121,7 +130,7 @@ impl Faults {
             return self.pulse().map(drop);
         }
         let records = self.records()?;
-        let standing = self.standing(&records)?;
+        let standing = self.standing(&records);
         let mut elements = undo.elements(lease_ms)?;
         elements.keep_longer(&standing);
         self.firewall(&records)?.hold(&elements, &standing).during("cut")
@@ -129,7 +138,7 @@ impl Faults {
 
     /// New life for what stands.
     pub(super) fn renew_links(&mut self, records: &[Record]) -> Outcome<()> {
-        let standing = self.standing(records)?;
+        let standing = self.standing(records);
         if standing.len() > 0 {
             self.firewall(records)?.hold(&standing, &standing).during("renew cuts")?;
         }
@@ -141,7 +150,7 @@ impl Faults {
         if self.flapping.is_empty() {
             return Ok(None);
         }
-        let (now, standing) = (boottime_ns(), self.standing(records)?);
+        let (now, standing) = (boottime_ns(), self.standing(records));
         let mut elements = Elements::default();
         for (fault, toggle) in &mut self.flapping {
             if toggle.next_ns > now || !records.iter().any(|record| record.fault == *fault) {
@@ -197,7 +206,7 @@ impl Faults {
     pub(super) fn open(&mut self, record: &Record, undo: &LinkUndo) -> Outcome<String> {
         let mut rest = self.records()?;
         rest.retain(|other| other.id != record.id);
-        let standing = self.standing(&rest)?;
+        let standing = self.standing(&rest);
         let elements = undo.elements(0)?;
         let opened = elements.without(&standing);
         let all = [rest, vec![record.clone()]].concat();
@@ -224,14 +233,16 @@ impl Faults {
     }
 
     /// Steady elements of these records, each for what is left of its lease.
-    fn standing(&self, records: &[Record]) -> Outcome<Elements> {
+    fn standing(&self, records: &[Record]) -> Elements {
         let mut elements = Elements::default();
         for record in records {
             if let Some(undo) = record.undo.as_link().filter(|undo| undo.flap.is_none()) {
-                undo.add_to(&mut elements, remaining_ms(self.deadline(record)).max(1))?;
+                let ms = remaining_ms(self.deadline(record)).max(1);
+                // A kind of another release is no reason to leave the others in force.
+                let _ = undo.add_to(&mut elements, ms);
             }
         }
-        Ok(elements)
+        elements
     }
 
     /// By the mechanism of the records; the rules of others are remembered before it is used.
@@ -253,7 +264,10 @@ impl Faults {
 fn what(undo: &LinkUndo) -> String {
     match undo.kind.as_str() {
         "partition" => "directed cuts".into(),
-        kind => format!("links of {kind}"),
+        kind => {
+            let told = undo.parameters.iter().map(|(name, value)| format!(" at {name} {value}"));
+            format!("links of {kind}{}", told.collect::<String>())
+        }
     }
 }
 

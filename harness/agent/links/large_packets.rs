@@ -1,12 +1,13 @@
 //! Large packets: packets of more than 1 000 bytes are dropped at the receiver, and nobody says so:
 //! a black hole for whoever believed in the path's MTU.
 
-use super::{Hit, Link, Rule, whole};
+use super::{Hit, Link, Met, Rule, whole};
 use crate::kinds::{About, Parameters};
 use crate::protocol::Look;
 
 pub(super) static LARGE_PACKETS: Link = Link {
     about: About { name: "large-packets", parameters: &[] },
+    met: Met::Peers,
     differs,
     takes_down: true,
     flaps: false,

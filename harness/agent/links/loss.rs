@@ -1,6 +1,6 @@
 //! Loss: packets are lost at the receiver, each by itself, with one probability.
 
-use super::{Hit, Link, Rule};
+use super::{Hit, Link, Met, Rule};
 use crate::kinds::{About, Parameter, Parameters};
 use crate::protocol::Look;
 
@@ -15,6 +15,7 @@ pub(super) static LOSS: Link = Link {
         name: "loss",
         parameters: &[Parameter { name: "percent", possible: (5, 95), usual: (10, 40) }],
     },
+    met: Met::Peers,
     differs,
     takes_down: false,
     flaps: false,

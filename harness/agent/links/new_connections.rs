@@ -1,12 +1,13 @@
 //! New connections: the first segment of a TCP connection (SYN without ACK) is dropped at the
 //! receiver. Connections that there are go on, and so does every other protocol.
 
-use super::{Hit, Link, Rule, whole};
+use super::{Hit, Link, Met, Rule, whole};
 use crate::kinds::{About, Parameters};
 use crate::protocol::{Line, Look};
 
 pub(super) static NEW_CONNECTIONS: Link = Link {
     about: About { name: "new-connections", parameters: &[] },
+    met: Met::Peers,
     differs,
     takes_down: true,
     flaps: false,

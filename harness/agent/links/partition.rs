@@ -1,11 +1,12 @@
 //! Partition: packets of every protocol are dropped, at the receiver or at the sender.
 
-use super::{Hit, Link, Rule};
+use super::{Hit, Link, Met, Rule};
 use crate::kinds::{About, Parameters};
 use crate::protocol::{Line, Look};
 
 pub(super) static PARTITION: Link = Link {
     about: About { name: "partition", parameters: &[] },
+    met: Met::Peers,
     differs,
     takes_down: true,
     flaps: true,

@@ -1,7 +1,7 @@
 //! Reset: TCP segments between two ends are answered with a reset, so that connections end, and
 //! new ones are refused. Every other protocol goes on.
 
-use super::{Hit, Link, Rule, whole};
+use super::{Hit, Link, Met, Rule, whole};
 use crate::kinds::{About, Parameters};
 use crate::protocol::{Line, Look};
 
@@ -10,6 +10,7 @@ use crate::protocol::{Line, Look};
 /// sent it would see silence.
 pub(super) static RESET: Link = Link {
     about: About { name: "reset", parameters: &[] },
+    met: Met::Peers,
     differs,
     takes_down: true,
     flaps: false,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Element, Elements, Seen};
 use crate::exec::tool;
@@ -69,14 +69,14 @@ fn judge(listing: &Value, elements: &Elements) -> Seen {
     let empty = Vec::new();
     let entries = listing["nftables"].as_array().unwrap_or(&empty);
     let alive = |element: &Element| {
-        let (set, peer) = (element.family_set(), element.peer.to_string());
+        let (set, key) = (element.family_set(), value_of(element));
         let sets = entries.iter().flat_map(|entry| [&entry["set"], &entry["map"]]);
         let sets = sets.filter(|found| found["name"] == *set);
         let mut elements = sets.filter_map(|found| found["elem"].as_array()).flatten();
         elements.any(|found| {
             // Of a map each is a pair.
             let inner = if found.is_array() { &found[0]["elem"] } else { &found["elem"] };
-            inner["val"] == peer.as_str() && inner["expires"].as_u64().is_some()
+            inner["val"] == key && inner["expires"].as_u64().is_some()
         })
     };
     let in_force = |(element, _): &(&Element, u64)| {
@@ -181,7 +181,8 @@ fn table(run: &str, control: &[SocketAddr]) -> String {
     for (link, set) in links::all().flat_map(|link| link.sets().map(move |set| (link, set))) {
         let (what, value) = if link.is_told() { ("map", " : verdict") } else { ("set", "") };
         for digit in [4, 6] {
-            let kind = format!("type ipv{digit}_addr{value}; flags timeout;");
+            let port = if link.at_ports() { " . inet_proto . inet_service" } else { "" };
+            let kind = format!("type ipv{digit}_addr{port}{value}; flags timeout;");
             let _ = writeln!(text, "  {what} {set}{digit} {{ {kind} }}");
         }
         let _ = writeln!(text, "  counter c_{set} {{}}");
@@ -220,15 +221,30 @@ fn renewal(run: &str, elements: &Elements) -> String {
 }
 
 fn timed(run: &str, element: &Element, ms: u64) -> String {
-    let (set, peer) = (element.family_set(), element.peer);
+    let (set, key) = (element.family_set(), key_of(element));
     let jump = element.value.map(|value| format!(" : jump {}", chain_of(element.set, value)));
     let (ms, jump) = (ms.max(1), jump.unwrap_or_default());
-    format!("add element inet {PREFIX}{run} {set} {{ {peer} timeout {ms}ms{jump} }}\n")
+    format!("add element inet {PREFIX}{run} {set} {{ {key} timeout {ms}ms{jump} }}\n")
 }
 
 fn deletion(run: &str, element: &Element) -> String {
-    let (set, peer) = (element.family_set(), element.peer);
-    format!("delete element inet {PREFIX}{run} {set} {{ {peer} }}\n")
+    let (set, key) = (element.family_set(), key_of(element));
+    format!("delete element inet {PREFIX}{run} {set} {{ {key} }}\n")
+}
+
+/// As nft reads it.
+fn key_of(element: &Element) -> String {
+    let port = element.port.map(|port| format!(" . tcp . {port}"));
+    format!("{}{}", element.peer, port.unwrap_or_default())
+}
+
+/// As nft's JSON has it.
+fn value_of(element: &Element) -> Value {
+    let peer = element.peer.to_string();
+    match element.port {
+        Some(port) => json!({ "concat": [peer, "tcp", port] }),
+        None => peer.into(),
+    }
 }
 
 /// The chain of a value, made anew if it is there: nothing of it lasts but its counter, which is
@@ -255,7 +271,7 @@ mod tests {
     fn cuts() -> Elements {
         let mut cuts = Elements::default();
         let (from, to) = (["10.0.0.7".parse().unwrap()], ["fd00::7".parse().unwrap()]);
-        cuts.add(links::find("partition").unwrap(), None, [&from, &to], 1500);
+        cuts.add(links::find("partition").unwrap(), None, ([&from, &to], &[]), 1500);
         cuts
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
+use std::iter::repeat;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -59,14 +60,17 @@ pub(crate) fn hold(fault: u32, targets: &[SocketAddr], patience: Duration) -> Ou
 pub(crate) fn look(
     fault: u32,
     targets: &[SocketAddr],
+    services: &[SocketAddr],
     patience: Duration,
     count: u32,
 ) -> Vec<Look> {
     let mut looks = Vec::with_capacity(targets.len());
-    for group in targets.chunks(PARALLEL) {
+    let services = services.iter().copied().map(Some).chain(repeat(None));
+    let ways: Vec<_> = targets.iter().copied().zip(services).collect();
+    for group in ways.chunks(PARALLEL) {
         thread::scope(|scope| {
             let looking: Vec<_> =
-                group.iter().map(|at| scope.spawn(|| one(fault, *at, patience, count))).collect();
+                group.iter().map(|way| scope.spawn(|| one(fault, *way, patience, count))).collect();
             // A look that panicked saw nothing.
             looks.extend(looking.into_iter().map(|look| look.join().unwrap_or_default()));
         });
@@ -74,16 +78,23 @@ pub(crate) fn look(
     looks
 }
 
-fn one(fault: u32, at: SocketAddr, patience: Duration, count: u32) -> Look {
+fn one(
+    fault: u32,
+    (at, service): (SocketAddr, Option<SocketAddr>),
+    patience: Duration,
+    count: u32,
+) -> Look {
     thread::scope(|scope| {
         let fresh = scope.spawn(|| fresh(at, patience));
         let held = scope.spawn(|| held(fault, at, patience));
+        let service = service.map(|at| scope.spawn(move || self::fresh(at, patience)));
         let small = scope.spawn(|| udp_answers(at, patience, QUESTION));
         let large = scope.spawn(|| udp_answers(at, patience, &large()));
         let back = if count == 0 { 0 } else { come_back(at, patience, count).unwrap_or(0) };
         Look {
             fresh: fresh.join().unwrap_or_default(),
             held: held.join().unwrap_or_default(),
+            service: service.map(|look| look.join().unwrap_or_default()).unwrap_or_default(),
             small: small.join().unwrap_or_default(),
             large: large.join().unwrap_or_default(),
             numbered: count,
@@ -225,15 +236,17 @@ mod tests {
     fn an_open_way_carries_everything_and_a_closed_port_nothing() {
         let open = at(serve(0).unwrap());
         hold(1, &[open, at(1)], PATIENCE).unwrap();
-        let seen = look(1, &[open, at(1)], PATIENCE, 100);
+        let seen = look(1, &[open, at(1)], &[open, at(1)], PATIENCE, 100);
         let all = Line::Open;
-        let whole =
-            Look { fresh: all, held: all, small: true, large: true, numbered: 100, lost: 0 };
+        let (small, large, numbered, lost) = (true, true, 100, 0);
+        let whole = Look { fresh: all, held: all, service: all, small, large, numbered, lost };
         assert_eq!(seen[0], whole);
-        let nothing = Look { fresh: Line::Reset, numbered: 100, lost: 100, ..Look::default() };
+        let refused = Line::Reset;
+        let nothing =
+            Look { fresh: refused, service: refused, numbered, lost: 100, ..Look::default() };
         assert_eq!(seen[1], nothing);
         hold(1, &[], PATIENCE).unwrap();
-        assert_eq!(look(1, &[open], PATIENCE, 0)[0].held, Line::Untried, "none is kept");
+        assert_eq!(look(1, &[open], &[], PATIENCE, 0)[0].held, Line::Untried, "none is kept");
     }
 
     #[test]

@@ -168,9 +168,10 @@ fn reach_others(body: &Body, targets: &[SocketAddr]) -> Outcome<Reply> {
         Body::Hold { fault, timeout_ms, .. } => {
             reach::hold(*fault, targets, patience(*timeout_ms)).map(|()| Reply::Done)
         }
-        Body::Look { fault, timeout_ms, numbered, .. } => {
+        Body::Look { fault, services, timeout_ms, numbered, .. } => {
             let numbered = (*numbered).min(reach::NUMBERED);
-            Ok(Reply::Looks(reach::look(*fault, targets, patience(*timeout_ms), numbered)))
+            let patience = patience(*timeout_ms);
+            Ok(Reply::Looks(reach::look(*fault, targets, services, patience, numbered)))
         }
         other => Err(Failure::new("unsupported", format!("{other:?} asks for nobody"))),
     }

@@ -11,12 +11,51 @@ use tribunal_agent::links;
 use tribunal_agent::protocol::{Body, Line, Look};
 
 /// Nothing is done to the link, and a connection was kept.
-const OPEN: Look =
-    Look { fresh: Line::Open, held: Line::Open, small: true, large: true, numbered: 0, lost: 0 };
+const OPEN: Look = Look {
+    fresh: Line::Open,
+    held: Line::Open,
+    service: Line::Open,
+    small: true,
+    large: true,
+    numbered: 0,
+    lost: 0,
+};
 
 /// The same where none was kept, or the kept one was reset in the meantime.
 fn open(held: Line) -> Look {
     Look { held, ..OPEN }
+}
+
+/// The port that a kind about ports is to meet.
+fn ports(link: &links::Link, port: u16) -> Vec<u16> {
+    match link.met {
+        links::Met::Peers => vec![],
+        links::Met::PeersAtPorts | links::Met::Clients => vec![port],
+    }
+}
+
+#[test]
+fn at_a_port_only_tcp_to_it_is_lost() {
+    let Some(mut two) = Two::new(60_000, vec![], &[]) else { return };
+    two.hold();
+    let (port, peers) = (two.over_here[0].port(), Pair::peers());
+    for (id, kind) in [(1, "clients"), (2, "peer-ports")] {
+        two.here.meet_at(id, 60_000, kind, &peers[..1], &[port, 7], &[]).unwrap();
+        let lost = Look { fresh: Line::Silent, held: Line::Silent, service: Line::Silent, ..OPEN };
+        assert_eq!(two.looks(0), [[OPEN; 2], [lost, OPEN]], "{kind}: IPv4 from there");
+        let bite = two.here.verify(id);
+        assert!(bite.effective && bite.evidence.contains("2 of 2"), "{bite:?}");
+        two.here.heal(id).unwrap();
+        let again = || two.there.look(1, two.over_here.clone(), 0) == [OPEN; 2];
+        until("what was sent meanwhile", SECOND * 5, again);
+        two.here.meet_at(id, 60_000, kind, &peers, &[port + 1], &[]).unwrap();
+        assert_eq!(two.looks(0), [[OPEN; 2]; 2], "{kind}: another port");
+        two.here.heal(id).unwrap();
+        let refused = two.here.meet(id, 60_000, kind, &peers, &[]).unwrap_err();
+        assert_eq!(refused.message, format!("{kind} needs ports"));
+    }
+    let refused = two.here.meet_at(3, 60_000, "reset", &peers, &[port], &[]).unwrap_err();
+    assert_eq!(refused.message, "reset has no ports");
 }
 
 #[test]
@@ -27,7 +66,7 @@ fn a_reset_ends_connections_of_both_families_and_nothing_else() {
     let injected = two.here.meet(1, 60_000, "reset", &Pair::peers(), &[]).unwrap();
     assert!(injected.evidence.contains("2 of 2 links of reset in force"), "{injected:?}");
     assert!(injected.effective && !two.here.verify(1).effective, "no packet, no bite");
-    let reset = Look { fresh: Line::Reset, held: Line::Reset, ..OPEN };
+    let reset = Look { fresh: Line::Reset, held: Line::Reset, service: Line::Reset, ..OPEN };
     assert_eq!(two.looks(0), [vec![reset; 2], vec![reset; 2]], "whoever asks, at once");
     let bite = two.here.verify(1);
     assert!(bite.effective, "{bite:?}");
@@ -44,7 +83,7 @@ fn a_reset_of_one_family_leaves_the_other() {
     let Some(mut two) = Two::new(60_000, vec![], &[]) else { return };
     two.hold();
     two.here.meet(1, 60_000, "reset", &Pair::peers()[1..], &[]).unwrap();
-    let reset = Look { fresh: Line::Reset, held: Line::Reset, ..OPEN };
+    let reset = Look { fresh: Line::Reset, held: Line::Reset, service: Line::Reset, ..OPEN };
     assert_eq!(two.looks(0), [[OPEN, reset], [OPEN, reset]]);
 }
 
@@ -53,7 +92,7 @@ fn without_new_connections_those_that_there_are_go_on() {
     let Some(mut two) = Two::new(60_000, vec![], &[]) else { return };
     two.hold();
     two.here.meet(1, 60_000, "new-connections", &Pair::peers(), &[]).unwrap();
-    let lost = Look { fresh: Line::Silent, ..OPEN };
+    let lost = Look { fresh: Line::Silent, service: Line::Silent, ..OPEN };
     assert_eq!(two.looks(0), [[OPEN; 2], [lost; 2]], "over there cannot connect, over here can");
     let bite = two.here.verify(1);
     assert!(bite.effective, "{bite:?}");
@@ -120,7 +159,8 @@ fn the_control_path_meets_no_fault_on_links() {
         let hardest = link.about.parameters.iter().map(|known| (known.name, known.possible.1));
         let hardest: Vec<_> = hardest.collect();
         let kind = link.about.name;
-        two.here.meet(10 + id as u32, 60_000, kind, &Pair::peers(), &hardest).unwrap();
+        let (id, ports) = (10 + id as u32, ports(link, ssh));
+        two.here.meet_at(id, 60_000, kind, &Pair::peers(), &ports, &hardest).unwrap();
     }
     for seen in two.there.look(1, two.over_here.clone(), 0) {
         assert_eq!((seen.fresh, seen.held), (Line::Open, Line::Open), "ssh goes on: {seen:?}");
@@ -136,14 +176,16 @@ fn every_kind_without_its_rule_or_its_element_does_not_count() {
         let (id, kind) = (10 * (at as u32 + 1), link.about.name);
         let usual = link.about.parameters.iter().map(|known| (known.name, known.usual.1));
         let usual: Vec<_> = usual.collect();
-        assert!(two.here.meet(id, 60_000, kind, &peers, &usual).unwrap().effective, "{kind}");
+        let ports = ports(link, two.over_here[0].port());
+        let bite = two.here.meet_at(id, 60_000, kind, &peers, &ports, &usual).unwrap();
+        assert!(bite.effective, "{kind}: {bite:?}");
         two.pair.nft(&format!("flush chain inet tribunal_{RUN} t_in"));
         two.looks(100);
         assert!(!two.here.verify(id).effective, "{kind}: no rule, yet in force");
         two.here.heal(id).unwrap();
         // The table is loaded anew by whoever finds it gone.
         two.pair.nft(&format!("delete table inet tribunal_{RUN}"));
-        two.here.meet(id + 1, 60_000, kind, &peers, &usual).unwrap();
+        two.here.meet_at(id + 1, 60_000, kind, &peers, &ports, &usual).unwrap();
         two.looks(100);
         assert!(two.here.verify(id + 1).effective, "{kind}");
         let table = format!("table inet tribunal_{RUN}");
@@ -173,7 +215,8 @@ fn every_kind_ends_with_its_lease_and_is_renewed_without_a_gap() {
         let (id, kind) = (1 + at as u32, link.about.name);
         let usual = link.about.parameters.iter().map(|known| (known.name, known.usual.0));
         let usual: Vec<_> = usual.collect();
-        two.here.meet(id, 700, kind, &Pair::peers(), &usual).unwrap();
+        let ports = ports(link, two.over_here[0].port());
+        two.here.meet_at(id, 700, kind, &Pair::peers(), &ports, &usual).unwrap();
         for _ in 0..4 {
             std::thread::sleep(Duration::from_millis(350));
             two.here.call(Body::Renew { lease_ms: 700 }).unwrap();

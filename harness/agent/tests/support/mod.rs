@@ -248,7 +248,9 @@ impl Agent {
         targets: Vec<SocketAddr>,
         numbered: u32,
     ) -> Vec<Look> {
-        match self.call(Body::Look { fault, targets, timeout_ms: 300, numbered }).unwrap() {
+        let services = targets.clone();
+        let body = Body::Look { fault, targets, services, timeout_ms: 300, numbered };
+        match self.call(body).unwrap() {
             Reply::Looks(looks) => looks,
             other => panic!("{other:?}"),
         }
@@ -263,10 +265,23 @@ impl Agent {
         from: &[IpAddr],
         parameters: &[(&str, i64)],
     ) -> Result<Measured, Failure> {
+        self.meet_at(id, lease_ms, kind, from, &[], parameters)
+    }
+
+    /// The same on packets to some ports.
+    pub(crate) fn meet_at(
+        &mut self,
+        id: u32,
+        lease_ms: u64,
+        kind: &str,
+        from: &[IpAddr],
+        ports: &[u16],
+        parameters: &[(&str, i64)],
+    ) -> Result<Measured, Failure> {
         let parameters = parameters.iter().map(|(name, value)| (name.to_string(), *value));
         let (kind, from, parameters) = (kind.into(), from.to_vec(), parameters.collect());
-        let kind = FaultKind::Link { kind, from, to: vec![], flap: None, parameters };
-        self.inject(id, lease_ms, kind)
+        let (to, ports, flap) = (vec![], ports.to_vec(), None);
+        self.inject(id, lease_ms, FaultKind::Link { kind, from, to, ports, flap, parameters })
     }
 
     pub(crate) fn probe_port(&mut self) -> u16 {
